@@ -1,0 +1,96 @@
+# Everything built goes to $(BUILD).  A component is a directory: adding a source file to it is all that is needed.
+#
+#   make            the library, the broker, the workers and cspctl
+#   make run        all set-up, then the word count of config/wordcount.yaml on real text
+#   make test       all set-up, then every test
+#   make lint       clang-format, clang-tidy, cppcheck
+#   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make model      the model of the protocol, checked by spin
+#   make install    PREFIX=/usr/local, DESTDIR=
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+VERSION := 0.1.0
+SOMAJOR := 0
+
+CC       ?= cc
+CSTD     := -std=c11 -D_GNU_SOURCE
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2
+OPT      ?= -O2 -g
+SAN      ?=
+CFLAGS   ?=
+INCLUDES := -Ilibipc
+LIBEXECDIR := $(PREFIX)/libexec/csp
+
+ALL_CFLAGS = $(CSTD) $(WARN) $(OPT) $(SAN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(INCLUDES) \
+             -DCSP_VERSION='"$(VERSION)"' $(CFLAGS)
+LINK = $(CC) $(OPT) $(SAN) -pthread $(LDFLAGS)
+
+IPC_LIBS    := -lzmq
+BROKER_LIBS := -lczmq -lzmq
+CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq
+SEARCH_LIBS := -lsqlite3 -ljansson
+CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+
+LIB_OBJ    := $(call objects,libipc)
+BROKER_OBJ := $(call objects,broker)
+CTL_OBJ    := $(call objects,cspctl)
+# A worker is a file workers/NAME.c, or a directory workers/NAME/ of several.
+WORKER_NAMES := $(sort $(patsubst workers/%.c,%,$(wildcard workers/*.c)) $(patsubst workers/%/,%,$(wildcard workers/*/)))
+LIBEXEC := $(BUILD)/libexec/csp
+WORKERS := $(addprefix $(LIBEXEC)/,$(WORKER_NAMES))
+
+.PHONY: all run test lint sanitize model install uninstall clean setup libipc broker workers cspctl
+.DELETE_ON_ERROR:
+
+all: libipc broker workers cspctl
+libipc: $(BUILD)/libipc.a $(BUILD)/libipc.so
+broker: $(LIBEXEC)/broker
+workers: $(WORKERS)
+cspctl: $(BUILD)/cspctl
+
+setup:
+	@scripts/setup
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Where a program that stands elsewhere finds the broker and the workers; rebuilt when PREFIX changes.
+$(BUILD)/obj/libipc/programs.o: ALL_CFLAGS += -DCSP_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(BUILD)/obj/libipc/programs.o: $(BUILD)/prefix
+$(BUILD)/prefix: force
+	@mkdir -p $(@D)
+	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
+.PHONY: force
+force:
+
+$(BUILD)/libipc.a: $(LIB_OBJ)
+	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libipc.so.$(VERSION): $(LIB_OBJ) libipc/libipc.map
+	$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs \
+	    -o $@ $(LIB_OBJ) $(IPC_LIBS)
+$(BUILD)/libipc.so: $(BUILD)/libipc.so.$(VERSION)
+	ln -sf libipc.so.$(VERSION) $(BUILD)/libipc.so.$(SOMAJOR)
+	ln -sf libipc.so.$(SOMAJOR) $@
+
+$(LIBEXEC)/broker: $(BROKER_OBJ) $(BUILD)/libipc.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(BROKER_LIBS)
+$(BUILD)/cspctl: $(CTL_OBJ) $(BUILD)/libipc.a
+	$(LINK) -o $@ $^ $(CTL_LIBS)
+
+define worker_rule
+$(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard workers/$(1).c)) $(BUILD)/libipc.a
+	@mkdir -p $$(@D)
+	$$(LINK) -o $$@ $$^ $$($(2)_LIBS) $(IPC_LIBS)
+endef
+$(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(if $(filter search,$(w)),SEARCH,NO))))
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
