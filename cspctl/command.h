@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A subcommand of cspctl is a file cmd_NAME.c with its table entry on top, and a line in main.c's table.
+ * Options are read with getopt_long: czmq's zargs does not know which options take a value, so that it would swallow
+ * FILE in `-v FILE`, and it lets unknown options pass. */
+#ifndef CSPCTL_COMMAND_H
+#define CSPCTL_COMMAND_H
+
+#include <stdbool.h>
+
+struct command {
+    const char *name;
+    const char *args; /* for the usage line, as "FILE [name=value ...]" */
+    const char *help; /* one line */
+    /* Called with argv[0] = "cspctl NAME", so that getopt's own messages name the place. Returns the exit status. */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_check, command_explain, command_help, command_version;
+
+/* Print the usage line of c on stderr. Returns EX_USAGE. */
+int command_usage(const struct command *c);
+
+/* The value of -o: true for "json", false for "text"; anything else is an error said on stderr, *bad is set. */
+bool command_json(const char *format, bool *bad);
+
+#endif
