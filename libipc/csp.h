@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* libipc: CSP for Unix processes. Goroutines are processes, channels join them, select waits for several at once.
+ * Link with `pkg-config --cflags --libs libipc`. This header is the manual.
+ *
+ * A first program; it prints 0 1 4 9 16:
+ *
+ *     #include <csp.h>
+ *     #include <stdio.h>
+ *
+ *     static csp_chan squares;
+ *
+ *     static int producer(void *arg)
+ *     {
+ *         for (long i = 0; i < 5; i++) {
+ *             long n = i * i;
+ *             if (csp_send(squares, &n, sizeof n, CSP_FOREVER) != 0)
+ *                 return 1;
+ *         }
+ *         return 0;                                 // its sending end goes: the last one closes the channel
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         long n;
+ *         squares = csp_make(0);                    // capacity 0: a rendezvous
+ *         csp_go(producer, NULL);                   // a process of its own
+ *         csp_drop(squares, CSP_SEND);              // we only receive
+ *         while (csp_recv(squares, &n, sizeof n, CSP_FOREVER) > 0)
+ *             printf("%ld\n", n);
+ *         return csp_term();
+ *     }
+ *
+ * RESULTS. A function that returns int gives a value >= 0, or -1 with errno. csp_errmsg() says the last error of the
+ * thread in words. No function prints, aborts or exits. EINTR is never returned. Any function that talks to the broker
+ * may fail, besides what its own paragraph says, with
+ *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more
+ *     ENOMEM    no memory
+ *     ENOBUFS   a limit of the broker (attachments) or of this library (cases, receiving streams)
+ *     EOWNERDEAD this process came from a plain fork() of one that uses the library; only csp_go's children may call
+ * and a first call, which joins or starts the run as csp_init does, with each error of csp_init.
+ *
+ * DEADLINES. The last argument `by` of a call that can block: an absolute time as csp_in() gives it, CSP_NOW (try, do
+ * not block) or CSP_FOREVER. A deadline that passed before the call is a try that fails with ETIMEDOUT. A deadline
+ * either expires or the operation happened: never both, never neither.
+ *
+ * ENDS. A process holds ends of channels, sending, receiving or both, as it holds descriptors: csp_make grants both to
+ * its caller, csp_go grants the child all that its parent holds, a channel attached to a value grants its receiver what
+ * the sender held, csp_drop gives up, and the end of a process gives up all. When the last sending end goes the
+ * channel closes; when the last receiving end goes every send fails with EPIPE. An operation without its end
+ * fails with EBADF.
+ *
+ * THREADS. Any thread may call; each has a line of its own to the broker. Handles (csp_chan, csp_proc) are plain
+ * values, good in every thread and process of the run; the ends belong to the process. */
+#ifndef CSP_H
+#define CSP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CSP_API __attribute__((visibility("default")))
+#else
+#define CSP_API
+#endif
+
+/* A channel of the run, or 0, the nil channel: a case with it is never chosen. Never used again in a run. */
+typedef uint64_t csp_chan;
+
+/* A process of the run, > 0, or -1. Never used again in a run. */
+typedef int64_t csp_proc;
+
+/* A point in time in nanoseconds of CLOCK_MONOTONIC, the same in all processes of a machine. */
+typedef int64_t csp_time;
+#define CSP_NOW     ((csp_time)0)
+#define CSP_FOREVER ((csp_time)-1)
+
+/* The ends of a channel, as a mask. */
+enum { CSP_SEND = 1, CSP_RECV = 2 };
+
+/* A value in full. Received: `data` (which has a 0 byte after its end, not counted in len) is the caller's, who frees
+ * it with csp_msg_free. Sent: it is copied. `chan` is a channel that goes with the value, or nil. */
+typedef struct csp_msg {
+    void *data;
+    size_t len; /* bytes */
+    csp_chan chan;
+} csp_msg;
+
+/* How a process ended: how is one of the following; code is the exit status (CSP_CODE) or the signal (CSP_SIGNAL, 0
+ * where it is not known), else 0. CSP_CLEAN is exit status 0, or one that was declared a success. */
+typedef struct csp_exit {
+    int how, code;
+} csp_exit;
+enum { CSP_CLEAN, CSP_CODE, CSP_SIGNAL, CSP_CANCELLED, CSP_DEADLINE };
+
+/* A periodic timer: fires at `next`, then every `every` ns. Set both; csp_on_tick moves `next` on. */
+typedef struct csp_tick {
+    csp_time next, every;
+} csp_tick;
+
+/* One case of a select. Make it with csp_on_*; only `len` and `err` are for the caller to read. After the call, in the
+ * case that happened: err is 0, EPIPE (closed) or EMSGSIZE; len is the length received. */
+typedef struct csp_case {
+    int op;
+    csp_chan chan;
+    void *buf;
+    size_t len;
+    int64_t arg;
+    int err;
+} csp_case;
+
+/* ---- the run ---------------------------------------------------------------------------------------------------- */
+
+/* Joins the run that CSP_RUN in the environment names: as the process that was announced with CSP_TICKET, else as a
+ * guest. Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
+ * is. Every other function does this by itself; call it to learn of errors early. A second call does nothing.
+ * Returns 0, or -1: EACCES (token or ticket refused), ENOENT (no such run, or the broker program is not found),
+ * ENAMETOOLONG (the path of the run directory), ETIMEDOUT (the broker did not answer within 10 s), or those of
+ * mkdir(2), fork(2) and execve(2). */
+CSP_API int csp_init(void);
+
+/* Leaves the run. The ends of this process go with the reason "clean". The root's leaving ends the run: every process
+ * of it is killed, the broker ends, the run directory is removed, and children started here are reaped. A process that
+ * returns from main or calls exit does the same by itself, with its exit status as the reason.
+ * Returns 0 (also when nothing was begun), or -1: ETIMEDOUT (the broker did not end within 5 s and was killed). */
+CSP_API int csp_term(void);
+
+/* The last error of this thread in words: what was asked, of which channel, and what went wrong. Valid until the
+ * thread's next call of a csp_ function. Never NULL. */
+CSP_API const char *csp_errmsg(void);
+
+/* ---- channels --------------------------------------------------------------------------------------------------- */
+
+/* Makes a channel that holds up to `capacity` values; 0 is a rendezvous: a send completes only when a receiver has that
+ * value. The bytes waiting in it, and a value, are at most 64 MiB. This process holds both ends.
+ * Returns the channel, or 0 with errno. Source: Go, make(chan T, capacity). */
+CSP_API csp_chan csp_make(size_t capacity);
+
+/* A channel of the pipeline file by its name. `ends` is what the caller means to use, which its process must have been
+ * granted by the file; a guest may open any.
+ * Returns the channel, or 0: ENOENT (no such name), EPERM (not granted), EINVAL (ends, or a name over 255 bytes). */
+CSP_API csp_chan csp_open(const char *name, int ends);
+
+/* Gives up ends of a channel. The drop of the last sending end closes it; of the last receiving end breaks it: what it
+ * holds is discarded, senders get EPIPE. Values put on a stream before are still sent. A value that a receiving stream
+ * has ready and that was not received goes back to the channel.
+ * Returns 0, or -1: EBADF (not held), EINVAL (ends). */
+CSP_API int csp_drop(csp_chan c, int ends);
+
+/* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes
+ * this thread's own sending stream first.
+ * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held). Source: Go, close(c), which panics where
+ * this returns an error. */
+CSP_API int csp_close(csp_chan c);
+
+/* Why a channel closed. 1 and *why for a closed or broken channel: CSP_CLEAN, or else how the first of its senders that
+ * did not end well ended; 0 while it is open. `why` may be NULL.
+ * Returns 0 or 1, or -1: EBADF (no such channel). */
+CSP_API int csp_why(csp_chan c, csp_exit *why);
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+/* Sends len bytes at p as one value; 0 bytes are a value too. Returns 0 when a receiver (capacity 0) or the buffer has
+ * it; on a stream, when it is on its way. With -1 the value was not sent:
+ *   EPIPE      the channel is closed, or nobody can receive from it any more
+ *   EAGAIN     CSP_NOW, and neither a receiver nor room was there
+ *   ETIMEDOUT  the deadline passed
+ *   EMSGSIZE   the value is larger than the channel's limit (csp_make: 64 MiB; pipeline file: max_bytes)
+ *   EBADF      no such channel, or its sending end is not held
+ * Source: Go, c <- v. */
+CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
+
+/* Receives one value into the cap bytes at p. Returns its length, or -1:
+ *   EPIPE      the channel is closed, and what it held was received
+ *   EAGAIN     CSP_NOW, and there was no value
+ *   ETIMEDOUT  the deadline passed
+ *   EMSGSIZE   the value is longer than cap: it stays with this thread, whose next receive from c returns it
+ *   EBADF      no such channel, or its receiving end is not held
+ * A channel attached to the value is granted to this process, but its handle is lost: use csp_recv_msg.
+ * Source: Go, v, ok := <-c. */
+CSP_API ssize_t csp_recv(csp_chan c, void *p, size_t cap, csp_time by);
+
+/* As csp_send, with a channel attached (or nil): its receiver is granted the ends that this process holds of m->chan.
+ * EBADF also where it holds none. On a stream: flushes, then sends as on a channel without one. */
+CSP_API int csp_send_msg(csp_chan c, const csp_msg *m, csp_time by);
+
+/* As csp_recv, for a value of any size with what is attached to it; *m is overwritten, and the caller's to free with
+ * csp_msg_free. Returns 0, or -1 with the errors of csp_recv but EMSGSIZE; then *m is empty. */
+CSP_API int csp_recv_msg(csp_chan c, csp_msg *m, csp_time by);
+
+/* Frees what csp_recv_msg or csp_on_msg gave, and empties *m. Does nothing to an empty one; keeps errno. */
+CSP_API void csp_msg_free(csp_msg *m);
+
+/* ---- select ----------------------------------------------------------------------------------------------------- */
+
+/* Waits until one of the n cases can happen, and makes just that one happen. Where several can, one is drawn, each with
+ * the same chance. What the process can decide alone (a timer, a descriptor, an exit, a value ready on a stream) is
+ * taken before the broker is asked, but at least every 8th call the broker is asked first.
+ * Values in send cases are those at the call; a value in a losing case was never sent; a losing receive takes nothing.
+ * Returns the index of the case that happened: look at its err. Or -1, and nothing happened: EAGAIN (CSP_NOW),
+ * ETIMEDOUT, EINVAL (a case not made by csp_on_*, NULL buffer), EBADF (a channel or its end is not held; an fd that is
+ * not open; that case has err = EBADF), ENOBUFS (more than 4,096 cases), ECHILD (csp_on_exit: no child of this
+ * process). With no case but nil ones it waits for the deadline. Source: Go, select. */
+CSP_API int csp_select(csp_case *cases, size_t n, csp_time by);
+
+/* As csp_select, but where several can happen the first in order does. */
+CSP_API int csp_select_first(csp_case *cases, size_t n, csp_time by);
+
+/* Send the len bytes at p on c; p is read during the select only. */
+CSP_API csp_case csp_on_send(csp_chan c, const void *p, size_t len);
+
+/* Send *m, with a channel attached. */
+CSP_API csp_case csp_on_send_msg(csp_chan c, const csp_msg *m);
+
+/* Receive from c into the cap bytes at p; the length comes back in .len. A value longer than cap: err = EMSGSIZE, its
+ * length in .len, and the thread's next receive from c returns it. */
+CSP_API csp_case csp_on_recv(csp_chan c, void *p, size_t cap);
+
+/* Receive from c into *m as csp_recv_msg does; *m is left alone unless the case happens with err 0. */
+CSP_API csp_case csp_on_msg(csp_chan c, csp_msg *m);
+
+/* The time `when` has come: csp_on_time(csp_in(80)) is Go's time.After. CSP_FOREVER never does. */
+CSP_API csp_case csp_on_time(csp_time when);
+
+/* The tick is due. When the case happens t->next moves on to the first multiple of t->every still to come, so a slow
+ * receiver gets no heap of ticks; set t->next anew to reset it. t->every must be positive (EINVAL). Source: Go,
+ * time.Ticker. */
+CSP_API csp_case csp_on_tick(csp_tick *t);
+
+/* A descriptor has one of the poll(2) events, or an error, or is hung up; .len has the revents. Edges are not missed:
+ * it is asked of poll(2) at each select. */
+CSP_API csp_case csp_on_fd(int fd, short events);
+
+/* The process p, a child started by csp_go or csp_spawn here, has ended; its reason is in *why, which may be NULL. The
+ * process is reaped with that, as by csp_wait. */
+CSP_API csp_case csp_on_exit(csp_proc p, csp_exit *why);
+
+/* The wait group's count is 0. */
+CSP_API csp_case csp_on_group(csp_chan group);
+
+/* ---- streams: bulk ---------------------------------------------------------------------------------------------- */
+
+/* Makes this thread's use of c a stream: CSP_SEND: up to `window` bytes of values are under way at once, and csp_send
+ * returns when the value is within the window; CSP_RECV: values are delivered ahead, up to `window` bytes. Order,
+ * capacity, close and ends are as without; a value that was delivered ahead and not received goes back when this
+ * process dies. A send that fails with EPIPE may follow others that had returned 0 and were not sent: csp_flush tells.
+ * Not for capacity 0. Returns 0, or -1: EINVAL (ends, window 0, capacity 0, or a stream already), EBADF (the end is not
+ * held), ENOBUFS (512 receiving streams in this thread). */
+CSP_API int csp_stream(csp_chan c, int ends, size_t window);
+
+/* Waits until every value that this thread put on the stream is in the channel's buffer or was received.
+ * Returns 0, or -1: EPIPE (some were not and never will be), EAGAIN, ETIMEDOUT, EINVAL (no sending stream). */
+CSP_API int csp_flush(csp_chan c, csp_time by);
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+/* Now, in ns of CLOCK_MONOTONIC. */
+CSP_API csp_time csp_now(void);
+
+/* The time ms milliseconds from now; a negative ms gives now. Saturates before CSP_FOREVER. */
+CSP_API csp_time csp_in(int64_t ms);
+
+/* ---- processes -------------------------------------------------------------------------------------------------- */
+
+/* Starts fn(arg) as a process of its own: forks, with every end of a channel that this process holds, its memory as it
+ * is, and descriptors 0 to 2; every other descriptor is /dev/null there, signals are at their defaults. The child is in
+ * a process group of its own unless it shares the terminal with its parent. Its exit status is fn's result & 255; stdio
+ * is flushed before the fork and before its end. Returns the process, which csp_wait must reap, or -1: EBUSY (other
+ * threads use the library), EAGAIN (fork's limit). Source: Go, go fn(arg). */
+CSP_API csp_proc csp_go(int (*fn)(void *), void *arg);
+
+/* Starts a program, argv[0] found as execvp(3) does, with a bridge to channels: values of `in`, each with a newline, go
+ * to its stdin; lines of its stdout are values to `out`. nil: it inherits ours. The program's exit is the process's.
+ * Returns the process, which csp_wait must reap, or -1: execve(2)'s own errno for the program, EBADF (an end that is
+ * not held), ENOENT also where the bridge is not found: csp_errmsg tells. */
+CSP_API csp_proc csp_spawn(char *const argv[], csp_chan in, csp_chan out);
+
+/* Waits for the end of a process that csp_go or csp_spawn started here, and reaps it: a second wait is ECHILD. `why`
+ * may be NULL. Returns 0, or -1: ECHILD (no child of this process, or reaped), EAGAIN, ETIMEDOUT. */
+CSP_API int csp_wait(csp_proc p, csp_exit *why, csp_time by);
+
+/* This process, > 0, or -1 with the errors of csp_init. */
+CSP_API csp_proc csp_self(void);
+
+/* ---- wait groups ------------------------------------------------------------------------------------------------ */
+
+/* Makes a wait group with count 0; a handle as a channel's, inherited by csp_go, given up by csp_drop(g, CSP_RECV).
+ * Returns it, or 0 with errno. Source: Go, sync.WaitGroup. */
+CSP_API csp_chan csp_group_make(void);
+
+/* Adds n, which may be negative. Returns 0, or -1: EINVAL (the count would be below 0, or over 2^62; it is unchanged,
+ * or `g` is no group), EBADF. A process that dies without its csp_group_add(g, -1) leaves the count as it is. */
+CSP_API int csp_group_add(csp_chan g, int64_t n);
+
+/* Waits until the count is 0. Returns 0, or -1: EAGAIN, ETIMEDOUT, EBADF. */
+CSP_API int csp_group_wait(csp_chan g, csp_time by);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

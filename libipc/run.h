@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the programs of this house (cspctl, the bridge) need of a run beyond csp.h: starting one with a name, declaring
+ * its channels, announcing its processes. Decision: these are in the static library only, hidden in the shared one, so
+ * that the public interface stays small and may grow by what users ask for. Results and errno as in csp.h. */
+#ifndef CSP_RUN_H
+#define CSP_RUN_H
+
+#include "csp.h"
+
+/* Starts a run whose root this process is, whatever CSP_RUN says, with a name for `--run` and the file it came from. */
+int csp__start(const char *name, const char *file);
+
+/* Joins the run in directory dir as a guest, whatever the environment says. */
+int csp__join(const char *dir);
+
+/* The run directory of the run this process is in; NULL before csp_init. Valid until csp_term. */
+const char *csp__dir(void);
+
+/* A descriptor that polls readable when the broker has died; not to be closed. -1 before csp_init. */
+int csp__broker(void);
+
+/* Declares a named channel (root only); `never`: it does not close when its sending ends have gone. */
+csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, int never);
+
+struct csp__grant {
+    csp_chan chan;
+    int ends;
+};
+
+/* Announces a process with just these ends; success is a map of 256 bits (exit codes that are clean), NULL for {0}.
+ * The new process attaches with CSP_TICKET=*ticket in its environment. */
+csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *name, unsigned replica,
+                       const uint8_t success[32], uint64_t *ticket);
+
+/* The announced process runs as pid; pid 0: it was never started, and its ends go. */
+int csp__started(csp_proc p, pid_t pid);
+
+/* The announced process ended so. Say it after waitid(WNOWAIT) and before reaping. */
+int csp__reaped(csp_proc p, csp_exit why);
+
+/* Ends this process for the broker, with a reason: its ends go. Only csp_term may follow. */
+int csp__bye(csp_exit why);
+
+/* The process group of the program this process runs as a bridge; 0: none any more. */
+int csp__program(pid_t group);
+
+/* The broker's state as text, section 8 of docs/protocol.md. The caller frees it. NULL with errno. */
+char *csp__stat(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Checking frames. Decision: one table says for each type what its payload and count may be, and both sides ask it, so
+ * that no handler is ever reached with a frame that is too short for what it reads. What a type's payload says about
+ * itself (case tables, names, blocks) its handler checks, with the bounds it has from here. */
+#include "wire.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct shape {
+    const char *name;
+    size_t least;       /* bytes of payload */
+    size_t most;        /* 0: as `least`, nothing more */
+    size_t each;        /* bytes of payload at least for each of `count`, beside `least` */
+    uint32_t count_max; /* 0: count means something else, or nothing */
+    unsigned flags;     /* those that may be set */
+};
+
+#define ANY WIRE_MAX_FRAME
+
+static const struct shape shapes[WIRE_TO_CALLER_END] = {
+    [WIRE_HELLO] = {"HELLO", sizeof(struct wire_hello), 0, 0, 0, 0},
+    [WIRE_LEAVE] = {"LEAVE", 0, 0, 0, 0, 0},
+    [WIRE_BYE] = {"BYE", sizeof(struct wire_exit), 0, 0, 0, 0},
+    [WIRE_OFFER] = {"OFFER", 0, ANY, sizeof(struct wire_case), WIRE_MAX_CASES, WIRE_NOW | WIRE_ORDERED},
+    [WIRE_WITHDRAW] = {"WITHDRAW", 0, 0, 0, 0, 0},
+    [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL},
+    [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT},
+    [WIRE_MAKE] = {"MAKE", sizeof(struct wire_make), sizeof(struct wire_make) + WIRE_MAX_NAME, 0, 0, 0},
+    [WIRE_OPEN] = {"OPEN", 1, WIRE_MAX_NAME, 0, 0, 0},
+    [WIRE_DROP] = {"DROP", 0, 0, 0, 0, 0},
+    [WIRE_CLOSE] = {"CLOSE", 0, 0, 0, 0, 0},
+    [WIRE_WHY] = {"WHY", 0, 0, 0, 0, 0},
+    [WIRE_STREAM] = {"STREAM", sizeof(struct wire_stream), 0, 0, 0, 0},
+    [WIRE_ADD] = {"ADD", sizeof(struct wire_add), 0, 0, 0, 0},
+    [WIRE_ANNOUNCE] = {"ANNOUNCE", sizeof(struct wire_announce), ANY, sizeof(struct wire_ends), 1u << 20, WIRE_INHERIT},
+    [WIRE_STARTED] = {"STARTED", sizeof(struct wire_started), 0, 0, 0, 0},
+    [WIRE_REAPED] = {"REAPED", sizeof(struct wire_exit), 0, 0, 0, 0},
+    [WIRE_PROGRAM] = {"PROGRAM", 0, 0, 0, 0, 0},
+    [WIRE_STAT] = {"STAT", 0, 0, 0, 0, 0},
+    [WIRE_WELCOME] = {"WELCOME", sizeof(struct wire_welcome), 0, 0, 0, 0},
+    [WIRE_REFUSED] = {"REFUSED", 0, 1024, 0, 0, 0},
+    [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, 0},
+    [WIRE_ANSWER] = {"ANSWER", 0, ANY, 0, 0, 0},
+    [WIRE_ROOM] = {"ROOM", 0, 0, 0, 0, 0},
+    [WIRE_DELIVER] = {"DELIVER", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED},
+};
+
+struct wire_head wire_head(enum wire_type type, unsigned flags, size_t length)
+{
+    return (struct wire_head){.magic = WIRE_MAGIC,
+                              .version = WIRE_VERSION,
+                              .type = (uint8_t)type,
+                              .flags = (uint16_t)flags,
+                              .length = (uint32_t)length};
+}
+
+static int refuse(void)
+{
+    errno = EPROTO;
+    return -1;
+}
+
+int wire_check(const void *frame, size_t size, struct wire_head *head)
+{
+    if (size < sizeof *head || size > WIRE_MAX_FRAME)
+        return refuse();
+    memcpy(head, frame, sizeof *head);
+    if (head->magic != WIRE_MAGIC || head->version != WIRE_VERSION || head->length != size - sizeof *head)
+        return refuse();
+    if (head->type >= WIRE_TO_CALLER_END || shapes[head->type].name == NULL)
+        return refuse();
+
+    const struct shape *s = &shapes[head->type];
+    if ((head->flags & ~s->flags) != 0)
+        return refuse();
+    size_t most = s->most != 0 ? s->most : s->least;
+    size_t least = s->least;
+    if (s->count_max != 0) {
+        if (head->count > s->count_max)
+            return refuse();
+        least += s->each * head->count;
+    }
+    return head->length >= least && head->length <= most ? 0 : refuse();
+}
+
+int64_t wire_block_data(const struct wire_head *head, const void *payload)
+{
+    size_t tail = (size_t)head->count * sizeof(uint32_t) + ((head->flags & WIRE_CHAN) != 0 ? sizeof(uint64_t) : 0);
+    if (tail > head->length || ((head->flags & WIRE_CHAN) != 0 && head->count != 1))
+        return refuse();
+    size_t data = head->length - tail;
+    size_t gap = (head->flags & WIRE_GAP) != 0;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < head->count; i++)
+        sum += wire_block_length(payload, data, i) + gap;
+    return sum == data ? (int64_t)data : refuse();
+}
+
+uint32_t wire_block_length(const void *payload, size_t data, uint32_t i)
+{
+    uint32_t n;
+    memcpy(&n, (const char *)payload + data + (size_t)i * sizeof n, sizeof n);
+    return n;
+}
+
+const char *wire_name(unsigned type)
+{
+    return type < WIRE_TO_CALLER_END && shapes[type].name != NULL ? shapes[type].name : "?";
+}

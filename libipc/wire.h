@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The frames between a caller and the broker: the layout that docs/protocol.md defines, as C.
+ *
+ * Decision: a frame is one ZeroMQ part with a fixed header of 32 bytes and a payload, because libzmq drops a multipart
+ * message that a death cuts in two while the sender was told that it went. Everything is little-endian and copied in
+ * and out with memcpy: the data of a received zmq_msg_t is not aligned. */
+#ifndef CSP_WIRE_H
+#define CSP_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the frames of this protocol are little-endian, and so far is this code"
+#endif
+
+#define WIRE_MAGIC      0x31505343u /* "CSP1" */
+#define WIRE_VERSION    1
+#define WIRE_TOKEN_SIZE 16
+#define WIRE_MAX_VALUE  (256u << 20) /* bytes of one value; a channel's max_bytes is at most this */
+#define WIRE_MAX_CASES  4096
+#define WIRE_MAX_NAME   255                            /* bytes of a name, without the end */
+#define WIRE_MAX_FRAME  (WIRE_MAX_VALUE + (16u << 20)) /* ZMQ_MAXMSGSIZE of both sides */
+#define WIRE_MAX_SLOTS  512                            /* receiving streams of one line: 64-bit counts in a page */
+#define WIRE_PAGE_SIZE  4096                           /* bytes of the file DIR/pN */
+#define WIRE_NO_CASE    UINT32_MAX                     /* COMMIT.count: nothing happened */
+
+enum wire_type {
+    /* caller -> broker: attaching */
+    WIRE_HELLO = 1,
+    WIRE_LEAVE,
+    WIRE_BYE,
+    /* caller -> broker: the one offer of a caller */
+    WIRE_OFFER,
+    WIRE_WITHDRAW,
+    /* caller -> broker: streams */
+    WIRE_PUT,
+    WIRE_TOOK,
+    /* caller -> broker: requests, each answered by one ANSWER with the same seq (LEAVE and BYE too) */
+    WIRE_MAKE,
+    WIRE_OPEN,
+    WIRE_DROP,
+    WIRE_CLOSE,
+    WIRE_WHY,
+    WIRE_STREAM,
+    WIRE_ADD,
+    WIRE_ANNOUNCE,
+    WIRE_STARTED,
+    WIRE_REAPED,
+    WIRE_PROGRAM,
+    WIRE_STAT,
+    WIRE_TO_BROKER_END,
+    /* broker -> caller */
+    WIRE_WELCOME = 64,
+    WIRE_REFUSED,
+    WIRE_COMMIT,
+    WIRE_ANSWER,
+    WIRE_ROOM,
+    WIRE_DELIVER,
+    WIRE_TO_CALLER_END
+};
+
+enum wire_flag {
+    WIRE_NOW = 1 << 0,     /* OFFER: commit at this instant or answer COMMIT(none) */
+    WIRE_ORDERED = 1 << 1, /* OFFER: the first ready case in order, not a fair draw */
+    WIRE_GAP = 1 << 2,     /* PUT, DELIVER: one byte that belongs to no value follows each value in the data */
+    WIRE_NOEOL = 1 << 3,   /* PUT, DELIVER: the last value of the frame ended without its terminator */
+    WIRE_CHAN = 1 << 4,    /* DELIVER: one value, and the channel attached to it follows the lengths */
+    WIRE_CLOSED = 1 << 5,  /* DELIVER with count 0: closed, and nothing will come any more */
+    WIRE_WAIT = 1 << 6,    /* TOOK: the receiver has nothing left and waits */
+    WIRE_INHERIT = 1 << 7, /* ANNOUNCE: every end that the announcing process holds, as fork does with descriptors */
+};
+
+enum wire_op { WIRE_OP_NONE, WIRE_OP_SEND, WIRE_OP_RECV, WIRE_OP_WAIT }; /* WAIT: a wait group's count is 0 */
+enum wire_kind { WIRE_CHANNEL, WIRE_GROUP };                             /* MAKE.kind */
+enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER };               /* MAKE.policy */
+enum wire_role { WIRE_PROCESS, WIRE_GUEST };                             /* HELLO.role */
+
+struct wire_head {
+    uint32_t magic;
+    uint8_t version, type;
+    uint16_t flags;
+    uint64_t channel, seq;
+    uint32_t count, length; /* length: bytes of payload; the frame is exactly this long and the header */
+};
+
+struct wire_hello {
+    uint8_t token[WIRE_TOKEN_SIZE];
+    uint64_t ticket;  /* of an announced process; 0: the root's first line, a further line of `process`, or a guest */
+    uint64_t process; /* 0 on a process's first line */
+    uint32_t pid, role;
+};
+struct wire_welcome {
+    uint64_t process, line;
+};
+struct wire_case {
+    uint32_t op, length; /* length: bytes of this case's value, 0 for a receive */
+    uint64_t channel, attached;
+};
+struct wire_commit { /* then the value received */
+    int32_t err;
+    uint32_t reserved;
+    uint64_t attached;
+};
+struct wire_make { /* then the name, if it has one: declaring named channels is the root's */
+    uint64_t capacity, max_bytes;
+    uint32_t kind, policy;
+};
+struct wire_channel { /* ANSWER to MAKE, OPEN and STREAM */
+    uint64_t channel, capacity, max_bytes;
+};
+struct wire_why { /* ANSWER to WHY */
+    uint32_t closed;
+    int32_t how, code;
+};
+struct wire_stream {
+    uint64_t window;         /* bytes */
+    uint32_t slot, reserved; /* receiving: index of the taken count in the caller's page */
+};
+struct wire_add {
+    int64_t n;
+};
+struct wire_announce { /* then count wire_ends, then the name */
+    uint32_t replica, reserved;
+    uint8_t success[32]; /* bit c: exit code c is a clean end */
+};
+struct wire_ends {
+    uint64_t channel;
+    uint32_t ends, reserved;
+};
+struct wire_announced { /* ANSWER to ANNOUNCE */
+    uint64_t process, ticket;
+};
+struct wire_started {
+    uint64_t process;
+    uint32_t pid, reserved; /* 0: it never started */
+};
+struct wire_exit { /* BYE (process 0: the caller's own) and REAPED */
+    uint64_t process;
+    int32_t how, code;
+};
+
+_Static_assert(sizeof(struct wire_head) == 32, "the header is 32 bytes");
+_Static_assert(sizeof(struct wire_case) == 24, "a case is 24 bytes");
+
+/* Fills in a header for a payload of `length` bytes; the caller sets channel, seq and count. */
+struct wire_head wire_head(enum wire_type type, unsigned flags, size_t length);
+
+/* Reads and checks the header of a frame of `size` bytes: magic, version, a known type, the exact length, and the least
+ * and greatest payload and count that the type allows. Returns 0, or -1 with EPROTO. */
+int wire_check(const void *frame, size_t size, struct wire_head *head);
+
+/* For a PUT or DELIVER whose header was checked: bytes of data before the lengths, or -1 with EPROTO where the lengths,
+ * the gaps and the payload do not add up. `payload` points behind the header. */
+int64_t wire_block_data(const struct wire_head *head, const void *payload);
+
+/* The i-th length of such a frame, whose data is `data` bytes long. */
+uint32_t wire_block_length(const void *payload, size_t data, uint32_t i);
+
+/* "OFFER", "COMMIT", ...: the names of docs/protocol.md; "?" for no type. */
+const char *wire_name(unsigned type);
+
+#endif
