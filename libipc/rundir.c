@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The run directory: all that a run writes to the system. Decision: a directory is ours to remove only when its name
+ * has our shape, this user owns it and its lock is free, and then only files with our names go, the lock last: so no
+ * mistake here can remove anything of somebody else, and a removal that was cut short is found again by the next. */
+#include "rundir.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PREFIX       "csp-"
+#define RANDOM_CHARS 8
+#define SOCKET_PATH  107 /* bytes that sun_path takes */
+#define UNFINISHED_S 60  /* a directory still under its first name after this long was left by a death */
+#define SWEEP_MS     3000
+
+static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/* Where run directories are: the parent for new ones first. Returns how many parents there are, 1 or 2. */
+static size_t parents(const char *list[2])
+{
+    const char *xdg = getenv("XDG_RUNTIME_DIR");
+    size_t n = 0;
+    if (xdg != NULL && *xdg == '/' && access(xdg, W_OK | X_OK) == 0)
+        list[n++] = xdg;
+    if (n == 0 || strcmp(xdg, "/tmp") != 0)
+        list[n++] = "/tmp";
+    return n;
+}
+
+static int is_ours(const char *name)
+{
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+        return 0;
+    name += strlen(PREFIX);
+    return strlen(name) == RANDOM_CHARS && strspn(name, alphabet) == RANDOM_CHARS;
+}
+
+/* Opens a run directory: -1 where it is none of this user's. */
+static int open_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_uid != geteuid())) {
+        close(fd);
+        errno = EACCES;
+        return -1;
+    }
+    return fd;
+}
+
+static int random_name(char *name, size_t size, const char *parent)
+{
+    unsigned char bytes[RANDOM_CHARS];
+    char chars[RANDOM_CHARS + 1] = "";
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        return -1;
+    for (size_t i = 0; i < RANDOM_CHARS; i++)
+        chars[i] = alphabet[bytes[i] % (sizeof alphabet - 1)];
+    int n = snprintf(name, size, "%s/." PREFIX "%s", parent, chars);
+    if (n < 0 || (size_t)n >= size || (size_t)n + strlen("/broker") > SOCKET_PATH) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return 0;
+}
+
+/* Makes and locks the file `lock` in the directory whose first name is hidden. */
+static int make_lock(const char *hidden)
+{
+    int dirfd = open_dir(hidden);
+    if (dirfd < 0)
+        return -1;
+    int lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        int err = errno;
+        close(lock);
+        lock = -1;
+        errno = err;
+    }
+    int err = errno;
+    close(dirfd);
+    errno = err;
+    return lock;
+}
+
+static int make_once(const char *parent, char *path, size_t size, int *lock)
+{
+    char hidden[PATH_MAX];
+    if (random_name(hidden, sizeof hidden, parent) != 0)
+        return -1;
+    char *dot = strrchr(hidden, '/') + 1;
+    int n = snprintf(path, size, "%.*s%s", (int)(dot - hidden), hidden, dot + 1);
+    if (n < 0 || (size_t)n >= size) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (mkdir(hidden, 0700) != 0)
+        return -1;
+    *lock = chmod(hidden, 0700) == 0 ? make_lock(hidden) : -1;
+    if (*lock >= 0 && renameat2(AT_FDCWD, hidden, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return 0;
+    int err = errno;
+    (void)csp__rundir_remove(hidden);
+    if (*lock >= 0)
+        close(*lock);
+    errno = err;
+    return -1;
+}
+
+int csp__rundir_make(char *path, size_t size, int *lock)
+{
+    const char *list[2];
+    (void)parents(list);
+    (void)csp__rundir_sweep(); /* what cannot be swept now does not keep this run from starting */
+    for (int tries = 0; tries < 16; tries++) {
+        if (make_once(list[0], path, size, lock) == 0)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return -1;
+}
+
+/* ---- the file `run` */
+
+static int has_newline(const char *text)
+{
+    return strchr(text, '\n') != NULL;
+}
+
+static int print_info(FILE *f, const struct csp__runinfo *info)
+{
+    (void)fprintf(f, "csp 1\ntoken ");
+    for (size_t i = 0; i < sizeof info->token; i++)
+        (void)fprintf(f, "%02x", info->token[i]);
+    (void)fprintf(f, "\nname %s\nfile %s\nroot %ld\nbroker %ld\nstarted %" PRId64 "\n", info->name, info->file,
+                  (long)info->root, (long)info->broker, info->started);
+    int failed = ferror(f);
+    return fclose(f) == 0 && !failed ? 0 : -1;
+}
+
+int csp__rundir_write(const char *dir, const struct csp__runinfo *info)
+{
+    if (has_newline(info->name) || has_newline(info->file)) {
+        errno = EINVAL;
+        return -1;
+    }
+    int dirfd = open_dir(dir);
+    if (dirfd < 0)
+        return -1;
+    int fd = openat(dirfd, ".run", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    int result = -1;
+    if (f != NULL)
+        result = print_info(f, info) == 0 && renameat(dirfd, ".run", dirfd, "run") == 0 ? 0 : -1;
+    int err = errno;
+    if (f == NULL && fd >= 0)
+        close(fd);
+    close(dirfd);
+    errno = err;
+    return result;
+}
+
+static int read_token(uint8_t token[WIRE_TOKEN_SIZE], const char *hex)
+{
+    for (size_t i = 0; i < WIRE_TOKEN_SIZE; i++) {
+        unsigned byte;
+        if (!isxdigit((unsigned char)hex[2 * i]) || sscanf(hex + 2 * i, "%2x", &byte) != 1)
+            return -1;
+        token[i] = (uint8_t)byte;
+    }
+    return hex[2 * (size_t)WIRE_TOKEN_SIZE] == '\0' ? 0 : -1;
+}
+
+/* Takes over one line `key value`; unknown keys are for later versions. Returns -1 for a value that is none. */
+static int read_line(struct csp__runinfo *info, const char *key, const char *value)
+{
+    if (strcmp(key, "token") == 0)
+        return read_token(info->token, value);
+    if (strcmp(key, "name") == 0)
+        return snprintf(info->name, sizeof info->name, "%s", value) < (int)sizeof info->name ? 0 : -1;
+    if (strcmp(key, "file") == 0)
+        return snprintf(info->file, sizeof info->file, "%s", value) < (int)sizeof info->file ? 0 : -1;
+    if (strcmp(key, "root") == 0)
+        info->root = (pid_t)strtol(value, NULL, 10);
+    else if (strcmp(key, "broker") == 0)
+        info->broker = (pid_t)strtol(value, NULL, 10);
+    else if (strcmp(key, "started") == 0)
+        info->started = strtoll(value, NULL, 10);
+    else if (strcmp(key, "csp") == 0)
+        return strcmp(value, "1") == 0 ? 0 : -1;
+    return 0;
+}
+
+static int read_lines(FILE *f, struct csp__runinfo *info)
+{
+    char line[sizeof info->file + 16];
+    int lines = 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        char *value = strchr(line, ' ');
+        if (value != NULL)
+            *value++ = '\0';
+        if (lines++ == 0 && strcmp(line, "csp") != 0)
+            return -1;
+        if (value != NULL && read_line(info, line, value) != 0)
+            return -1;
+    }
+    return lines > 0 && info->broker > 0 && info->root > 0 ? 0 : -1;
+}
+
+int csp__rundir_read(const char *dir, struct csp__runinfo *info)
+{
+    *info = (struct csp__runinfo){.root = 0};
+    int dirfd = open_dir(dir);
+    if (dirfd < 0)
+        return -1;
+    int fd = openat(dirfd, "run", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int err = errno;
+    close(dirfd);
+    FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (f == NULL) {
+        if (fd >= 0) {
+            err = errno;
+            close(fd);
+        }
+        errno = err;
+        return -1;
+    }
+    int result = read_lines(f, info);
+    (void)fclose(f);
+    if (result != 0)
+        errno = EPROTO;
+    return result;
+}
+
+/* ---- living and dead ones */
+
+/* Is the run of this directory dead? 1: yes, and *lock is its lock, now held here; 0: no; -1: it has no lock. */
+static int is_dead(int dirfd, int *lock)
+{
+    *lock = openat(dirfd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (*lock < 0)
+        return errno == ENOENT ? -1 : 0;
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+        return 1;
+    close(*lock);
+    *lock = -1;
+    return 0;
+}
+
+static int visit_live(const char *dir, int (*each)(const char *, const struct csp__runinfo *, void *), void *arg)
+{
+    int dirfd = open_dir(dir);
+    if (dirfd < 0)
+        return 0;
+    int lock;
+    int dead = is_dead(dirfd, &lock);
+    if (lock >= 0)
+        close(lock);
+    close(dirfd);
+    struct csp__runinfo info;
+    if (dead != 0 || csp__rundir_read(dir, &info) != 0)
+        return 0;
+    return each(dir, &info, arg);
+}
+
+struct visit {
+    int (*each)(const char *, const struct csp__runinfo *, void *); /* NULL: sweep */
+    void *arg;
+};
+
+static int sweep_dir(const char *dir)
+{
+    int dirfd = open_dir(dir);
+    if (dirfd < 0)
+        return 0;
+    int lock;
+    int dead = is_dead(dirfd, &lock);
+    close(dirfd);
+    if (dead == 0)
+        return 0;
+    int result = 0;
+    if (dead < 0)
+        (void)rmdir(dir); /* a removal was cut short; or it is none of ours, then it is not empty and stays */
+    else if (csp__sweep_processes(dir, SWEEP_MS) < 0 || csp__rundir_remove(dir) != 0)
+        result = -1;
+    int err = errno;
+    if (lock >= 0)
+        close(lock);
+    errno = err;
+    return result;
+}
+
+/* A directory still under its first name belongs to a start under way, or to one that died in it long ago. */
+static int is_unfinished(const char *dir)
+{
+    struct stat st;
+    return lstat(dir, &st) == 0 && time(NULL) - st.st_mtime > UNFINISHED_S;
+}
+
+static int visit_entry(const char *parent, const char *name, const struct visit *v)
+{
+    char dir[PATH_MAX];
+    int hidden = *name == '.';
+    if (!is_ours(name + hidden) || snprintf(dir, sizeof dir, "%s/%s", parent, name) >= (int)sizeof dir)
+        return 0;
+    if (v->each != NULL)
+        return hidden ? 0 : visit_live(dir, v->each, v->arg);
+    return !hidden || is_unfinished(dir) ? sweep_dir(dir) : 0;
+}
+
+/* Goes through all run directories; a sweep goes on after a failure, which is the result then. */
+static int visit_all(const struct visit *v)
+{
+    const char *list[2];
+    size_t n = parents(list);
+    int result = 0;
+    for (size_t i = 0; i < n; i++) {
+        DIR *d = opendir(list[i]);
+        if (d == NULL)
+            return -1;
+        const struct dirent *entry;
+        while ((v->each == NULL || result == 0) && (entry = readdir(d)) != NULL) {
+            int one = visit_entry(list[i], entry->d_name, v);
+            result = one != 0 ? one : result;
+        }
+        int err = errno;
+        closedir(d);
+        errno = err;
+    }
+    return result;
+}
+
+int csp__rundir_each(int (*each)(const char *dir, const struct csp__runinfo *info, void *arg), void *arg)
+{
+    return visit_all(&(struct visit){.each = each, .arg = arg});
+}
+
+int csp__rundir_sweep(void)
+{
+    return visit_all(&(struct visit){.each = NULL});
+}
+
+static int is_our_file(const char *name)
+{
+    static const char *const names[] = {"run", ".run", "broker"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1;
+    return name[0] == 'p' && name[1] != '\0' && strspn(name + 1, "0123456789") == strlen(name + 1);
+}
+
+int csp__rundir_remove(const char *dir)
+{
+    int dirfd = open_dir(dir);
+    DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
+    if (d == NULL) {
+        int err = errno;
+        if (dirfd >= 0)
+            close(dirfd);
+        errno = err;
+        return err == ENOENT ? 0 : -1;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(d)) != NULL)
+        if (is_our_file(entry->d_name))
+            (void)unlinkat(dirfd, entry->d_name, 0);
+    (void)unlinkat(dirfd, "lock", 0);
+    closedir(d);
+    return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
+}

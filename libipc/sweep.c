@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Ending the processes of a run that nobody looks after any more. Decision: they are found by CSP_RUN in their
+ * environment, which every program inherits whatever it does to its group or session, and killed through a pidfd that
+ * was opened before the environment was read, so that a number that the system uses again hits nobody else. */
+#include "rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH 64 /* processes killed before their deaths are waited for */
+
+struct sweep {
+    char wanted[4096]; /* CSP_RUN=dir */
+    char *environment; /* of the process looked at */
+    size_t size;
+    int64_t end; /* ms, CLOCK_MONOTONIC */
+    struct pollfd killed[BATCH];
+    nfds_t n;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Reads a whole file under /proc, whose size is not known before. Returns its length, or -1. */
+static ssize_t read_whole(struct sweep *s, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    size_t len = 0;
+    for (;;) {
+        if (len == s->size) {
+            size_t size = s->size != 0 ? 2 * s->size : 16384;
+            char *bigger = realloc(s->environment, size);
+            if (bigger == NULL)
+                break;
+            s->environment = bigger;
+            s->size = size;
+        }
+        ssize_t n = read(fd, s->environment + len, s->size - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            close(fd);
+            return n < 0 ? -1 : (ssize_t)len;
+        }
+        len += (size_t)n;
+    }
+    close(fd);
+    return -1;
+}
+
+static int has_name(struct sweep *s, pid_t pid)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    ssize_t len = read_whole(s, path);
+    size_t wanted = strlen(s->wanted) + 1; /* with its end: no directory whose name only begins so */
+    for (const char *at = s->environment; len > 0;) {
+        const char *end = memchr(at, '\0', (size_t)len);
+        if (end == NULL)
+            return 0;
+        size_t n = (size_t)(end - at) + 1;
+        if (n == wanted && memcmp(at, s->wanted, n) == 0)
+            return 1;
+        at += n;
+        len -= (ssize_t)n;
+    }
+    return 0;
+}
+
+/* Waits for the deaths of those killed. Returns 0, or -1 where the time is over. */
+static int await(struct sweep *s)
+{
+    int result = 0;
+    for (nfds_t i = 0; i < s->n; i++) {
+        int64_t left;
+        int ready = 0;
+        while (ready <= 0 && (left = s->end - now_ms()) > 0)
+            ready = poll(&s->killed[i], 1, (int)left);
+        if (ready <= 0)
+            result = -1;
+        close(s->killed[i].fd);
+    }
+    s->n = 0;
+    return result;
+}
+
+/* Kills the process if it is one of the run's. Returns 1 if so; 0 otherwise, also for a zombie: its pidfd is ready. */
+static int kill_one(struct sweep *s, pid_t pid)
+{
+    char path[64];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (pid == getpid() || stat(path, &st) != 0 || st.st_uid != geteuid())
+        return 0;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return 0;
+    struct pollfd dead = {.fd = fd, .events = POLLIN};
+    if (poll(&dead, 1, 0) != 0 || !has_name(s, pid) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0) {
+        close(fd);
+        return 0;
+    }
+    s->killed[s->n++] = dead;
+    return 1;
+}
+
+/* Kills every process of the run there is at this moment. Returns how many, or -1 with ETIMEDOUT. */
+static int pass(struct sweep *s)
+{
+    DIR *d = opendir("/proc");
+    if (d == NULL)
+        return 0;
+    int killed = 0;
+    int late = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(d)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 0)
+            continue;
+        killed += kill_one(s, pid);
+        if (s->n == BATCH)
+            late |= await(s);
+    }
+    closedir(d);
+    late |= await(s);
+    if (late == 0)
+        return killed;
+    errno = ETIMEDOUT;
+    return -1;
+}
+
+int csp__sweep_processes(const char *dir, int ms)
+{
+    struct sweep *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return -1;
+    s->end = now_ms() + ms;
+    int killed = 0;
+    int n = snprintf(s->wanted, sizeof s->wanted, "CSP_RUN=%s", dir);
+    if (n < 0 || (size_t)n >= sizeof s->wanted) {
+        errno = ENAMETOOLONG;
+        killed = -1;
+    }
+    while (killed >= 0 && (n = pass(s)) != 0)
+        killed = n < 0 ? -1 : killed + n;
+    int err = errno;
+    free(s->environment);
+    free(s);
+    errno = err;
+    return killed;
+}
