@@ -90,6 +90,54 @@ $(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(
 endef
 $(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(if $(filter search,$(w)),SEARCH,NO))))
 
+# ---- tests: each tests/unit/test_NAME.c and tests/e2e/test_NAME.c is a program that runs NAME_suite ----
+TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+E2E_TESTS    := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e_%,$(wildcard tests/e2e/test_*.c))
+TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS)
+# What unit tests may call, by archive, so that a test links just what it uses.
+PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
+TEST_LINK = $(LINK) -Wl,--wrap=tcase_create -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+            $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)
+
+$(BUILD)/tests/cspctl.a: $(filter-out %/main.o,$(CTL_OBJ))
+$(BUILD)/tests/exec.a: $(filter-out %/main.o,$(call objects,workers/exec))
+$(BUILD)/tests/search.a: $(filter-out %/main.o,$(call objects,workers/search))
+$(PARTS):
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/obj/tests/%.o: INCLUDES += -Itests -Icspctl -Iworkers/exec -Iworkers/search
+$(BUILD)/obj/runner/%.o: tests/runner.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DSUITE=$*_suite -c -o $@ $<
+$(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT) $(PARTS) $(BUILD)/libipc.a
+	$(TEST_LINK)
+$(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT) $(PARTS) $(BUILD)/libipc.a
+	$(TEST_LINK)
+
+# Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
+test: setup
+	@$(MAKE) --no-print-directory -j2 all tests
+	@scripts/test $(TESTS)
+tests: $(TESTS)
+.PHONY: tests
+.SECONDARY:
+
+run: setup
+	@$(MAKE) --no-print-directory -j2 all
+	$(BUILD)/cspctl run config/wordcount.yaml
+
+sanitize: setup
+	@$(MAKE) --no-print-directory -j2 BUILD=build/sanitize OPT='-O1 -g' CFLAGS='-fno-omit-frame-pointer' \
+	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all tests
+	@CK_TIMEOUT_MULTIPLIER=5 CSP_TEST_BUILD=build/sanitize scripts/test $(TESTS:$(BUILD)/%=build/sanitize/%)
+
+SOURCES = $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+lint:
+	@scripts/setup lint
+	@scripts/lint $(SOURCES)
+
 clean:
 	rm -rf $(BUILD)
 

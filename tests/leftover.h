@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a test may not leave behind. Decision: every test of every suite gets a scratch directory and a XDG_RUNTIME_DIR
+ * of its own, by a fixture that the linker adds (--wrap=tcase_create), so that no suite can forget it; after the test
+ * no run directory may be there and no process may carry its name. */
+#ifndef TESTS_LEFTOVER_H
+#define TESTS_LEFTOVER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The directory of this test, for its files; removed after it. */
+const char *scratch(void);
+
+/* Pids of the processes whose environment has CSP_RUN below this test's XDG_RUNTIME_DIR; at most `most`. */
+size_t run_processes(pid_t *pids, size_t most);
+
+#endif
