@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The expanded topology of a pipeline file: what `check` accepts, `explain` shows and `run` starts.
  * There is one such structure and one function that makes it, so no two commands can understand a file differently.
- * It is read-only once loaded. Things refer to each other by index into the arrays of struct pipeline, so an index may be
- * kept, sent or compared, and no pointer has to be followed through a half-built graph. Everything belongs to the pipeline
- * and lives until pipeline_free(). */
+ * It is read-only once loaded. Things refer to each other by index into the arrays of struct pipeline, so an index may
+ * be kept, sent or compared, and no pointer has to be followed through a half-built graph. Everything belongs to the
+ * pipeline and lives until pipeline_free(). */
 #ifndef CSPCTL_PIPELINE_H
 #define CSPCTL_PIPELINE_H
 
@@ -13,8 +13,9 @@
 
 struct diagnostics;
 
-#define PIPELINE_NONE        SIZE_MAX  /* an index that points at nothing */
-#define PIPELINE_WINDOW      (1 << 20) /* bytes a stream may have under way at each of its ends, unless a value is larger */
+#define PIPELINE_NONE   SIZE_MAX  /* an index that points at nothing */
+#define PIPELINE_WINDOW (1 << 20) /* bytes a stream may have under way at each of its ends, unless a value is larger   \
+                                   */
 #define PIPELINE_MAX_REPLICA 1000
 
 /* Where something stands in the file, counted from 1; line 0 is "nowhere in particular". Columns are characters. */
@@ -34,8 +35,8 @@ enum close_policy {
 };
 enum records { RECORDS_LINE, RECORDS_NUL, RECORDS_LENGTH, RECORDS_WHOLE };
 
-/* One declared end of a channel. A process stands once in a list, however many of its descriptors lead there; each of its
- * replicas holds an end of its own. */
+/* One declared end of a channel. A process stands once in a list, however many of its descriptors lead there; each of
+ * its replicas holds an end of its own. */
 struct end {
     size_t process;
     struct place place; /* where the file says so */
@@ -46,7 +47,7 @@ struct channel {
     int64_t capacity;  /* values; 0 is a rendezvous: operations one by one, no stream */
     int64_t max_bytes; /* of buffered values, and the largest single value */
     int close;         /* enum close_policy */
-    size_t service;    /* a service's request channel (named SERVICE.BACKEND, close: never, senders are guests), or NONE */
+    size_t service; /* a service's request channel (named SERVICE.BACKEND, close: never, senders are guests), or NONE */
     struct end *senders, *receivers;
     size_t nsenders, nreceivers;
     struct place place; /* its entry under `channels:`, else where it is first named */
@@ -68,8 +69,8 @@ struct input {
     struct place place;
 };
 
-/* What a descriptor 1 or 2 is. INHERIT of several replicas must still give whole lines: run passes them through the log's
- * path, without a prefix. */
+/* What a descriptor 1 or 2 is. INHERIT of several replicas must still give whole lines: run passes them through the
+ * log's path, without a prefix. */
 enum output_kind { OUTPUT_INHERIT, OUTPUT_LOG, OUTPUT_NONE, OUTPUT_CHANNELS };
 struct output {
     int kind;         /* enum output_kind */
@@ -104,7 +105,7 @@ struct program {
     struct place *places;
     size_t argc;
     const char *shell; /* given to /bin/sh -c as it stands; NULL for a list */
-    const char *path;  /* a worker's program file, found under libexec or in PATH; NULL for commands and shell strings */
+    const char *path; /* a worker's program file, found under libexec or in PATH; NULL for commands and shell strings */
     struct place place;
 };
 
@@ -116,14 +117,14 @@ struct process {
     struct input input;
     struct output output, error;
     struct ports in, out;
-    size_t serve;    /* the service it is a backend of, or PIPELINE_NONE; then input and output are not used by the file */
+    size_t serve; /* the service it is a backend of, or PIPELINE_NONE; then input and output are not used by the file */
     size_t requests; /* with serve: the channel its requests come from, shared by its replicas, else PIPELINE_NONE */
     int records_in, records_out; /* enum records */
     struct settings env;
-    const char *cwd;    /* a template, or NULL: the caller's */
-    bool success[256];  /* the exit codes that are no failure */
-    int64_t grace;      /* ns from TERM to KILL */
-    struct place place; /* of its name */
+    const char *cwd;     /* a template, or NULL: the caller's */
+    uint8_t success[32]; /* bit c % 8 of byte c / 8: exit code c is no failure (as csp__announce takes it) */
+    int64_t grace;       /* ns from TERM to KILL */
+    struct place place;  /* of its name */
 };
 
 #define REQUIRE_ALL   (-1)
@@ -166,11 +167,11 @@ struct pipeline {
 struct pipeline *pipeline_load(const char *path, char *const vars[], size_t nvars, struct diagnostics *d);
 void pipeline_free(struct pipeline *p);
 
-/* The following expand templates for one replica (from 1). They can't fail: the templates were checked by pipeline_load().
- * Caller owns each result and frees it with one free(). */
+/* The following expand templates for one replica (from 1). They can't fail: the templates were checked by
+ * pipeline_load(). Caller owns each result and frees it with one free(). */
 
-/* The argument vector, NULL at its end; {"/bin/sh", "-c", ...} for a string. Execute program.path where that is set, else
- * look argv[0] up in the PATH of pipeline_environment(). */
+/* The argument vector, NULL at its end; {"/bin/sh", "-c", ...} for a string. Execute program.path where that is set,
+ * else look argv[0] up in the PATH of pipeline_environment(). */
 char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica);
 
 /* The whole environment, NULL at its end; later ones win: the caller's, vars, `replica` and CSP_REPLICA, env:, extra
