@@ -138,6 +138,39 @@ lint:
 	@scripts/setup lint
 	@scripts/lint $(SOURCES)
 
+# ---- install: relative to PREFIX, below DESTDIR; an installed cspctl finds its programs beside itself ----
+define PC
+prefix=$(PREFIX)
+libdir=$${prefix}/lib
+includedir=$${prefix}/include
+
+Name: libipc
+Description: CSP for Unix processes: channels, select and processes over ZeroMQ
+Version: $(VERSION)
+Cflags: -I$${includedir}
+Libs: -L$${libdir} -lipc
+Libs.private: -lzmq -pthread
+endef
+export PC
+
+install: all
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include libexec/csp share/csp/config)
+	install -m 644 libipc/csp.h $(DESTDIR)$(PREFIX)/include/csp.h
+	install -m 644 $(BUILD)/libipc.a $(DESTDIR)$(PREFIX)/lib/libipc.a
+	install -m 755 $(BUILD)/libipc.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libipc.so.$(VERSION)
+	ln -sf libipc.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libipc.so.$(SOMAJOR)
+	ln -sf libipc.so.$(SOMAJOR) $(DESTDIR)$(PREFIX)/lib/libipc.so
+	echo "$$PC" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libipc.pc
+	install -m 755 $(BUILD)/cspctl $(DESTDIR)$(PREFIX)/bin/cspctl
+	install -m 755 $(LIBEXEC)/broker $(WORKERS) $(DESTDIR)$(PREFIX)/libexec/csp/
+	install -m 644 $(wildcard config/*.yaml) $(DESTDIR)$(PREFIX)/share/csp/config/
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,include/csp.h lib/libipc.a lib/libipc.so lib/libipc.so.$(SOMAJOR) \
+	    lib/libipc.so.$(VERSION) lib/pkgconfig/libipc.pc bin/cspctl libexec/csp/broker \
+	    $(addprefix libexec/csp/,$(WORKER_NAMES)) $(addprefix share/csp/,$(wildcard config/*.yaml)))
+	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/csp share/csp/config share/csp) 2>/dev/null
+
 clean:
 	rm -rf $(BUILD)
 
