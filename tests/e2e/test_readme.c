@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The README's own examples, cut out of it and run: what it says is printed must be printed. */
+#include "harness.h"
+
+#include "leftover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Writes the first fenced block of a language to a file in the scratch directory. */
+static void cut(const char *language, const char *name)
+{
+    struct outcome o =
+        sh("awk '/^```/ { if (inside) exit; inside = ($0 == \"```%s\"); next } inside' README.md > %s && test -s %s",
+           language, in_scratch("%s", name), in_scratch("%s", name));
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
+/* What the README shows behind `$ COMMAND...`, up to the next blank line, without its indentation. */
+static struct outcome shown_after(const char *command)
+{
+    return sh("awk -v c='    $ %s' 'found && /^$/ { exit } found { print substr($0, 5) } index($0, c) == 1 { found = 1 "
+              "}' README.md",
+              command);
+}
+
+TEST(the_pipeline_of_the_first_screen_prints_what_the_readme_shows)
+{
+    cut("yaml", "top.yaml");
+    struct outcome want = shown_after("build/cspctl run top.yaml");
+    struct outcome o = sh("cspctl run %s file=/usr/share/common-licenses/GPL-3", in_scratch("top.yaml"));
+    assert_status(&o, 0);
+    ck_assert_uint_gt(want.out.len, 0);
+    assert_same(&o.out, &want.out);
+    outcome_free(&o);
+    outcome_free(&want);
+}
+
+TEST(fibonacci_of_the_first_screen_prints_what_the_readme_shows)
+{
+    cut("c", "fib.c");
+    struct outcome want = shown_after("make && cc fib.c");
+    const char *san = getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "";
+    struct outcome o = sh("cc -Wall -Wextra -Werror %s %s -Ilibipc %s -lzmq -pthread -o %s && %s", san,
+                          in_scratch("fib.c"), built("libipc.a"), in_scratch("fib"), in_scratch("fib"));
+    assert_status(&o, 0);
+    ck_assert_uint_gt(want.out.len, 0);
+    assert_same(&o.out, &want.out);
+    outcome_free(&o);
+    outcome_free(&want);
+}
+
+TEST(the_first_program_of_the_manual_prints_what_it_says)
+{
+    struct outcome o = sh("awk '/^ \\*     / { sub(/^ \\*     /, \"\"); print; on = 1; next } on && !/^ \\*$/ { exit } "
+                          "on { print \"\" }' libipc/csp.h > %s &&"
+                          " cc -Wall -Wextra -Werror %s %s -Ilibipc %s -lzmq -pthread -o %s && %s",
+                          in_scratch("first.c"), getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "",
+                          in_scratch("first.c"), built("libipc.a"), in_scratch("first"), in_scratch("first"));
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "0\n1\n4\n9\n16\n");
+    outcome_free(&o);
+}
+
+TEST(every_path_that_the_readme_links_is_there)
+{
+    struct outcome o = sh(
+        "grep -o '](\\([^)]*\\))' README.md | tr -d '()]' | while read -r p; do test -e \"$p\" || echo \"$p\"; done");
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "");
+    outcome_free(&o);
+}
+
+SUITE_OF(readme)
