@@ -25,7 +25,7 @@ LIBEXECDIR := $(PREFIX)/libexec/csp
 
 ALL_CFLAGS = $(CSTD) $(WARN) $(OPT) $(SAN) -fPIC -fvisibility=hidden -pthread -MMD -MP $(INCLUDES) \
              -DCSP_VERSION='"$(VERSION)"' $(CFLAGS)
-LINK = $(CC) $(OPT) $(SAN) -pthread $(LDFLAGS)
+LINK = $(CC) $(OPT) $(SAN) -pthread -Wl,--as-needed $(LDFLAGS)
 
 IPC_LIBS    := -lzmq
 BROKER_LIBS := -lczmq -lzmq

@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +51,9 @@ int csp__program_path(const char *name, char *path, size_t size)
             return 0;
     }
     Dl_info info;
-    if (dladdr((const void *)(uintptr_t)csp__program_path, &info) != 0 && info.dli_fname != NULL &&
-        realpath(info.dli_fname, file) != NULL && beside(path, size, file, name) == 0)
+    static const char anchor; /* any object of this library */
+    if (dladdr(&anchor, &info) != 0 && info.dli_fname != NULL && realpath(info.dli_fname, file) != NULL &&
+        beside(path, size, file, name) == 0)
         return 0;
     if (found(path, size, CSP_LIBEXECDIR, "", name) == 0)
         return 0;
