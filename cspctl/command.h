@@ -11,8 +11,10 @@ struct command {
     const char *name;
     const char *args; /* for the usage line, as "FILE [name=value ...]" */
     const char *help; /* one line */
-    /* Called with argv[0] = "cspctl NAME", so that getopt's own messages name the place. Returns the exit status. */
+    /* Called with argv[0] = "cspctl NAME", so that getopt's own messages name the place, and optind = 1. Returns the
+     * exit status. */
     int (*run)(int argc, char **argv);
+    const char *details; /* options and statuses for `cspctl help NAME`, lines with an end each; or NULL */
 };
 
 extern const struct command command_check, command_explain, command_help, command_version;
@@ -22,5 +24,8 @@ int command_usage(const struct command *c);
 
 /* The value of -o: true for "json", false for "text"; anything else is an error said on stderr, *bad is set. */
 bool command_json(const char *format, bool *bad);
+
+/* Whether argv[optind] is a FILE and all after it are name=value words; if not, that is said on stderr. */
+bool command_takes_file(const struct command *c, int argc, char **argv);
 
 #endif

@@ -13,10 +13,12 @@
 
 struct diagnostics;
 
-#define PIPELINE_NONE   SIZE_MAX  /* an index that points at nothing */
-#define PIPELINE_WINDOW (1 << 20) /* bytes a stream may have under way at each of its ends, unless a value is larger   \
-                                   */
+#define PIPELINE_NONE SIZE_MAX /* an index that points at nothing */
+#define PIPELINE_WINDOW                                                                                                \
+    (1 << 20) /* bytes a stream may have under way at each of its ends, unless a value is larger                       \
+               */
 #define PIPELINE_MAX_REPLICA 1000
+#define PIPELINE_MAX_ENTRIES 4096 /* processes, channels, services, variables: of each */
 
 /* Where something stands in the file, counted from 1; line 0 is "nowhere in particular". Columns are characters. */
 struct place {
@@ -142,11 +144,12 @@ struct service {
     struct merge merge;
     size_t *backends; /* processes; a backend's request channel is processes[i].requests */
     size_t nbackends;
-    struct place place;
+    struct place place, require_place; /* of its name; of `require`, if it is given */
 };
 
 struct pipeline {
     const char *path; /* as given */
+    int64_t version;  /* of the format: 1 */
     const char *name; /* `name:`, else the file's name without directory and extension */
     int64_t deadline; /* ns for the whole run, or -1 */
     int on_failure;   /* enum on_failure */

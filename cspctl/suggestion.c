@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Edit distance with transpositions ("optimal string alignment"), since swapped neighbours are the commonest slip; upper
- * and lower case, '-' and '_' count as the same. A third of the letters may differ: more is a guess that misleads. */
+/* Edit distance with transpositions ("optimal string alignment"), since swapped neighbours are the commonest slip;
+ * upper and lower case, '-' and '_' count as the same. A third of the letters may differ: more is a guess that
+ * misleads. */
 #include "suggestion.h"
 
 #include <ctype.h>

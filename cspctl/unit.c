@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Both kinds are a sum of number-unit pairs over a table of units, so that they share one reader; sizes allow one pair only.
- * All arithmetic is on integers: 0.1s is exactly 100000000 ns. */
+/* Both kinds are a sum of number-unit pairs over a table of units, so that they share one reader; sizes allow one pair
+ * only. All arithmetic is on integers: 0.1s is exactly 100000000 ns. */
 #include "unit.h"
 
 #include <ctype.h>
@@ -22,9 +22,9 @@ static const struct unit durations[] = {{"d", INT64_C(86400000000000)},
                                         {"ms", 1000000},
                                         {"us", 1000},
                                         {"ns", 1}};
-static const struct unit sizes[] = {{"TiB", INT64_C(1) << 40},  {"GiB", 1 << 30},  {"MiB", 1 << 20}, {"KiB", 1 << 10},
-                                    {"TB", INT64_C(1000000000000)}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000},
-                                    {"B", 1}};
+static const struct unit sizes[] = {
+    {"TiB", INT64_C(1) << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", INT64_C(1000000000000)},
+    {"GB", 1000000000},        {"MB", 1000000},  {"kB", 1000},     {"B", 1}};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static const char too_large[] = "is too large";

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Memory that lives and dies together. cspctl is a program, so without memory it ends with EX_OSERR and a sentence instead
- * of handing NULL up through every parser. Each allocation stays a malloc of its own: sanitizers see every overrun. */
-#ifndef CSPCTL_MEMORY_H
-#define CSPCTL_MEMORY_H
+/* Memory that lives and dies together. cspctl is a program, so without memory it ends with EX_OSERR and a sentence
+ * instead of handing NULL up through every parser. Each allocation stays a malloc of its own: sanitizers see every
+ * overrun. */
+#ifndef CSPCTL_POOL_H
+#define CSPCTL_POOL_H
 
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Caller owns the pool and must give it to pool_free(), which frees all that came out of it. None of these returns NULL. */
+/* Caller owns the pool and must give it to pool_free(), which frees all that came out of it. None of these returns
+ * NULL. */
 struct pool *pool_new(void);
 void pool_free(struct pool *pool);
 void *pool_zalloc(struct pool *pool, size_t size);

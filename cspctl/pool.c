@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A pool is a list of malloc'ed blocks, each headed by a link to the one before. */
-#include "memory.h"
+#include "pool.h"
 
 #include <stdalign.h>
 #include <stdio.h>

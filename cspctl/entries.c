@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The maps whose keys are names that the user gives: variables, channels, services, processes. Every entry gets its
+ * place in the array before it is read, so that a process can be referred to while it is being read; a bad name is no
+ * reason to leave an entry out, which would only lead to complaints about what it would have joined. */
+#include "reader.h"
+#include "pool.h"
+#include "suggestion.h"
+#include "variable.h"
+
+#include <string.h>
+
+/* The value that the command line gives: the last one of that name, or NULL. */
+static const char *argument(const struct reader *r, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = r->narguments; i-- > 0;)
+        if (strncmp(r->arguments[i], name, n) == 0 && r->arguments[i][n] == '=')
+            return r->arguments[i] + n + 1;
+    return NULL;
+}
+
+static bool check_variable(struct reader *r, const struct value *v, const struct member *m)
+{
+    if (!variable_is_name(m->key, strlen(m->key)))
+        diagnose(r->d, m->place, "write a letter or _, then letters, digits and _",
+                 "%s can't be the name of a variable", diagnostics_quote(r->d, m->key));
+    else if (strcmp(m->key, "replica") == 0 || strncmp(m->key, "CSP_", 4) == 0)
+        diagnose(r->d, m->place, "choose another name", "%s is cspctl's own variable", diagnostics_quote(r->d, m->key));
+    else if (document_type(&r->doc, m->value) != YAML_SCALAR_NODE)
+        diagnose(r->d, document_place(&r->doc, m->value), "a variable is one text", "%s: %s: expected a text, found %s",
+                 v->key->name, m->key, document_kind(&r->doc, m->value));
+    else
+        return true;
+    return false;
+}
+
+void read_variables(struct reader *r, const struct value *v)
+{
+    struct pipeline *p = r->p;
+    size_t n;
+    const struct member *m = document_members(&r->doc, v->node, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!check_variable(r, v, &m[i]))
+            continue;
+        const char *text = argument(r, m[i].key);
+        if (!text && document_is_null(&r->doc, m[i].value)) {
+            diagnose(r->d, m[i].place,
+                     diagnostics_text(r->d, "give it after the file on the command line: %s=VALUE", m[i].key),
+                     "the variable \"%s\" has no value", m[i].key);
+            r->valueless = true;
+        } else if (!text) {
+            text = document_text(&r->doc, m[i].value);
+        }
+        p->vars = pool_more(p->pool, p->vars, p->nvars, sizeof *p->vars);
+        p->vars[p->nvars++] = (struct variable){pool_copy(p->pool, m[i].key, strlen(m[i].key)),
+                                                text ? pool_copy(p->pool, text, strlen(text)) : NULL, m[i].place};
+    }
+}
+
+/* An entry's mapping; false (said) where there is none. */
+static bool is_entry(struct reader *r, const struct value *v, const struct member *m)
+{
+    if (document_type(&r->doc, m->value) == YAML_MAPPING_NODE)
+        return true;
+    diagnose(r->d, document_place(&r->doc, m->value),
+             diagnostics_text(r->d, "write %s: %s", v->key->name, v->key->example), "%s: expected a mapping, found %s",
+             diagnostics_quote(r->d, m->key), document_kind(&r->doc, m->value));
+    return false;
+}
+
+void read_channels(struct reader *r, const struct value *v)
+{
+    size_t n;
+    const struct member *m = document_members(&r->doc, v->node, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(m[i].key, "inherit") == 0 || strcmp(m[i].key, "log") == 0 || strcmp(m[i].key, "none") == 0) {
+            diagnose(r->d, m[i].place, "choose another name", "\"%s\" is a word of stdout and stderr, not a channel",
+                     m[i].key);
+            continue;
+        }
+        if (strchr(m[i].key, '.')) {
+            diagnose(r->d, m[i].place, "write _ or - for the dot",
+                     "%s: names with a dot are kept for the requests of services", diagnostics_quote(r->d, m[i].key));
+            continue;
+        }
+        if (!check_name(r, m[i].place, "a channel", m[i].key, true) || !is_entry(r, v, &m[i]))
+            continue;
+        size_t channel = intern_channel(r, m[i].key, m[i].place);
+        if (channel == PIPELINE_NONE)
+            return;
+        r->p->channels[channel].declared = true;
+        read_section(r, SECTION_CHANNEL, m[i].value, m[i].place, &r->p->channels[channel]);
+    }
+}
+
+void read_services(struct reader *r, const struct value *v)
+{
+    struct pipeline *p = r->p;
+    size_t n;
+    const struct member *m = document_members(&r->doc, v->node, &n);
+
+    p->services = pool_zalloc(p->pool, n * sizeof *p->services);
+    for (size_t i = 0; i < n; i++) {
+        check_name(r, m[i].place, "a service", m[i].key, false);
+        struct service *s = &p->services[p->nservices++];
+        *s = (struct service){.name = pool_copy(p->pool, m[i].key, strlen(m[i].key)), .place = m[i].place};
+        if (!is_entry(r, v, &m[i]))
+            continue;
+        const struct member *require =
+            given(read_section(r, SECTION_SERVICE, m[i].value, m[i].place, s), SECTION_SERVICE, "require");
+        s->require_place = require ? require->place : s->place;
+    }
+}
+
+static void conflict(struct reader *r, const struct member *a, const struct member *b, const char *hint)
+{
+    if (a && b)
+        diagnose(r->d, a->place, hint, "\"%s\" and \"%s\" exclude each other", a->key, b->key);
+}
+
+static void check_process(struct reader *r, struct process *process, const struct member **m)
+{
+    const struct member *command = given(m, SECTION_PROCESS, "command"), *worker = given(m, SECTION_PROCESS, "worker");
+    const struct member *serve = given(m, SECTION_PROCESS, "serve");
+    static const char requests[] = "a backend reads requests and writes answers there";
+
+    if (!command && !worker)
+        diagnose(r->d, process->place, "write command: [PROGRAM, ARGUMENT ...], or worker: [PROGRAM, ARGUMENT ...]",
+                 "the process \"%s\" has no program", process->name);
+    conflict(r, worker, command, "a process is one program: keep one of them");
+    conflict(r, given(m, SECTION_PROCESS, "stdin"), serve, requests);
+    conflict(r, given(m, SECTION_PROCESS, "stdout"), serve, requests);
+    if (command || worker)
+        check_program(r, process);
+}
+
+static void read_process(struct reader *r, const struct value *v, const struct member *m)
+{
+    struct pipeline *p = r->p;
+    struct process *process = &p->processes[r->process];
+
+    *process = (struct process){.name = pool_copy(p->pool, m->key, strlen(m->key)),
+                                .serve = PIPELINE_NONE,
+                                .requests = PIPELINE_NONE,
+                                .place = m->place};
+    if (is_entry(r, v, m))
+        check_process(r, process, read_section(r, SECTION_PROCESS, m->value, m->place, process));
+}
+
+void read_processes(struct reader *r, const struct value *v)
+{
+    struct pipeline *p = r->p;
+    size_t n;
+    const struct member *m = document_members(&r->doc, v->node, &n);
+
+    if (n == 0)
+        wrong(r, v, "there is no process in it");
+    p->processes = pool_zalloc(p->pool, n * sizeof *p->processes);
+    for (size_t i = 0; i < n; i++) {
+        check_name(r, m[i].place, "a process", m[i].key, false);
+        r->process = p->nprocesses++;
+        read_process(r, v, &m[i]);
+    }
+}

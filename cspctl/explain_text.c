@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Arguments are shown as a shell would want them, so that a line can be copied to a terminal and tried alone. */
+#include "edge.h"
+#include "explain.h"
+#include "pool.h"
+#include "table.h"
+#include "unit.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One argument for a shell: as it is, in '...', or with control characters in $'...'. */
+static char *quoted(struct pool *pool, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    bool controls = false;
+    char *out = pool_zalloc(pool, 4 * strlen(text) + 4), *to = out;
+
+    if (*text && !text[strspn(text, plain)])
+        return pool_copy(pool, text, strlen(text));
+    for (const char *c = text; *c; c++)
+        controls = controls || (unsigned char)*c < 0x20 || *c == 0x7f;
+    to = stpcpy(to, controls ? "$'" : "'");
+    for (const char *c = text; *c; c++)
+        if (*c == '\n')
+            to = stpcpy(to, "\\n");
+        else if (controls && ((unsigned char)*c < 0x20 || *c == 0x7f))
+            to += sprintf(to, "\\%03o", (unsigned char)*c);
+        else if (*c == '\'')
+            to = stpcpy(to, controls ? "\\'" : "'\\''");
+        else if (*c == '\\' && controls)
+            to = stpcpy(to, "\\\\");
+        else
+            *to++ = *c;
+    stpcpy(to, "'");
+    return out;
+}
+
+static const char *command_line(struct pool *pool, const struct pipeline *p, size_t process, unsigned replica)
+{
+    char **argv = pipeline_argv(p, process, replica);
+    const char *line = "";
+
+    for (char **a = argv; *a; a++)
+        line = pool_format(pool, "%s%s%s", line, a == argv ? "" : " ", quoted(pool, *a));
+    free(argv);
+    return line;
+}
+
+static void process_rows(struct table *t, struct pool *pool, const struct pipeline *p, size_t i)
+{
+    const struct process *process = &p->processes[i];
+    int64_t rows = explain_argv_differs(p, i) ? process->replicas : 1;
+
+    for (int64_t replica = 1; replica <= rows; replica++) {
+        table_cell(t, "%s", replica == 1 ? process->name : "");
+        if (rows > 1)
+            table_cell(t, "%" PRId64 " of %" PRId64, replica, process->replicas);
+        else
+            table_cell(t, "%" PRId64, process->replicas);
+        table_cell(t, "%s", process->kind == PROCESS_WORKER ? "worker" : "command");
+        table_cell(t, "%s", command_line(pool, p, i, (unsigned)replica));
+    }
+}
+
+static int print_processes(const struct pipeline *p, FILE *to)
+{
+    static const struct column columns[] = {
+        {"PROCESS", COLUMN_TEXT}, {"REPLICAS", COLUMN_NUMBER}, {"KIND", COLUMN_TEXT}, {"RUNS", COLUMN_TEXT}};
+    struct pool *pool = pool_new();
+    struct table *t = table_new(columns, sizeof columns / sizeof *columns);
+
+    for (size_t i = 0; i < p->nprocesses; i++)
+        process_rows(t, pool, p, i);
+    int result = table_print(t, to, 1);
+    table_free(t);
+    pool_free(pool);
+    return result;
+}
+
+/* "grep x4, head"; nobody declared means guests. */
+static const char *ends_text(struct pool *pool, const struct pipeline *p, const struct end *ends, size_t n,
+                             const char *guests)
+{
+    const char *text = n ? "" : guests;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct process *process = &p->processes[ends[i].process];
+        text = pool_format(pool, "%s%s%s", text, i ? ", " : "", process->name);
+        if (process->replicas > 1)
+            text = pool_format(pool, "%s x%" PRId64, text, process->replicas);
+    }
+    return text;
+}
+
+static void channel_row(struct table *t, struct pool *pool, const struct pipeline *p, const struct channel *c)
+{
+    char max_bytes[UNIT_TEXT], memory[UNIT_TEXT];
+    bool requests = c->service != PIPELINE_NONE;
+
+    table_cell(t, "%s", ends_text(pool, p, c->senders, c->nsenders, requests ? "(cspctl call)" : "(cspctl send)"));
+    table_cell(t, "-> %s ->", c->name);
+    table_cell(t, "%s", ends_text(pool, p, c->receivers, c->nreceivers, "(cspctl recv)"));
+    table_cell(t, "%s", edge_kind(c));
+    table_cell(t, "%s", EDGE_DELIVERY);
+    table_cell(t, "%" PRId64, c->capacity);
+    table_cell(t, "%s", unit_print_size(c->max_bytes, max_bytes));
+    table_cell(t, "%s", c->close == CLOSE_NEVER ? "never" : "senders");
+    table_cell(t, "%s", unit_print_size(edge_memory(p, c, PIPELINE_WINDOW), memory));
+}
+
+static int print_channels(const struct pipeline *p, FILE *to)
+{
+    static const struct column columns[] = {
+        {"FROM", COLUMN_TEXT},        {"CHANNEL", COLUMN_TEXT},  {"TO", COLUMN_TEXT},
+        {"KIND", COLUMN_TEXT},        {"DELIVERY", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER},
+        {"MAX_BYTES", COLUMN_NUMBER}, {"CLOSE", COLUMN_TEXT},    {"MEMORY", COLUMN_NUMBER}};
+    struct pool *pool = pool_new();
+    struct table *t = table_new(columns, sizeof columns / sizeof *columns);
+
+    for (size_t i = 0; i < p->nchannels; i++)
+        channel_row(t, pool, p, &p->channels[i]);
+    int result = table_print(t, to, 1);
+    table_free(t);
+    pool_free(pool);
+    return result;
+}
+
+static int print_services(const struct pipeline *p, FILE *to)
+{
+    static const struct column columns[] = {{"SERVICE", COLUMN_TEXT}, {"DEADLINE", COLUMN_NUMBER},
+                                            {"REQUIRE", COLUMN_TEXT}, {"MERGE", COLUMN_TEXT},
+                                            {"LIMIT", COLUMN_NUMBER}, {"BACKENDS", COLUMN_TEXT}};
+    struct table *t = table_new(columns, sizeof columns / sizeof *columns);
+    char deadline[UNIT_TEXT];
+    struct pool *pool = pool_new();
+
+    for (size_t i = 0; i < p->nservices; i++) {
+        const struct service *s = &p->services[i];
+        const char *backends = "";
+        for (size_t j = 0; j < s->nbackends; j++)
+            backends = pool_format(pool, "%s%s%s", backends, j ? ", " : "", p->processes[s->backends[j]].name);
+        table_cell(t, "%s", s->name);
+        table_cell(t, "%s", unit_print_duration(s->deadline, deadline));
+        table_cell(t, "%s", s->require == REQUIRE_ALL ? "all" : pool_format(pool, "%" PRId64, s->require));
+        table_cell(t, "by %s", s->merge.by);
+        table_cell(t, "%" PRId64, s->merge.limit);
+        table_cell(t, "%s", backends);
+    }
+    int result = table_print(t, to, 1);
+    table_free(t);
+    pool_free(pool);
+    return result;
+}
+
+static int print_memory(const struct pipeline *p, FILE *to)
+{
+    int64_t small = 0, large = 0;
+    char a[UNIT_TEXT], b[UNIT_TEXT], window[UNIT_TEXT];
+
+    for (size_t i = 0; i < p->nchannels; i++) {
+        small += edge_memory(p, &p->channels[i], PIPELINE_WINDOW);
+        large += edge_memory(p, &p->channels[i], INT64_MAX);
+    }
+    unit_print_size(PIPELINE_WINDOW, window);
+    return fprintf(to,
+                   "\nat most %s of values in channels and on the way, while no value is larger than %s; %s if values "
+                   "are as large as max_bytes allows\n",
+                   unit_print_size(small, a), window, unit_print_size(large, b)) < 0
+               ? -1
+               : 0;
+}
+
+int explain_text(const struct pipeline *p, FILE *to)
+{
+    char deadline[UNIT_TEXT];
+
+    fprintf(to, "%s: processes %zu (with replicas %zu), channels %zu, services %zu; deadline %s; on_failure %s\n\n",
+            p->name, p->nprocesses, pipeline_total_replicas(p), p->nchannels, p->nservices,
+            p->deadline < 0 ? "none" : unit_print_duration(p->deadline, deadline),
+            p->on_failure == ON_FAILURE_STOP ? "stop" : "continue");
+    int result = print_processes(p, to);
+    if (result == 0 && p->nchannels) {
+        fputc('\n', to);
+        result = print_channels(p, to);
+    }
+    if (result == 0 && p->nservices) {
+        fputc('\n', to);
+        result = print_services(p, to);
+    }
+    if (result == 0 && p->nchannels)
+        result = print_memory(p, to);
+    return result;
+}

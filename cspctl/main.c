@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* cspctl: a word that names a subcommand, and what belongs to it. There are no options before the word: every option
+ * belongs to a subcommand, whose file says what it does. */
+#include "command.h"
+#include "suggestion.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* In the order in which `cspctl help` shows them. */
+static const struct command *const commands[] = {
+    &command_check,
+    &command_explain,
+    &command_help,
+    &command_version,
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static int run_help(int argc, char **argv);
+static int run_version(int argc, char **argv);
+
+const struct command command_help = {.name = "help", .args = "[COMMAND]", .help = "say how to use it", .run = run_help};
+const struct command command_version = {.name = "version", .args = "", .help = "print the version", .run = run_version};
+
+static const struct command *find(const char *name)
+{
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return &command_help;
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        return &command_version;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    struct suggestion s = {.word = name};
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        suggestion_offer(&s, commands[i]->name);
+    fprintf(stderr, "cspctl: %s: there is no such command: ", name);
+    if (s.best)
+        fprintf(stderr, "did you mean \"%s\"?\n", s.best);
+    else
+        fputs("`cspctl help` lists them\n", stderr);
+    return EX_USAGE;
+}
+
+static void print_usage(FILE *to, const struct command *c)
+{
+    fprintf(to, "usage: cspctl %s%s%s\n", c->name, *c->args ? " " : "", c->args);
+}
+
+static void print_commands(FILE *to)
+{
+    fputs("usage: cspctl COMMAND [ARGUMENT ...]\n\nProcesses joined by channels, as a pipeline file says.\n\n", to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-8s  %s\n", commands[i]->name, commands[i]->help);
+    fputs("\n`cspctl help COMMAND` says more of one.\n", to);
+}
+
+int command_usage(const struct command *c)
+{
+    print_usage(stderr, c);
+    return EX_USAGE;
+}
+
+bool command_json(const char *format, bool *bad)
+{
+    if (strcmp(format, "json") == 0)
+        return true;
+    if (strcmp(format, "text") != 0) {
+        fprintf(stderr, "cspctl: -o %s: there is no such format: write -o text or -o json\n", format);
+        *bad = true;
+    }
+    return false;
+}
+
+bool command_takes_file(const struct command *c, int argc, char **argv)
+{
+    bool good = optind < argc;
+
+    if (!good)
+        fprintf(stderr, "cspctl %s: a pipeline file is missing\n", c->name);
+    for (int i = optind + 1; i < argc; i++)
+        if (!strchr(argv[i], '=') || argv[i][0] == '=') {
+            fprintf(stderr, "cspctl %s: %s: after FILE come name=value words only\n", c->name, argv[i]);
+            good = false;
+        }
+    return good;
+}
+
+static int run_help(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_commands(stdout);
+        return EX_OK;
+    }
+    const struct command *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    print_usage(stdout, c);
+    printf("\n%s\n%s%s", c->help, c->details ? "\n" : "", c->details ? c->details : "");
+    return EX_OK;
+}
+
+static int run_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("cspctl " CSP_VERSION);
+    return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    char name[64];
+
+    if (argc < 2) {
+        print_commands(stderr);
+        return EX_USAGE;
+    }
+    const struct command *c = find(argv[1]);
+    if (!c)
+        return unknown(argv[1]);
+    snprintf(name, sizeof name, "cspctl %s", c->name);
+    argv[1] = name;
+    int status = c->run(argc - 1, argv + 1);
+    /* A reader that has gone (EPIPE) is no failure of a command that had nothing more to do. */
+    if (fflush(stdout) != 0 && status == EX_OK)
+        status = EX_IOERR;
+    return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The one table of the pipeline file: every key, where it may stand, its type, default, bounds and meaning.
+ * Parsing, validation and defaults are driven by it, so that what is documented, accepted and done can't drift apart; a
+ * key of a later version has a name here and nothing else, to be told from a typing mistake. */
+#ifndef CSPCTL_SCHEMA_H
+#define CSPCTL_SCHEMA_H
+
+#include "pipeline.h"
+
+/* Where a key may stand: a kind of mapping. */
+enum section {
+    SECTION_FILE,
+    SECTION_CHANNEL,
+    SECTION_PROCESS,
+    SECTION_SERVICE,
+    SECTION_STDIN,
+    SECTION_RECORDS,
+    SECTION_MERGE,
+    SECTION_COUNT
+};
+
+/* What a value may be; value.c and connection.c have a reader for each. */
+enum type {
+    TYPE_COUNT,    /* a whole number: int64_t */
+    TYPE_DURATION, /* nanoseconds: int64_t */
+    TYPE_SIZE,     /* bytes: int64_t */
+    TYPE_CHOICE,   /* one of some words: int, its place among them */
+    TYPE_NAME,     /* of the run: text */
+    TYPE_FIELD,    /* text that is not empty */
+    TYPE_TEMPLATE, /* text in which $name is replaced, for each replica */
+    TYPE_REQUIRE,  /* a count or `all`: int64_t */
+    TYPE_PROGRAM,
+    TYPE_INPUT,
+    TYPE_OUTPUT,
+    TYPE_PORTS,
+    TYPE_SERVE,
+    TYPE_CODES,
+    TYPE_SETTINGS,
+    TYPE_SECTION,   /* a mapping of the section .section, or, where .choices are given, one of these words for all its
+                       keys */
+    TYPE_VARIABLES, /* the following: entries by name, each of the section .section */
+    TYPE_CHANNELS,
+    TYPE_PROCESSES,
+    TYPE_SERVICES,
+};
+
+struct key {
+    enum section in;
+    const char *name;
+    enum type type;
+    size_t offset; /* of the field in the structure that the section fills */
+    const char *
+        fallback; /* the default, read as if the file had it; NULL: none, the field stays 0 (or as its reader set it) */
+    bool required;
+    int64_t min, max;       /* of a number */
+    const char *choices[5]; /* of TYPE_CHOICE */
+    const char *later;      /* a choice that a later version has */
+    enum section section;   /* of what is inside */
+    const char *example;    /* a value to write */
+    const char *help;
+};
+
+extern const struct key schema[];
+extern const size_t schema_size;
+
+/* "a process". */
+extern const char *const section_titles[SECTION_COUNT];
+
+/* The key of a section, or NULL. */
+const struct key *schema_find(enum section in, const char *name);
+/* Whether a later version of the file has this key there. */
+bool schema_is_later(enum section in, const char *name);
+/* The key nearest to a word, of this version, or NULL. */
+const char *schema_nearest(enum section in, const char *name);
+
+#endif

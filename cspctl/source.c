@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Places are lines and characters while text is bytes: a table of line starts joins the two, and characters are counted
+ * within a line only when somebody asks. */
+#include "source.h"
+#include "diagnostic.h"
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct place nowhere = {0, 0};
+
+size_t source_character(const char *text, size_t size, uint32_t *code)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *t = (const unsigned char *)text;
+    size_t n = size == 0 ? 0 : t[0] < 0x80 ? 1 : t[0] >> 5 == 6 ? 2 : t[0] >> 4 == 14 ? 3 : t[0] >> 3 == 30 ? 4 : 0;
+
+    if (n == 0 || n > size)
+        return 0;
+    *code = n == 1 ? t[0] : t[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if (t[i] >> 6 != 2)
+            return 0;
+        *code = *code << 6 | (t[i] & 0x3f);
+    }
+    bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+    return *code < least[n] || *code > 0x10ffff || surrogate ? 0 : n;
+}
+
+/* What YAML calls a break: CR LF, CR, LF, NEL, LS and PS. Returns its length or 0. */
+static size_t line_break(const char *text, size_t size)
+{
+    if (size >= 2 && memcmp(text, "\r\n", 2) == 0)
+        return 2;
+    if (size >= 1 && (*text == '\r' || *text == '\n'))
+        return 1;
+    if (size >= 2 && memcmp(text, "\xc2\x85", 2) == 0)
+        return 2;
+    return size >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0) ? 3 : 0;
+}
+
+static void find_lines(struct source *s)
+{
+    size_t room = 64;
+
+    s->lines = memory_alloc(room * sizeof *s->lines);
+    s->lines[0] = 0;
+    s->nlines = 1;
+    for (size_t i = 0; i < s->size;) {
+        size_t n = line_break(s->text + i, s->size - i);
+        i += n ? n : 1;
+        if (!n)
+            continue;
+        if (s->nlines == room)
+            s->lines = memory_resize(s->lines, (room *= 2) * sizeof *s->lines);
+        s->lines[s->nlines++] = i;
+    }
+}
+
+const char *source_line(const struct source *s, unsigned line, size_t *length)
+{
+    *length = 0;
+    if (line == 0 || line > s->nlines)
+        return "";
+    size_t start = s->lines[line - 1], end = line < s->nlines ? s->lines[line] : s->size;
+    size_t n = 0;
+    while (start + n < end && !line_break(s->text + start + n, end - start - n))
+        n++;
+    *length = n;
+    return s->text + start;
+}
+
+size_t source_offset(const struct source *s, struct place at)
+{
+    size_t length, i = 0;
+    uint32_t code;
+    const char *line = source_line(s, at.line, &length);
+
+    if (at.line == 0 || at.line > s->nlines)
+        return s->size;
+    for (unsigned column = 1; column < at.column && i < length; column++) {
+        size_t n = source_character(line + i, length - i, &code);
+        i += n ? n : 1;
+    }
+    return (size_t)(line - s->text) + i;
+}
+
+struct place source_place(const struct source *s, size_t offset)
+{
+    size_t low = 0, high = s->nlines;
+    uint32_t code;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (s->lines[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    struct place at = {(unsigned)low + 1, 1};
+    for (size_t i = s->lines[low]; i < offset; at.column++) {
+        size_t n = source_character(s->text + i, s->size - i, &code);
+        i += n ? n : 1;
+    }
+    return at;
+}
+
+static bool is_text(uint32_t c)
+{
+    return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c < 0x7f) || c == 0x85 ||
+           (c >= 0xa0 && c != 0xfeff && c != 0xfffe && c != 0xffff);
+}
+
+static bool check_text(struct diagnostics *d, const struct source *s)
+{
+    for (size_t i = 0, n; i < s->size; i += n) {
+        uint32_t code = 0;
+        n = source_character(s->text + i, s->size - i, &code);
+        if (n && is_text(code))
+            continue;
+        struct place at = source_place(s, i);
+        if (memchr(s->text, 0, s->size))
+            diagnose(d, nowhere, "give the pipeline file, which is text (YAML)",
+                     "this is binary data, not a pipeline file");
+        else if (n)
+            diagnose(d, at, "remove it, or write it inside double quotes as an escape such as \"\\e\"",
+                     "the control character U+%04X can't stand in a YAML file", code);
+        else
+            diagnose(d, at, "save the file as UTF-8, or convert it: iconv -f ISO-8859-1 -t UTF-8",
+                     "the byte 0x%02X is not UTF-8 here", (unsigned char)s->text[i]);
+        return false;
+    }
+    return true;
+}
+
+/* All of it, up to one byte more than the limit; it may be a pipe. */
+static ssize_t read_all(int fd, char *text, size_t room)
+{
+    size_t size = 0;
+
+    while (size < room) {
+        ssize_t n = read(fd, text + size, room - size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        size += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
+static bool open_source(struct diagnostics *d, const char *path, int *fd)
+{
+    struct stat st;
+
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (*fd < 0)
+        diagnose(d, nowhere, errno == ENOENT ? "give the path of a pipeline file" : NULL, "can't be opened: %s",
+                 strerror(errno));
+    else if (fstat(*fd, &st) == 0 && S_ISDIR(st.st_mode))
+        diagnose(d, nowhere, "give a file in it", "this is a directory, not a pipeline file");
+    else
+        return true;
+    return false;
+}
+
+bool source_load(struct diagnostics *d, const char *path)
+{
+    struct source *s = &d->source;
+    int fd;
+    bool good = false;
+
+    s->path = path;
+    if (open_source(d, path, &fd)) {
+        s->text = memory_alloc(SOURCE_LIMIT + 1);
+        ssize_t n = read_all(fd, s->text, SOURCE_LIMIT + 1);
+        if (n < 0)
+            diagnose(d, nowhere, NULL, "can't be read: %s", strerror(errno));
+        else if (n > SOURCE_LIMIT)
+            diagnose(d, nowhere, "give the pipeline file; what its programs read belongs in files of its own",
+                     "this is larger than 1 MiB, the limit of a pipeline file");
+        else
+            good = true;
+        s->size = good ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (s->size >= 3 && memcmp(s->text, "\xef\xbb\xbf", 3) == 0)
+        memmove(s->text, s->text + 3, s->size -= 3);
+    find_lines(s);
+    return good && check_text(d, s);
+}
+
+void source_free(struct source *s)
+{
+    free(s->text);
+    free(s->lines);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* libyaml's errors in words for people who do not know its states: a table from its sentence to ours. What it complains
+ * about is often where it noticed, not where the mistake is, so that an entry may prefer the place where the construct
+ * began. */
+#include "document.h"
+
+#include <string.h>
+
+struct complaint {
+    const char *problem, *context; /* parts of libyaml's words; NULL context: any */
+    const char *message, *hint;    /* hint may hold one %s: where the construct began */
+    bool at_context;
+};
+
+static const char indentation[] = "give all keys of one mapping the same indentation (the mapping began %s); "
+                                  "text after a closing quote belongs inside it";
+static const char flow[] = "it was opened %s: separate what is in it by commas, close it, "
+                           "and put texts that contain , [ ] { } in quotes";
+
+static const struct complaint complaints[] = {
+    {"mapping values are not allowed", NULL, "a \":\" is not expected here",
+     "is the line indented like its neighbours? A text that contains \": \" needs quotes", false},
+    {"block sequence entries are not allowed", NULL, "a list can't begin here",
+     "put each \"- item\" on a line of its own, or write [item, item]", false},
+    {"could not find expected ':'", NULL, "this is not a key: there is no \":\" after it", "write key: value", true},
+    {"did not find expected key", NULL, "this does not line up with the keys before it", indentation, false},
+    {"did not find expected '-' indicator", NULL, "this does not belong to the list before it",
+     "the list began %s: indent its items alike, and other keys like the list's own key", false},
+    {"did not find expected ',' or ']'", NULL, "this list goes wrong here: a \",\" or \"]\" was expected", flow, false},
+    {"did not find expected ',' or '}'", NULL, "this mapping goes wrong here: a \",\" or \"}\" was expected", flow,
+     false},
+    {"found unexpected end of stream", "quoted scalar", "this quote is never closed", "close it at the end of the text",
+     true},
+    {"found unexpected document indicator", "quoted scalar", "this quote is never closed",
+     "close it at the end of the text", true},
+    {"unknown escape character", NULL, "this is not an escape that YAML knows",
+     "write \\\\ for a backslash, or use single quotes", false},
+    {"escape code", NULL, "this escape is not a character", "write \\u and 4 hexadecimal digits", false},
+    {"did not find expected hexdecimal number", NULL, "this escape lacks hexadecimal digits",
+     "\\x needs 2 of them, \\u 4, \\U 8", false},
+    {"alphabetic or numeric character", "alias", "\"*\" begins an alias, and no name follows",
+     "put a text that begins with * in quotes", true},
+    {"alphabetic or numeric character", "anchor", "\"&\" begins an anchor, and no name follows",
+     "put a text that begins with & in quotes", true},
+    {"found undefined alias", NULL, "there is no anchor of this name above",
+     "define it before with &NAME; put a text that begins with * in quotes", false},
+    {"second occurrence", NULL, "an anchor of this name exists already",
+     "the first one is %s: give this one another name", false},
+    {"found a tab character", NULL, "a tab can't indent", "use spaces", false},
+    {"did not find expected comment or line break", "block scalar", "after | or > the text begins on the next line",
+     "put a text that begins with | or > in quotes", true},
+    {"found undefined tag handle", NULL, "\"!\" begins a tag, and tags have no meaning in a pipeline file",
+     "put a text that begins with ! in quotes", false},
+    {"did not find expected node content", NULL, "a value was expected here",
+     "put a text that begins with , ] or } in quotes, or write the value that is missing", false},
+    {"did not find expected <document start>", NULL, "the pipeline has ended before this",
+     "is the line indented less than the first one?", false},
+    {"incompatible YAML document", NULL, "this version of YAML is not known", "leave the %YAML line out", false},
+};
+
+/* A character that begins no token: mostly a tab, or one that YAML reserves. */
+static void unexpected_character(struct diagnostics *d, struct place at)
+{
+    size_t offset = source_offset(&d->source, at);
+    char c = '\n';
+
+    if (offset < d->source.size)
+        c = d->source.text[offset];
+    if (c == '\t')
+        diagnose(d, at, "use spaces", "a tab can't indent");
+    else
+        diagnose(d, at, diagnostics_text(d, "put a text that begins with %c in quotes", c),
+                 "nothing can begin with \"%c\"", c);
+}
+
+static struct place place_of(const yaml_mark_t *mark)
+{
+    return (struct place){(unsigned)mark->line + 1, (unsigned)mark->column + 1};
+}
+
+static bool has(const char *text, const char *part)
+{
+    return !part || (text && strstr(text, part));
+}
+
+static const struct complaint *complaint_about(const yaml_parser_t *p)
+{
+    for (size_t i = 0; i < sizeof complaints / sizeof *complaints; i++)
+        if (has(p->problem, complaints[i].problem) && has(p->context, complaints[i].context))
+            return &complaints[i];
+    return NULL;
+}
+
+/* The hint with the place where the construct began put in. */
+static const char *complete_hint(struct diagnostics *d, const char *hint, struct place began)
+{
+    const char *gap = strstr(hint, "%s");
+
+    if (!gap)
+        return hint;
+    return diagnostics_text(d, "%.*sat line %u, column %u%s", (int)(gap - hint), hint, began.line, began.column,
+                            gap + 2);
+}
+
+void syntax_error(struct diagnostics *d, const yaml_parser_t *p)
+{
+    struct place at = place_of(&p->problem_mark), began = place_of(&p->context_mark);
+    const struct complaint *c = complaint_about(p);
+
+    if (p->error == YAML_MEMORY_ERROR)
+        diagnose(d, (struct place){0, 0}, NULL, "out of memory");
+    else if (has(p->problem, "cannot start any token"))
+        unexpected_character(d, at);
+    else if (c)
+        diagnose(d, c->at_context ? began : at, complete_hint(d, c->hint, began), "%s", c->message);
+    else
+        diagnose(d, at, NULL, "not YAML: %s%s%s", p->problem ? p->problem : "it can't be read", p->context ? " " : "",
+                 p->context ? p->context : "");
+}
