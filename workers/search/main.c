@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #define MARGIN_MS  10
@@ -118,6 +119,9 @@ static int build(const char *path)
     if (status != 0)
         fault(status, path, why != NULL ? why : strerror(ENOMEM));
     free(why);
+    struct stat file;
+    if (status == 0 && stat(path, &file) == 0)
+        printf("%s: %" PRId64 " rows, %.1f MB\n", path, rows, (double)file.st_size / 1e6);
     return status;
 }
 
