@@ -261,7 +261,7 @@ static int is_dead(int dirfd, int *lock)
     return 0;
 }
 
-static int visit_live(const char *dir, int (*each)(const char *, const struct csp__runinfo *, void *), void *arg)
+int csp__rundir_alive(const char *dir)
 {
     int dirfd = open_dir(dir);
     if (dirfd < 0)
@@ -271,10 +271,13 @@ static int visit_live(const char *dir, int (*each)(const char *, const struct cs
     if (lock >= 0)
         close(lock);
     close(dirfd);
+    return dead == 0;
+}
+
+static int visit_live(const char *dir, int (*each)(const char *, const struct csp__runinfo *, void *), void *arg)
+{
     struct csp__runinfo info;
-    if (dead != 0 || csp__rundir_read(dir, &info) != 0)
-        return 0;
-    return each(dir, &info, arg);
+    return csp__rundir_alive(dir) && csp__rundir_read(dir, &info) == 0 ? each(dir, &info, arg) : 0;
 }
 
 struct visit {

@@ -27,6 +27,9 @@ int csp__rundir_make(char *path, size_t size, int *lock);
 int csp__rundir_write(const char *dir, const struct csp__runinfo *info);
 int csp__rundir_read(const char *dir, struct csp__runinfo *info);
 
+/* Whether the run in dir lives: 1, or 0. */
+int csp__rundir_alive(const char *dir);
+
 /* Calls each(dir, info, arg) for every live run of this user, until it returns non-zero, which is returned; 0; or -1.
  */
 int csp__rundir_each(int (*each)(const char *dir, const struct csp__runinfo *info, void *arg), void *arg);

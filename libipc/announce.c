@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Announcing processes that somebody else starts: for cspctl and the bridge. Decision: what run.h offers is the
+ * protocol itself, a request a function; who starts, waits and decides is the caller. */
+#include "error.h"
+#include "line.h"
+#include "process.h"
+#include "run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *name, unsigned replica,
+                       const uint8_t success[32], uint64_t *ticket)
+{
+    struct csp__line *line = csp__line("announce");
+    if (line == NULL)
+        return -1;
+    size_t name_len = name != NULL ? strlen(name) : 0;
+    if (name_len > WIRE_MAX_NAME)
+        return csp__failf(EINVAL, "announce: a process's name has at most %d bytes", WIRE_MAX_NAME);
+    char *rest = malloc(n * sizeof(struct wire_ends) + name_len + 1);
+    if (rest == NULL)
+        return csp__fail(ENOMEM, "announce", 0);
+    for (size_t i = 0; i < n; i++) {
+        struct wire_ends ends = {.channel = grants[i].chan, .ends = (uint32_t)grants[i].ends};
+        memcpy(rest + i * sizeof ends, &ends, sizeof ends);
+    }
+    if (name_len != 0)
+        memcpy(rest + n * sizeof(struct wire_ends), name, name_len);
+    struct wire_announce body = {.replica = replica, .success = {1}};
+    if (success != NULL)
+        memcpy(body.success, success, sizeof body.success);
+    struct csp__request r = {.count = (uint32_t)n,
+                             .head = &body,
+                             .head_len = sizeof body,
+                             .rest = rest,
+                             .rest_len = n * sizeof(struct wire_ends) + name_len};
+    csp_proc process = -1;
+    int result = csp__announce_request(line, &r, "announce", &process, ticket);
+    int err = errno;
+    free(rest);
+    errno = err;
+    return result == 0 ? process : -1;
+}
+
+int csp__started(csp_proc p, pid_t pid)
+{
+    struct wire_started body = {.process = (uint64_t)p, .pid = (uint32_t)pid};
+    return csp__request("tell of a start",
+                        &(struct csp__request){.type = WIRE_STARTED, .head = &body, .head_len = sizeof body});
+}
+
+int csp__reaped(csp_proc p, csp_exit why)
+{
+    struct wire_exit body = {.process = (uint64_t)p, .how = why.how, .code = why.code};
+    return csp__request("tell of an end",
+                        &(struct csp__request){.type = WIRE_REAPED, .head = &body, .head_len = sizeof body});
+}
+
+int csp__program(pid_t group)
+{
+    return csp__request("name a program's group",
+                        &(struct csp__request){.type = WIRE_PROGRAM, .count = (uint32_t)group});
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A thread's line to the broker. Decision: a line belongs to its thread alone, so nothing on the way of a value takes a
+ * lock; what the broker says of streams is taken in wherever something is read, in whatever call, because it may come
+ * between a question and its answer. The broker's death is a descriptor in every wait. */
+#include "line.h"
+#include "error.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define HELLO_MS    10000
+#define LINGER_MS   1000 /* for an end without an answer only: what matters was answered before */
+#define LEAVE_MS    5000
+#define CHUNK_MS    3600000
+#define DESCRIPTORS 16 /* that libzmq may need for a context and a socket; where it gets none it aborts */
+
+static __thread struct csp__line *mine;
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static int key_error;
+
+/* ---- frames */
+
+void *csp__frame(zmq_msg_t *msg, const struct wire_head *head)
+{
+    if (zmq_msg_init_size(msg, sizeof *head + head->length) != 0) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *data = zmq_msg_data(msg);
+    memcpy(data, head, sizeof *head);
+    return data + sizeof *head;
+}
+
+int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
+{
+    while (zmq_msg_send(msg, line->socket, ZMQ_DONTWAIT) < 0) {
+        if (errno == EINTR)
+            continue;
+        zmq_msg_close(msg); /* there is no limit to what may be queued: the connection is gone */
+        line->gone = 1;
+        errno = ENOTCONN;
+        return -1;
+    }
+    return 0;
+}
+
+static void dispatch(struct csp__line *line)
+{
+    if (wire_check(zmq_msg_data(&line->frame), zmq_msg_size(&line->frame), &line->head) != 0)
+        return;
+    switch (line->head.type) {
+    case WIRE_COMMIT:
+    case WIRE_ANSWER:
+        line->replied = line->head.seq == line->seq;
+        break;
+    case WIRE_WELCOME:
+    case WIRE_REFUSED:
+        line->replied = line->number == 0;
+        break;
+    case WIRE_ROOM:
+        csp__stream_room(line);
+        break;
+    case WIRE_DELIVER:
+        csp__stream_deliver(line);
+        break;
+    default:
+        break;
+    }
+}
+
+int csp__line_pump(struct csp__line *line)
+{
+    while (!line->replied) {
+        if (zmq_msg_recv(&line->frame, line->socket, ZMQ_DONTWAIT) >= 0) {
+            dispatch(line);
+        } else if (errno == EAGAIN) {
+            if (!line->gone)
+                return 0;
+            errno = ENOTCONN;
+            return -1;
+        } else if (errno != EINTR) {
+            line->gone = 1;
+            errno = ENOTCONN;
+            return -1;
+        }
+    }
+    return 1;
+}
+
+int csp__line_reserve(struct csp__line *line, size_t extra)
+{
+    if (CSP__OWN_ITEMS + extra <= line->items_size)
+        return 0;
+    size_t size = CSP__OWN_ITEMS + 2 * extra;
+    zmq_pollitem_t *items = realloc(line->items, size * sizeof *items);
+    if (items == NULL)
+        return -1;
+    line->items = items;
+    struct pollfd *polls = realloc(line->polls, size * sizeof *polls);
+    if (polls == NULL)
+        return -1;
+    line->polls = polls;
+    line->items_size = size;
+    return 0;
+}
+
+/* Milliseconds for one poll until `by`: rounded up, so that a wait never ends before its time. */
+static long until(csp_time by)
+{
+    if (by == CSP_FOREVER)
+        return CHUNK_MS;
+    csp_time left = by - csp_now();
+    if (left <= 0)
+        return 0;
+    return left / 1000000 >= CHUNK_MS ? CHUNK_MS : (long)((left + 999999) / 1000000);
+}
+
+int csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
+{
+    zmq_pollitem_t *items = line->items;
+    items[0] = (zmq_pollitem_t){.socket = line->socket, .events = ZMQ_POLLIN};
+    items[1] = (zmq_pollitem_t){.fd = csp__state.broker, .events = ZMQ_POLLIN};
+    for (;;) {
+        long ms = until(by);
+        int n = zmq_poll(items, (int)(CSP__OWN_ITEMS + extra), ms);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || items[1].revents != 0)
+            line->gone = 1; /* what it said before its end is read first: csp__line_pump */
+        if (n != 0 || ms < CHUNK_MS)
+            return 0;
+    }
+}
+
+/* ---- requests */
+
+int csp__ask(struct csp__line *line, const struct csp__request *r, csp_time by, size_t least, const void **payload,
+             size_t *len)
+{
+    struct wire_head head = wire_head(r->type, r->flags, r->head_len + r->rest_len);
+    head.channel = r->chan;
+    head.count = r->count;
+    head.seq = ++line->seq;
+    line->replied = 0;
+    zmq_msg_t msg;
+    char *to = csp__frame(&msg, &head);
+    if (to == NULL)
+        return -1;
+    if (r->head_len != 0)
+        memcpy(to, r->head, r->head_len);
+    if (r->rest_len != 0)
+        memcpy(to + r->head_len, r->rest, r->rest_len);
+    if (csp__line_send(line, &msg) != 0)
+        return -1;
+
+    int state;
+    while ((state = csp__line_pump(line)) == 0) {
+        if (by != CSP_FOREVER && csp_now() >= by) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        (void)csp__line_wait(line, 0, by);
+    }
+    line->replied = 0;
+    if (state < 0)
+        return -1;
+    if (line->head.type != WIRE_ANSWER || (line->head.count == 0 && line->head.length < least)) {
+        errno = EPROTO;
+        return -1;
+    }
+    if (payload != NULL)
+        *payload = (const char *)zmq_msg_data(&line->frame) + sizeof line->head;
+    if (len != NULL)
+        *len = line->head.length;
+    return (int)line->head.count;
+}
+
+int csp__request(const char *what, const struct csp__request *r)
+{
+    struct csp__line *line = csp__line(what);
+    if (line == NULL)
+        return -1;
+    int err = csp__ask(line, r, CSP_FOREVER, 0, NULL, NULL);
+    return err == 0 ? 0 : csp__fail(err < 0 ? errno : err, what, r->chan);
+}
+
+/* ---- the stash */
+
+struct csp__stash *csp__stash_find(struct csp__line *line, csp_chan c)
+{
+    struct csp__stash *s = line->stash;
+    while (s != NULL && s->chan != c)
+        s = s->next;
+    return s;
+}
+
+void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, size_t offset, size_t len)
+{
+    struct csp__stash *s = line->spare;
+    line->spare = NULL;
+    *s = (struct csp__stash){.next = line->stash, .chan = c, .attached = attached, .offset = offset, .len = len};
+    zmq_msg_init(&s->msg);
+    zmq_msg_move(&s->msg, &line->frame);
+    line->stash = s;
+}
+
+void csp__stash_remove(struct csp__line *line, struct csp__stash *s)
+{
+    struct csp__stash **at = &line->stash;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    zmq_msg_close(&s->msg);
+    free(s);
+}
+
+/* ---- opening and closing */
+
+static int set(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static int connect_socket(struct csp__line *line)
+{
+    char address[sizeof csp__state.dir + 16];
+    int64_t most = WIRE_MAX_FRAME;
+    (void)snprintf(address, sizeof address, "ipc://%s/broker", csp__state.dir);
+    line->socket = zmq_socket(line->context->zmq, ZMQ_DEALER);
+    if (line->socket == NULL)
+        return -1;
+    if (set(line->socket, ZMQ_LINGER, LINGER_MS) != 0 || set(line->socket, ZMQ_RECONNECT_IVL, -1) != 0 ||
+        set(line->socket, ZMQ_SNDHWM, 0) != 0 || set(line->socket, ZMQ_RCVHWM, 0) != 0 ||
+        zmq_setsockopt(line->socket, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
+        return -1;
+    return zmq_connect(line->socket, address);
+}
+
+/* libzmq aborts where it finds no descriptor: so whether there are some is asked before. */
+static int descriptors_left(void)
+{
+    int fds[DESCRIPTORS];
+    int n = 0;
+    while (n < DESCRIPTORS && (fds[n] = fcntl(csp__state.broker, F_DUPFD_CLOEXEC, 3)) >= 0)
+        n++;
+    int left = n == DESCRIPTORS;
+    while (n > 0)
+        close(fds[--n]);
+    return left;
+}
+
+static int hello(struct csp__line *line)
+{
+    struct wire_hello body = {.ticket = csp__state.ticket,
+                              .process = csp__state.ticket == 0 ? csp__state.process : 0,
+                              .pid = (uint32_t)getpid(),
+                              .role = csp__state.role};
+    memcpy(body.token, csp__state.token, sizeof body.token);
+    struct wire_head head = wire_head(WIRE_HELLO, 0, sizeof body);
+    zmq_msg_t msg;
+    void *to = csp__frame(&msg, &head);
+    if (to == NULL)
+        return -1;
+    memcpy(to, &body, sizeof body);
+    return csp__line_send(line, &msg);
+}
+
+static int await_welcome(struct csp__line *line)
+{
+    csp_time by = csp_in(HELLO_MS);
+    int state;
+    while ((state = csp__line_pump(line)) == 0) {
+        if (csp_now() >= by)
+            return csp__failf(ETIMEDOUT, "the broker of %s did not answer within %d s", csp__state.dir,
+                              HELLO_MS / 1000);
+        (void)csp__line_wait(line, 0, by);
+    }
+    line->replied = 0;
+    const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof line->head;
+    if (state > 0 && line->head.type == WIRE_REFUSED)
+        return csp__failf((int)line->head.count, "the broker of %s refused: %.*s", csp__state.dir,
+                          (int)line->head.length, payload);
+    if (state < 0)
+        return csp__fail(ENOTCONN, "attaching to the run", 0);
+    struct wire_welcome welcome;
+    memcpy(&welcome, payload, sizeof welcome);
+    csp__state.process = welcome.process;
+    csp__state.ticket = 0;
+    line->number = welcome.line;
+    return 0;
+}
+
+static void close_page(struct csp__line *line)
+{
+    if (line->page == NULL)
+        return;
+    if (!atomic_load(&line->context->over)) {
+        char path[sizeof csp__state.dir + 32];
+        (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
+        (void)unlink(path); /* where the broker has not come to it */
+    }
+    munmap((void *)line->page, WIRE_PAGE_SIZE);
+}
+
+static void free_line(struct csp__line *line)
+{
+    for (size_t i = 0; i < CSP__BUCKETS; i++)
+        while (line->streams[i] != NULL)
+            csp__stream_end(line, line->streams[i], CSP_SEND | CSP_RECV);
+    while (line->stash != NULL)
+        csp__stash_remove(line, line->stash);
+    close_page(line);
+    if (line->socket != NULL) {
+        if (line->gone)
+            (void)set(line->socket, ZMQ_LINGER, 0);
+        zmq_close(line->socket);
+    }
+    zmq_msg_close(&line->frame);
+    csp__context_release(line->context);
+    free(line->spare);
+    free(line->items);
+    free(line->polls);
+    free(line->slots);
+    free(line);
+}
+
+static void leave(void *arg)
+{
+    struct csp__line *line = arg;
+    if (atomic_load(&csp__foreign))
+        return; /* a copy of somebody else's */
+    if (!atomic_load(&line->context->over) && !line->gone)
+        (void)csp__ask(line, &(struct csp__request){.type = WIRE_LEAVE}, csp_in(LEAVE_MS), 0, NULL, NULL);
+    pthread_mutex_lock(&csp__state.lock);
+    csp__line_close();
+    pthread_mutex_unlock(&csp__state.lock);
+}
+
+static void make_key(void)
+{
+    key_error = pthread_key_create(&key, leave);
+}
+
+static struct csp__line *new_line(void)
+{
+    struct csp__line *line = calloc(1, sizeof *line);
+    if (line == NULL)
+        return NULL;
+    zmq_msg_init(&line->frame);
+    line->context = csp__state.context;
+    line->context->users++;
+    if (csp__line_reserve(line, 2) != 0 || getrandom(&line->random, sizeof line->random, 0) < 0) {
+        free_line(line);
+        return NULL;
+    }
+    line->random |= 1;
+    return line;
+}
+
+static struct csp__line *open_line(const char *what)
+{
+    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
+    if (poll(&dead, 1, 0) != 0) {
+        csp__fail(ENOTCONN, what, 0);
+        return NULL;
+    }
+    pthread_once(&key_once, make_key);
+    struct csp__line *line = key_error == 0 && descriptors_left() ? new_line() : NULL;
+    if (line == NULL) {
+        csp__fail(key_error != 0 ? key_error : errno, what, 0);
+        return NULL;
+    }
+    if (connect_socket(line) != 0 || hello(line) != 0) {
+        csp__fail(errno, what, 0);
+    } else if (await_welcome(line) == 0) {
+        if (pthread_setspecific(key, line) == 0) {
+            mine = line;
+            csp__state.lines++;
+            return line;
+        }
+        csp__fail(ENOMEM, what, 0);
+    }
+    int err = errno;
+    free_line(line);
+    errno = err;
+    return NULL;
+}
+
+void csp__line_close(void)
+{
+    if (mine == NULL)
+        return;
+    if (!atomic_load(&mine->context->over))
+        csp__state.lines--;
+    free_line(mine);
+    mine = NULL;
+    pthread_setspecific(key, NULL);
+}
+
+void csp__line_forget(void)
+{
+    if (mine != NULL && mine->page != NULL)
+        munmap((void *)mine->page, WIRE_PAGE_SIZE);
+    mine = NULL;
+    pthread_setspecific(key, NULL);
+}
+
+struct csp__line *csp__line_locked(const char *what)
+{
+    if (mine != NULL && atomic_load(&mine->context->over))
+        csp__line_close();
+    if (mine != NULL)
+        return mine;
+    if (csp__state.phase == CSP__LEFT) {
+        csp__failf(ENOTCONN, "%s: this process has left the run (csp_term); csp_init joins or starts one again", what);
+        return NULL;
+    }
+    return csp__state_join() == 0 ? (mine != NULL ? mine : open_line(what)) : NULL;
+}
+
+struct csp__line *csp__line(const char *what)
+{
+    if (atomic_load_explicit(&csp__foreign, memory_order_relaxed)) {
+        csp__fail(EOWNERDEAD, what, 0);
+        return NULL;
+    }
+    if (mine != NULL && !atomic_load_explicit(&mine->context->over, memory_order_relaxed))
+        return mine;
+    pthread_mutex_lock(&csp__state.lock);
+    struct csp__line *line = csp__line_locked(what);
+    pthread_mutex_unlock(&csp__state.lock);
+    return line;
+}

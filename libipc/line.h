@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A thread's line to the broker: frames out, frames in, and waiting for them. */
+#ifndef CSP_LINE_H
+#define CSP_LINE_H
+
+#include "csp.h"
+#include "state.h"
+#include "wire.h"
+
+#include <poll.h>
+#include <zmq.h>
+
+#define CSP__BUCKETS   64
+#define CSP__OWN_ITEMS 2 /* of line->items: the socket and the broker's death */
+
+struct csp__stream;
+struct csp__slot;
+
+/* A value that was received and did not fit its buffer: the thread's next receive from the channel has it. */
+struct csp__stash {
+    struct csp__stash *next;
+    csp_chan chan, attached;
+    zmq_msg_t msg;
+    size_t offset, len; /* of the value in msg */
+};
+
+struct csp__line {
+    void *socket;
+    struct csp__context *context;
+    uint64_t number;
+    uint64_t seq;    /* of the last request or offer */
+    int replied;     /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
+    int gone;        /* the broker is */
+    zmq_msg_t frame; /* the last one read */
+    struct wire_head head;
+    zmq_pollitem_t *items; /* for waiting: the socket, the broker's death, then those of a select */
+    struct pollfd *polls;  /* the descriptors of a select, for poll(2) */
+    size_t items_size;
+    struct csp__slot *slots; /* of a select's cases */
+    size_t slots_size;
+    uint64_t random;    /* of the fair draw */
+    unsigned local_run; /* calls in a row that a local case decided */
+    struct csp__stash *stash, *spare;
+    struct csp__stream *streams[CSP__BUCKETS];
+    _Atomic uint64_t *page; /* WIRE_MAX_SLOTS counts, or NULL */
+    uint8_t slot_used[WIRE_MAX_SLOTS];
+};
+
+/* The calling thread's line; joins or starts the run first. NULL with the error noted, as of `what`. */
+struct csp__line *csp__line(const char *what);
+
+/* The same with the state's lock held. */
+struct csp__line *csp__line_locked(const char *what);
+
+/* Closes the calling thread's line without a word to the broker, if it has one. The state's lock is held. */
+void csp__line_close(void);
+
+/* In csp_go's child: the parent's line is left where it is, untouched. */
+void csp__line_forget(void);
+
+/* A frame to send: its header is filled in, the payload is for the caller to fill in. NULL: no memory. */
+void *csp__frame(zmq_msg_t *msg, const struct wire_head *head);
+
+/* Sends a frame; it is gone after that, whatever the result. -1: ENOTCONN. */
+int csp__line_send(struct csp__line *line, zmq_msg_t *msg);
+
+/* Reads what has come, without waiting, until the answer to line->seq is there. 1: it is; 0: it is not; -1: ENOTCONN,
+ * and no answer will come. */
+int csp__line_pump(struct csp__line *line);
+
+/* Waits until something may have come, one of `extra` descriptors behind the first two in line->items is ready, or the
+ * time is `by`. 0, or -1 with ENOTCONN: read what came before the broker's end first. */
+int csp__line_wait(struct csp__line *line, size_t extra, csp_time by);
+
+/* Room in line->items, beside the line's own, and in line->polls for so many descriptors. 0, or -1: ENOMEM. */
+int csp__line_reserve(struct csp__line *line, size_t extra);
+
+struct csp__request {
+    enum wire_type type;
+    unsigned flags;
+    csp_chan chan;
+    uint32_t count;
+    const void *head; /* payload: a struct of wire.h, then the rest */
+    size_t head_len;
+    const void *rest;
+    size_t rest_len;
+};
+
+/* Asks the broker and waits for the ANSWER, whose payload of *len bytes stands until the line is used again. Returns
+ * its count, an errno or 0; -1 with errno where there is no answer (ENOTCONN, ENOMEM, ETIMEDOUT, and EPROTO for one of
+ * less than `least` bytes without an error). */
+int csp__ask(struct csp__line *line, const struct csp__request *r, csp_time by, size_t least, const void **payload,
+             size_t *len);
+
+/* The same for requests that are answered with an errno alone: 0, or -1 with the error noted as of `what`. */
+int csp__request(const char *what, const struct csp__request *r);
+
+/* Moves the value at offset of the line's frame to the stash; there is a spare entry. */
+void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, size_t offset, size_t len);
+struct csp__stash *csp__stash_find(struct csp__line *line, csp_chan c);
+void csp__stash_remove(struct csp__line *line, struct csp__stash *s);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Offers: section 5 of docs/protocol.md, the caller's side. Decision: an offer names every case of its select, those
+ * that the broker does not decide as NONE, so that the number of the case that it commits is the caller's own. */
+#include "select.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct value {
+    const void *data;
+    size_t len;
+    csp_chan attached;
+};
+
+static struct value value_of(const csp_case *c)
+{
+    if (c->op == CSP__OP_SEND)
+        return (struct value){.data = c->buf, .len = c->len};
+    if (c->op != CSP__OP_SEND_MSG)
+        return (struct value){.data = NULL};
+    const csp_msg *m = c->buf;
+    return (struct value){.data = m->data, .len = m->len, .attached = m->chan};
+}
+
+static uint32_t wire_op(const csp_case *c)
+{
+    switch ((enum csp__op)c->op) {
+    case CSP__OP_SEND:
+    case CSP__OP_SEND_MSG:
+        return WIRE_OP_SEND;
+    case CSP__OP_RECV:
+    case CSP__OP_MSG:
+    case CSP__OP_BLOCK:
+        return WIRE_OP_RECV;
+    case CSP__OP_GROUP:
+        return WIRE_OP_WAIT;
+    default:
+        return WIRE_OP_NONE;
+    }
+}
+
+int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, unsigned flags)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < n; i++)
+        if (slots[i].kind == CSP__SHARED)
+            values += value_of(&cases[i]).len;
+    if (values > WIRE_MAX_VALUE) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    struct wire_head head = wire_head(WIRE_OFFER, flags, n * sizeof(struct wire_case) + values);
+    head.count = (uint32_t)n;
+    head.seq = ++line->seq;
+    zmq_msg_t msg;
+    char *table = csp__frame(&msg, &head);
+    if (table == NULL)
+        return -1;
+    char *data = table + n * sizeof(struct wire_case);
+    for (size_t i = 0; i < n; i++) {
+        struct wire_case c = {.op = WIRE_OP_NONE};
+        if (slots[i].kind == CSP__SHARED) {
+            struct value v = value_of(&cases[i]);
+            c = (struct wire_case){
+                .op = wire_op(&cases[i]), .length = (uint32_t)v.len, .channel = cases[i].chan, .attached = v.attached};
+            if (v.len != 0)
+                memcpy(data, v.data, v.len);
+            data += v.len;
+        }
+        memcpy(table + i * sizeof c, &c, sizeof c);
+    }
+    line->replied = 0;
+    return csp__line_send(line, &msg);
+}
+
+void csp__withdraw(struct csp__line *line)
+{
+    struct wire_head head = wire_head(WIRE_WITHDRAW, 0, 0);
+    head.seq = line->seq;
+    zmq_msg_t msg;
+    if (csp__frame(&msg, &head) != NULL) /* a header alone lies in the zmq_msg_t itself: this needs no memory */
+        (void)csp__line_send(line, &msg);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, before it exists, so no end
+ * is ever missing; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2), and leaves
+ * the parent's ZeroMQ context where it lies. An inherited descriptor is replaced by /dev/null, not closed: a FILE of
+ * the parent's may still write to its number, and would write into whatever got that number next. */
+#include "process.h"
+#include "error.h"
+#include "name.h"
+#include "run.h"
+#include "select.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REAP_MS 2000
+
+static struct csp__child *children; /* under csp__state.lock */
+
+/* ---- the table */
+
+struct csp__child *csp__child_add(csp_proc process, pid_t pid)
+{
+    struct csp__child *child = malloc(sizeof *child);
+    int fd = child != NULL ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (fd < 0) {
+        int err = child != NULL ? errno : ENOMEM;
+        free(child);
+        errno = err;
+        return NULL;
+    }
+    *child = (struct csp__child){.next = children, .process = process, .pid = pid, .fd = fd, .report = -1, .users = 1};
+    children = child;
+    return child;
+}
+
+static void release(struct csp__child *child)
+{
+    if (--child->users != 0)
+        return;
+    close(child->fd);
+    if (child->report >= 0)
+        close(child->report);
+    free(child);
+}
+
+static void take_out(const struct csp__child *child)
+{
+    struct csp__child **at = &children;
+    while (*at != NULL && *at != child)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = child->next;
+}
+
+struct csp__child *csp__child_find(csp_proc process)
+{
+    pthread_mutex_lock(&csp__state.lock);
+    struct csp__child *child = children;
+    while (child != NULL && child->process != process)
+        child = child->next;
+    if (child != NULL)
+        child->users++;
+    pthread_mutex_unlock(&csp__state.lock);
+    return child;
+}
+
+void csp__child_release(struct csp__child *child)
+{
+    pthread_mutex_lock(&csp__state.lock);
+    release(child);
+    pthread_mutex_unlock(&csp__state.lock);
+}
+
+static csp_exit reason_of(const siginfo_t *info)
+{
+    if (info->si_code != CLD_EXITED)
+        return (csp_exit){.how = CSP_SIGNAL, .code = info->si_status};
+    return (csp_exit){.how = info->si_status == 0 ? CSP_CLEAN : CSP_CODE, .code = info->si_status};
+}
+
+int csp__child_reap(struct csp__line *line, struct csp__child *child, csp_exit *why)
+{
+    siginfo_t info = {.si_pid = 0};
+    csp_exit reason = {.how = CSP_SIGNAL, .code = 0}; /* unknown: somebody else waits for all children */
+    pthread_mutex_lock(&csp__state.lock);
+    int ended = child->reaped ? -1 : 1;
+    if (ended > 0 && waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        ended = info.si_pid != 0;
+        reason = reason_of(&info);
+        if (ended && child->report >= 0)
+            (void)csp__report_end(child->report, &reason);
+    }
+    if (ended > 0) {
+        child->reaped = 1;
+        take_out(child);
+        child->users--; /* the table's; the caller has one */
+    }
+    pthread_mutex_unlock(&csp__state.lock);
+    if (ended <= 0)
+        return ended;
+    struct wire_exit body = {.process = (uint64_t)child->process, .how = reason.how, .code = reason.code};
+    struct csp__request r = {.type = WIRE_REAPED, .head = &body, .head_len = sizeof body};
+    (void)csp__ask(line, &r, CSP_FOREVER, 0, NULL,
+                   NULL); /* where the broker is gone the child has ended all the same */
+    while (waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    if (why != NULL)
+        *why = reason;
+    return 1;
+}
+
+void csp__children_kill(void)
+{
+    for (const struct csp__child *child = children; child != NULL; child = child->next)
+        (void)syscall(SYS_pidfd_send_signal, child->fd, SIGKILL, NULL, 0);
+}
+
+void csp__children_reap(int all)
+{
+    csp_time by = csp_in(REAP_MS);
+    while (children != NULL) {
+        struct csp__child *child = children;
+        struct pollfd dead = {.fd = child->fd, .events = POLLIN};
+        csp_time left;
+        while (all && poll(&dead, 1, 0) == 0 && (left = by - csp_now()) > 0)
+            (void)poll(&dead, 1, (int)(left / 1000000 + 1));
+        siginfo_t info;
+        while (waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOHANG) != 0 && errno == EINTR)
+            ;
+        child->reaped = 1;
+        take_out(child);
+        release(child);
+    }
+}
+
+void csp__children_forget(void)
+{
+    children = NULL; /* their descriptors are replaced with all others; the memory is the parent's copy */
+}
+
+int csp_wait(csp_proc p, csp_exit *why, csp_time by)
+{
+    csp_case wait = csp_on_exit(p, why);
+    return csp__select(&wait, 1, by, 0, "wait for a process") < 0 ? -1 : 0;
+}
+
+/* ---- announcing */
+
+int csp__announce_request(struct csp__line *line, struct csp__request *r, const char *what, csp_proc *process,
+                          uint64_t *ticket)
+{
+    const void *payload;
+    struct wire_announced answer;
+    r->type = WIRE_ANNOUNCE;
+    int err = csp__ask(line, r, CSP_FOREVER, sizeof answer, &payload, NULL);
+    if (err != 0)
+        return csp__fail(err < 0 ? errno : err, what, 0);
+    memcpy(&answer, payload, sizeof answer);
+    *process = (csp_proc)answer.process;
+    *ticket = answer.ticket;
+    return 0;
+}
+
+int csp__say_started(struct csp__line *line, csp_proc process, pid_t pid)
+{
+    struct wire_started body = {.process = (uint64_t)process, .pid = (uint32_t)pid};
+    struct csp__request r = {.type = WIRE_STARTED, .head = &body, .head_len = sizeof body};
+    return csp__ask(line, &r, CSP_FOREVER, 0, NULL, NULL) < 0 ? -1 : 0;
+}
+
+/* ---- the child of csp_go */
+
+/* libzmq's own: its events and polls, and its connection to the broker. No FILE stands on these. */
+static int is_library_fd(const char *link, int fd)
+{
+    if (strncmp(link, "anon_inode:", 11) == 0)
+        return strncmp(link, "anon_inode:[event", 17) == 0 || strncmp(link, "anon_inode:[pidfd", 17) == 0;
+    struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
+    socklen_t size = sizeof peer;
+    size_t dir = strlen(csp__state.dir);
+    return strncmp(link, "socket:", 7) == 0 && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+           peer.sun_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) + dir &&
+           memcmp(peer.sun_path, csp__state.dir, dir) == 0;
+}
+
+static void replace(int fd, int null)
+{
+    char path[40];
+    char link[64] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (readlink(path, link, sizeof link - 1) < 0 || is_library_fd(link, fd))
+        close(fd);
+    else
+        (void)dup3(null, fd, O_CLOEXEC);
+}
+
+static void replace_descriptors(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    DIR *d = null >= 0 ? opendir("/proc/self/fd") : NULL;
+    const struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        if (fd > STDERR_FILENO && fd != null && fd != dirfd(d) && fd != csp__state.broker)
+            replace(fd, null);
+    }
+    if (d != NULL)
+        closedir(d);
+    if (null >= 0)
+        close(null);
+}
+
+static void default_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    for (int sig = 1; sig <= SIGRTMAX; sig++)
+        (void)sigaction(sig, &action, NULL);
+}
+
+int csp__reads_terminal(void)
+{
+    return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+struct birth {
+    int (*fn)(void *);
+    void *arg;
+    csp_proc process;
+    uint64_t ticket;
+    int own_group;
+};
+
+static _Noreturn void be_child(const struct birth *birth)
+{
+    atomic_store(&csp__foreign, 0);
+    if (birth->own_group)
+        (void)setpgid(0, 0);
+    default_signals();
+    csp__line_forget();
+    csp__children_forget();
+    replace_descriptors();
+    (void)csp__state_forked((uint64_t)birth->process, birth->ticket); /* where that fails each call of fn says so */
+    pthread_mutex_unlock(&csp__state.lock);
+    sigset_t none;
+    sigemptyset(&none);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+    int code = birth->fn(birth->arg) & 255;
+    (void)fflush(NULL);
+    csp__leave((csp_exit){.how = code == 0 ? CSP_CLEAN : CSP_CODE, .code = code});
+    _exit(code);
+}
+
+/* The child runs: notes it here and at the broker. -1: that failed, and the child was ended. */
+static int note_child(struct csp__line *line, const struct birth *birth, pid_t pid)
+{
+    if (birth->own_group)
+        (void)setpgid(pid, pid); /* the child does it too: whoever comes first */
+    struct csp__child *child = csp__child_add(birth->process, pid);
+    int err = child == NULL ? errno : csp__say_started(line, birth->process, pid) != 0 ? errno : 0;
+    if (err == 0)
+        return 0;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (child != NULL) {
+        take_out(child);
+        release(child);
+    }
+    return csp__fail(err, "go", 0);
+}
+
+static csp_proc give_birth(struct csp__line *line, struct birth *birth)
+{
+    sigset_t all;
+    sigset_t mask;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &mask);
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(birth);
+    int err = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (pid > 0)
+        return note_child(line, birth, pid) == 0 ? birth->process : -1;
+    (void)csp__say_started(line, birth->process, 0);
+    return csp__fail(err, "go", 0);
+}
+
+csp_proc csp_go(int (*fn)(void *), void *arg)
+{
+    if (fn == NULL)
+        return csp__failf(EINVAL, "go: no function");
+    struct csp__line *line = csp__line("go");
+    if (line == NULL)
+        return -1;
+    struct wire_announce body = {.success = {1}};
+    struct csp__request r = {.flags = WIRE_INHERIT, .head = &body, .head_len = sizeof body};
+    struct birth birth = {.fn = fn, .arg = arg, .own_group = !csp__reads_terminal()};
+    csp_proc process = -1;
+    pthread_mutex_lock(&csp__state.lock);
+    if (csp__state.lines > 1)
+        csp__failf(EBUSY, "go: %u other threads use the library: their memory could be in any state in the child",
+                   csp__state.lines - 1);
+    else if (csp__announce_request(line, &r, "go", &birth.process, &birth.ticket) == 0)
+        process = give_birth(line, &birth);
+    pthread_mutex_unlock(&csp__state.lock);
+    return process;
+}

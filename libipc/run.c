@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The run that this process is in: joining, starting and leaving it. Decision: one record under one lock, and a process
+ * that merely returns from main leaves as one that calls csp_term does, through on_exit(3), which alone knows the exit
+ * status. Whoever only came from a fork() is told apart by a flag that the fork sets, so a call need not ask its pid.
+ */
+#include "run.h"
+#include "error.h"
+#include "launch.h"
+#include "line.h"
+#include "name.h"
+#include "process.h"
+#include "rundir.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TERM_MS     5000
+#define SWEEP_MS    3000
+#define MAX_SOCKETS 8192
+
+struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1};
+atomic_bool csp__foreign;
+
+static char *outer_run; /* CSP_RUN before this process became a root */
+
+/* ---- the context */
+
+static struct csp__context *new_context(void)
+{
+    struct csp__context *context = calloc(1, sizeof *context);
+    if (context == NULL)
+        return NULL;
+    context->zmq = zmq_ctx_new();
+    if (context->zmq == NULL || zmq_ctx_set(context->zmq, ZMQ_IO_THREADS, 1) != 0 ||
+        zmq_ctx_set(context->zmq, ZMQ_BLOCKY, 0) != 0 || zmq_ctx_set(context->zmq, ZMQ_MAX_SOCKETS, MAX_SOCKETS) != 0) {
+        if (context->zmq != NULL)
+            zmq_ctx_term(context->zmq);
+        free(context);
+        errno = ENOMEM;
+        return NULL;
+    }
+    context->users = 1;
+    return context;
+}
+
+void csp__context_release(struct csp__context *context)
+{
+    if (--context->users != 0)
+        return;
+    while (zmq_ctx_term(context->zmq) != 0 && errno == EINTR)
+        ;
+    free(context);
+}
+
+/* ---- fork and exit */
+
+static void in_forked_child(void)
+{
+    if (csp__state.phase == CSP__JOINED)
+        atomic_store(&csp__foreign, 1);
+    else
+        pthread_mutex_init(&csp__state.lock, NULL); /* another thread may have held it */
+    csp__name_forked();
+}
+
+static int leave(csp_exit why);
+
+static void at_exit(int status, void *arg)
+{
+    (void)arg;
+    if (atomic_load(&csp__foreign) || getpid() != csp__state.pid)
+        return;
+    struct timespec limit;
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += TERM_MS / 1000;
+    if (pthread_mutex_clocklock(&csp__state.lock, CLOCK_MONOTONIC, &limit) != 0)
+        return; /* exit in the middle of a call: the broker sees this process die */
+    int code = status & 255;
+    if (csp__state.phase == CSP__JOINED)
+        (void)leave((csp_exit){.how = code == 0 ? CSP_CLEAN : CSP_CODE, .code = code});
+    pthread_mutex_unlock(&csp__state.lock);
+}
+
+static int prepare_process(void)
+{
+    static int done;
+    if (!done && (pthread_atfork(NULL, NULL, in_forked_child) != 0 || on_exit(at_exit, NULL) != 0))
+        return csp__fail(ENOMEM, "joining a run", 0);
+    done = 1;
+    return 0;
+}
+
+/* ---- joining */
+
+static void forget_run(void)
+{
+    if (csp__state.broker >= 0)
+        close(csp__state.broker);
+    if (csp__state.lock_file >= 0)
+        close(csp__state.lock_file);
+    if (csp__state.is_root && outer_run != NULL)
+        setenv("CSP_RUN", outer_run, 1);
+    else if (csp__state.is_root)
+        unsetenv("CSP_RUN");
+    free(outer_run);
+    outer_run = NULL;
+    csp__name_clear();
+    csp__state.broker = csp__state.lock_file = -1;
+    csp__state.process = csp__state.ticket = 0;
+    csp__state.is_root = csp__state.said_bye = 0;
+    csp__state.broker_pid = 0;
+    csp__state.lines = 0;
+    csp__state.context = NULL;
+}
+
+/* The broker and its directory are known: opens the first line. */
+static int attach(pid_t broker)
+{
+    csp__state.broker = (int)syscall(SYS_pidfd_open, broker, 0);
+    if (csp__state.broker < 0)
+        return csp__failf(errno == ESRCH ? ENOENT : errno, "the broker of %s: %s", csp__state.dir,
+                          strerrordesc_np(errno));
+    csp__state.context = new_context();
+    if (csp__state.context == NULL)
+        return csp__fail(ENOMEM, "joining a run", 0);
+    csp__state.pid = getpid();
+    csp__state.phase = CSP__JOINED;
+    if (csp__line_locked("joining a run") != NULL)
+        return 0;
+    csp__state.phase = CSP__IDLE;
+    int err = errno;
+    csp__context_release(csp__state.context);
+    csp__state.context = NULL;
+    errno = err;
+    return -1;
+}
+
+static int join(const char *dir, const char *ticket)
+{
+    struct csp__runinfo info;
+    if (strlen(dir) >= sizeof csp__state.dir)
+        return csp__failf(ENAMETOOLONG, "the run directory %s: its path is too long", dir);
+    if (csp__rundir_read(dir, &info) != 0)
+        return csp__failf(errno == ENOTDIR ? ENOENT : errno, "there is no run in %s: %s", dir, strerrordesc_np(errno));
+    if (!csp__rundir_alive(dir))
+        return csp__failf(ENOENT, "the run in %s has ended", dir);
+    memcpy(csp__state.dir, dir, strlen(dir) + 1);
+    memcpy(csp__state.token, info.token, sizeof info.token);
+    csp__state.ticket = ticket != NULL ? strtoull(ticket, NULL, 10) : 0;
+    csp__state.role = csp__state.ticket != 0 ? WIRE_PROCESS : WIRE_GUEST;
+    int result = prepare_process() == 0 ? attach(info.broker) : -1;
+    if (result != 0) {
+        int err = errno;
+        forget_run();
+        errno = err;
+    }
+    return result;
+}
+
+/* ---- starting */
+
+/* The broker, whatever its state, is ended and reaped, and what it did not remove is removed. Returns 0, or -1 where it
+ * had to be killed. */
+static int end_broker(csp_time by)
+{
+    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
+    int ended = 0;
+    while (csp__state.broker >= 0 && (ended = poll(&dead, 1, 0)) == 0) {
+        csp_time left = by - csp_now();
+        if (left <= 0)
+            break;
+        (void)poll(&dead, 1, (int)(left / 1000000 + 1));
+    }
+    if (ended <= 0)
+        kill(csp__state.broker_pid, SIGKILL);
+    while (waitpid(csp__state.broker_pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return ended > 0 ? 0 : -1;
+}
+
+static void remove_run(void)
+{
+    csp__children_kill();
+    (void)csp__sweep_processes(csp__state.dir, SWEEP_MS);
+    (void)csp__rundir_remove(csp__state.dir);
+}
+
+static int set_environment(void)
+{
+    const char *outer = getenv("CSP_RUN");
+    if (outer != NULL && (outer_run = strdup(outer)) == NULL)
+        return csp__fail(ENOMEM, "starting a run", 0);
+    if (setenv("CSP_RUN", csp__state.dir, 1) != 0)
+        return csp__fail(errno, "starting a run", 0);
+    unsetenv("CSP_TICKET");
+    return 0;
+}
+
+static int start_broker(const char *name, const char *file)
+{
+    struct csp__runinfo info;
+    csp__state.broker_pid = csp__launch(csp__state.dir, csp__state.lock_file, name, file);
+    if (csp__state.broker_pid < 0)
+        return -1;
+    csp__state.is_root = 1;
+    csp__state.role = WIRE_PROCESS;
+    csp__state.ticket = 0;
+    int result;
+    if (csp__rundir_read(csp__state.dir, &info) != 0) {
+        result = csp__failf(errno, "the file run in %s: %s", csp__state.dir, strerrordesc_np(errno));
+    } else {
+        memcpy(csp__state.token, info.token, sizeof info.token);
+        result = set_environment() == 0 ? attach(csp__state.broker_pid) : -1;
+    }
+    if (result != 0) {
+        int err = errno;
+        (void)end_broker(0);
+        errno = err;
+    }
+    return result;
+}
+
+static int start(const char *name, const char *file)
+{
+    if (strpbrk(name, "\t\n") != NULL || strlen(name) > WIRE_MAX_NAME)
+        return csp__failf(EINVAL, "the run's name has a tab or newline in it, or over %d bytes", WIRE_MAX_NAME);
+    if (prepare_process() != 0)
+        return -1;
+    if (csp__rundir_make(csp__state.dir, sizeof csp__state.dir, &csp__state.lock_file) != 0)
+        return csp__failf(errno, "a run directory could not be made: %s", strerrordesc_np(errno));
+    if (start_broker(name, file) == 0)
+        return 0;
+    int err = errno;
+    remove_run();
+    forget_run();
+    errno = err;
+    return -1;
+}
+
+int csp__state_join(void)
+{
+    if (csp__state.phase == CSP__JOINED)
+        return 0;
+    const char *dir = getenv("CSP_RUN");
+    if (dir == NULL || *dir == '\0')
+        return start(strpbrk(program_invocation_short_name, "\t\n") == NULL ? program_invocation_short_name : "run",
+                     NULL);
+    const char *ticket = getenv("CSP_TICKET");
+    int result = join(dir, ticket);
+    if (ticket != NULL && result == 0)
+        unsetenv("CSP_TICKET"); /* it is good once: what this process starts is not this process */
+    return result;
+}
+
+int csp__state_forked(uint64_t process, uint64_t ticket)
+{
+    csp__state.pid = getpid();
+    csp__state.process = process;
+    csp__state.ticket = ticket;
+    csp__state.role = WIRE_PROCESS;
+    csp__state.is_root = csp__state.said_bye = 0;
+    csp__state.lines = 0;
+    csp__state.lock_file = -1; /* a descriptor of the parent's: it was replaced */
+    csp__state.context = new_context();
+    if (csp__state.context == NULL) {
+        csp__state.phase = CSP__LEFT;
+        return -1;
+    }
+    return csp__line_locked("joining a run") != NULL ? 0 : -1;
+}
+
+static int locked_join(int (*how)(const char *, const char *), const char *a, const char *b)
+{
+    if (atomic_load(&csp__foreign))
+        return csp__fail(EOWNERDEAD, "joining a run", 0);
+    pthread_mutex_lock(&csp__state.lock);
+    int result;
+    if (csp__state.phase == CSP__JOINED)
+        result = csp__failf(EISCONN, "this process is in a run already: %s", csp__state.dir);
+    else
+        result = how(a, b);
+    pthread_mutex_unlock(&csp__state.lock);
+    return result;
+}
+
+int csp__start(const char *name, const char *file)
+{
+    return locked_join(start, name, file);
+}
+
+int csp__join(const char *dir)
+{
+    return locked_join(join, dir, NULL);
+}
+
+int csp_init(void)
+{
+    if (atomic_load(&csp__foreign))
+        return csp__fail(EOWNERDEAD, "csp_init", 0);
+    pthread_mutex_lock(&csp__state.lock);
+    if (csp__state.phase == CSP__LEFT)
+        csp__state.phase = CSP__IDLE;
+    int result = csp__line_locked("csp_init") != NULL ? 0 : -1;
+    pthread_mutex_unlock(&csp__state.lock);
+    return result;
+}
+
+/* ---- leaving */
+
+static int say_bye(csp_exit why, csp_time by)
+{
+    struct csp__line *line = csp__line_locked("leaving the run");
+    if (line == NULL)
+        return -1;
+    csp__state.said_bye = 1;
+    struct wire_exit body = {.how = why.how, .code = why.code};
+    struct csp__request r = {.type = WIRE_BYE, .head = &body, .head_len = sizeof body};
+    return csp__ask(line, &r, by, 0, NULL, NULL) < 0 ? csp__fail(errno, "leaving the run", 0) : 0;
+}
+
+static int end_run(csp_time by, int result)
+{
+    int killed = end_broker(by);
+    int left = access(csp__state.dir, F_OK) == 0;
+    if (killed != 0 || left)
+        remove_run();
+    csp__children_reap(1);
+    if (killed != 0)
+        return csp__failf(ETIMEDOUT, "the broker did not end within %d s and was killed", TERM_MS / 1000);
+    return left ? result : 0; /* the broker removes the directory last: it has ended the run, also where its answer
+                                 and its death crossed */
+}
+
+/* The lock is held, the run joined. */
+static int leave(csp_exit why)
+{
+    csp_time by = csp_in(TERM_MS);
+    int result = csp__state.said_bye ? 0 : say_bye(why, by);
+    atomic_store(&csp__state.context->over, 1);
+    csp__line_close();
+    zmq_ctx_shutdown(csp__state.context->zmq); /* wakes the other threads' waits */
+    csp__context_release(csp__state.context);
+    if (csp__state.is_root)
+        result = end_run(by, result);
+    else
+        csp__children_reap(0);
+    int err = errno;
+    forget_run();
+    csp__state.phase = CSP__LEFT;
+    errno = err;
+    return result;
+}
+
+int csp_term(void)
+{
+    if (atomic_load(&csp__foreign))
+        return csp__fail(EOWNERDEAD, "csp_term", 0);
+    pthread_mutex_lock(&csp__state.lock);
+    int result = csp__state.phase == CSP__JOINED ? leave((csp_exit){.how = CSP_CLEAN}) : 0;
+    pthread_mutex_unlock(&csp__state.lock);
+    return result;
+}
+
+void csp__leave(csp_exit why)
+{
+    pthread_mutex_lock(&csp__state.lock);
+    if (csp__state.phase == CSP__JOINED)
+        (void)leave(why);
+    pthread_mutex_unlock(&csp__state.lock);
+}
+
+int csp__bye(csp_exit why)
+{
+    pthread_mutex_lock(&csp__state.lock);
+    int result = 0;
+    if (csp__state.phase == CSP__JOINED && !csp__state.said_bye)
+        result = say_bye(why, CSP_FOREVER);
+    pthread_mutex_unlock(&csp__state.lock);
+    return result;
+}
+
+const char *csp__dir(void)
+{
+    return csp__state.phase == CSP__JOINED ? csp__state.dir : NULL;
+}
+
+int csp__broker(void)
+{
+    return csp__state.broker;
+}
+
+csp_proc csp_self(void)
+{
+    return csp__line("csp_self") != NULL ? (csp_proc)csp__state.process : -1;
+}

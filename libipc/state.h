@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the library knows of the run that this process is in: one record a process, under one lock. */
+#ifndef CSP_STATE_H
+#define CSP_STATE_H
+
+#include "csp.h"
+#include "wire.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+/* A ZeroMQ context and who uses it: the run and each line. The last one out ends it, because zmq_ctx_term waits for
+ * sockets that only their own threads may close. */
+struct csp__context {
+    void *zmq;
+    unsigned users;   /* under the state's lock */
+    atomic_bool over; /* the run has ended for this process: lines are of no use any more */
+};
+
+enum csp__phase { CSP__IDLE, CSP__JOINED, CSP__LEFT };
+
+struct csp__state {
+    pthread_mutex_t lock;
+    enum csp__phase phase;
+    pid_t pid; /* that joined: in another one, made by fork(), all this is somebody else's */
+    char dir[128];
+    uint8_t token[WIRE_TOKEN_SIZE];
+    uint64_t process; /* 0 before the first line's WELCOME */
+    uint64_t ticket;  /* for the first line; 0 for the root and a guest */
+    uint32_t role;
+    int said_bye;
+    int is_root;
+    pid_t broker_pid;
+    int broker;    /* pidfd */
+    int lock_file; /* root: keeps the run directory ours */
+    unsigned lines;
+    struct csp__context *context;
+};
+
+extern struct csp__state csp__state;
+
+/* Set in a child that came from fork() outside csp_go. */
+extern atomic_bool csp__foreign;
+
+/* Joins the run if that was not done. The lock is held. 0, or -1 with the error noted. */
+int csp__state_join(void);
+
+/* A context more or less in use. The lock is held. */
+void csp__context_release(struct csp__context *context);
+
+/* In csp_go's child: this process is `process` of the same run, with a context of its own. The lock is held. */
+int csp__state_forked(uint64_t process, uint64_t ticket);
+
+#endif
