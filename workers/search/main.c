@@ -4,7 +4,7 @@
  * As a worker it serves until its request channel closes: a request is `DEADLINE_NS WORDS` with the channel for the
  * answer attached. It owes an answer only until the deadline: what is late already is dropped, a search ends `margin`
  * before the deadline with what it has, and an asker that has gone (EPIPE, ETIMEDOUT) is no fault. */
-#include "answer.h"
+#include "hits.h"
 #include "build.h"
 
 #include <csp.h>
@@ -52,7 +52,7 @@ static bool serve_one(struct index *x, const struct options *o, const csp_msg *m
     if (m->chan == 0 || csp_now() >= deadline)
         return true;
     size_t used = (size_t)(rest - (char *)m->data);
-    text = answer(x, rest, m->len - used, (size_t)o->limit, deadline - o->margin_ms * 1000000, NULL);
+    text = hits_answer(x, rest, m->len - used, (size_t)o->limit, deadline - o->margin_ms * 1000000, NULL);
     if (text == NULL) {
         errno = ENOMEM;
         return false;
@@ -99,7 +99,7 @@ static int query(struct index *x, const struct options *o, char *const words[])
     if (fclose(out) != 0)
         return fault(EX_OSERR, o->index, strerror(errno));
     bool failed = false;
-    char *text = answer(x, line, len, (size_t)o->limit, csp_in(o->deadline_ms - o->margin_ms), &failed);
+    char *text = hits_answer(x, line, len, (size_t)o->limit, csp_in(o->deadline_ms - o->margin_ms), &failed);
     free(line);
     if (text == NULL)
         return fault(EX_OSERR, o->index, strerror(ENOMEM));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* JSON is UTF-8, and names of files are any bytes: a byte that is no part of a character becomes U+FFFD, so that an odd
  * name never costs the answer. */
-#include "answer.h"
+#include "hits.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -82,7 +82,7 @@ static json_t *hits_of(struct index *x, const struct heap *best)
     return hits;
 }
 
-char *answer(struct index *x, const char *words, size_t len, size_t limit, int64_t stop, bool *failed)
+char *hits_answer(struct index *x, const char *words, size_t len, size_t limit, int64_t stop, bool *failed)
 {
     struct heap best;
     bool partial;
