@@ -6,6 +6,7 @@
 #define CSPCTL_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct command {
     const char *name;
@@ -17,13 +18,17 @@ struct command {
     const char *details; /* options and statuses for `cspctl help NAME`, lines with an end each; or NULL */
 };
 
-extern const struct command command_check, command_explain, command_help, command_version;
+extern const struct command command_check, command_explain, command_run, command_ps, command_stop, command_call,
+    command_send, command_recv, command_close, command_help, command_version;
 
 /* Print the usage line of c on stderr. Returns EX_USAGE. */
 int command_usage(const struct command *c);
 
 /* The value of -o: true for "json", false for "text"; anything else is an error said on stderr, *bad is set. */
 bool command_json(const char *format, bool *bad);
+
+/* A duration from the command line ("80ms"), in ns; anything else is an error said on stderr, *bad is set. */
+int64_t command_duration(const struct command *c, const char *option, const char *text, bool *bad);
 
 /* Whether argv[optind] is a FILE and all after it are name=value words; if not, that is said on stderr. */
 bool command_takes_file(const struct command *c, int argc, char **argv);

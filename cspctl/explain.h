@@ -17,4 +17,8 @@ json_t *explain_json(const struct pipeline *p);
 /* Whether the replicas of a process have different arguments. */
 bool explain_argv_differs(const struct pipeline *p, size_t process);
 
+/* One argument for a shell: as it is, in '...', or with control characters in $'...'. Belongs to pool. */
+struct pool;
+char *explain_word(struct pool *pool, const char *text);
+
 #endif

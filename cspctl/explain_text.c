@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One argument for a shell: as it is, in '...', or with control characters in $'...'. */
-static char *quoted(struct pool *pool, const char *text)
+char *explain_word(struct pool *pool, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
     bool controls = false;
@@ -43,7 +42,7 @@ static const char *command_line(struct pool *pool, const struct pipeline *p, siz
     const char *line = "";
 
     for (char **a = argv; *a; a++)
-        line = pool_format(pool, "%s%s%s", line, a == argv ? "" : " ", quoted(pool, *a));
+        line = pool_format(pool, "%s%s%s", line, a == argv ? "" : " ", explain_word(pool, *a));
     free(argv);
     return line;
 }

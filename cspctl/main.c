@@ -3,6 +3,7 @@
  * belongs to a subcommand, whose file says what it does. */
 #include "command.h"
 #include "suggestion.h"
+#include "unit.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -11,12 +12,9 @@
 
 /* In the order in which `cspctl help` shows them. */
 static const struct command *const commands[] = {
-    &command_check,
-    &command_explain,
-    &command_help,
-    &command_version,
+    &command_run,  &command_check, &command_explain, &command_ps,   &command_stop,    &command_call,
+    &command_send, &command_recv,  &command_close,   &command_help, &command_version, NULL,
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
 
 static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
@@ -30,7 +28,7 @@ static const struct command *find(const char *name)
         return &command_help;
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         return &command_version;
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; commands[i]; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
@@ -40,7 +38,7 @@ static int unknown(const char *name)
 {
     struct suggestion s = {.word = name};
 
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; commands[i]; i++)
         suggestion_offer(&s, commands[i]->name);
     fprintf(stderr, "cspctl: %s: there is no such command: ", name);
     if (s.best)
@@ -58,7 +56,7 @@ static void print_usage(FILE *to, const struct command *c)
 static void print_commands(FILE *to)
 {
     fputs("usage: cspctl COMMAND [ARGUMENT ...]\n\nProcesses joined by channels, as a pipeline file says.\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; commands[i]; i++)
         fprintf(to, "  %-8s  %s\n", commands[i]->name, commands[i]->help);
     fputs("\n`cspctl help COMMAND` says more of one.\n", to);
 }
@@ -78,6 +76,18 @@ bool command_json(const char *format, bool *bad)
         *bad = true;
     }
     return false;
+}
+
+int64_t command_duration(const struct command *c, const char *option, const char *text, bool *bad)
+{
+    int64_t ns = 0;
+    const char *wrong = unit_duration(text, &ns);
+
+    if (wrong) {
+        fprintf(stderr, "cspctl %s: %s %s: it %s: write a duration as 80ms, 1m30s\n", c->name, option, text, wrong);
+        *bad = true;
+    }
+    return ns;
 }
 
 bool command_takes_file(const struct command *c, int argc, char **argv)

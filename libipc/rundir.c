@@ -359,7 +359,7 @@ int csp__rundir_sweep(void)
 
 static int is_our_file(const char *name)
 {
-    static const char *const names[] = {"run", ".run", "broker"};
+    static const char *const names[] = {"run", ".run", "services", ".services", "broker"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return 1;

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The ends of a process are a union: however many of its descriptors lead to a channel, it holds the end once. */
+#include "bridge.h"
+#include "pool.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool process_bridged(const struct pipeline *p, size_t process)
+{
+    const struct process *c = &p->processes[process];
+
+    return c->kind == PROCESS_COMMAND &&
+           (c->serve != PIPELINE_NONE || c->input.kind == INPUT_CHANNELS || c->output.kind == OUTPUT_CHANNELS ||
+            c->error.kind == OUTPUT_CHANNELS || c->in.n > 0 || c->out.n > 0);
+}
+
+/* ---- ends */
+
+static void grant(unsigned char *ends, const size_t *channels, size_t n, unsigned char end)
+{
+    for (size_t i = 0; i < n; i++)
+        ends[channels[i]] |= end;
+}
+
+static void grant_ports(unsigned char *ends, const struct ports *ports, unsigned char end)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        ends[ports->item[i].channel] |= end;
+}
+
+size_t process_grants(const struct pipeline *p, size_t process, const csp_chan *chans, struct csp__grant **grants)
+{
+    const struct process *c = &p->processes[process];
+    unsigned char *ends = memory_alloc(p->nchannels);
+    size_t n = 0;
+
+    memset(ends, 0, p->nchannels);
+    if (c->serve != PIPELINE_NONE)
+        grant(ends, &c->requests, 1, CSP_RECV);
+    if (c->input.kind == INPUT_CHANNELS)
+        grant(ends, c->input.channels, c->input.nchannels, CSP_RECV);
+    if (c->output.kind == OUTPUT_CHANNELS)
+        grant(ends, c->output.channels, c->output.nchannels, CSP_SEND);
+    if (c->error.kind == OUTPUT_CHANNELS)
+        grant(ends, c->error.channels, c->error.nchannels, CSP_SEND);
+    grant_ports(ends, &c->in, CSP_RECV);
+    grant_ports(ends, &c->out, CSP_SEND);
+    *grants = memory_alloc(p->nchannels * sizeof **grants);
+    for (size_t i = 0; i < p->nchannels; i++)
+        if (ends[i] != 0)
+            (*grants)[n++] = (struct csp__grant){chans[i], ends[i]};
+    free(ends);
+    return n;
+}
+
+/* ---- command line */
+
+struct words {
+    char **item;
+    size_t n;
+    struct pool *pool;
+};
+
+static void word(struct words *w, const char *text)
+{
+    w->item = pool_more(w->pool, w->item, w->n, sizeof *w->item);
+    w->item[w->n++] = text != NULL ? pool_copy(w->pool, text, strlen(text)) : NULL;
+}
+
+static void option(struct words *w, const char *name, const char *value)
+{
+    word(w, name);
+    word(w, value);
+}
+
+static void channel_options(struct words *w, const struct pipeline *p, const char *name, const size_t *channels,
+                            size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        option(w, name, p->channels[channels[i]].name);
+}
+
+static void port_options(struct words *w, const struct pipeline *p, const char *name, const struct ports *ports)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        option(w, name, pool_format(w->pool, "%d:%s", ports->item[i].fd, p->channels[ports->item[i].channel].name));
+}
+
+static void ends_options(struct words *w, const struct pipeline *p, const struct process *c)
+{
+    if (c->serve != PIPELINE_NONE)
+        option(w, "--serve", p->channels[c->requests].name);
+    if (c->input.kind == INPUT_CHANNELS)
+        channel_options(w, p, "--in", c->input.channels, c->input.nchannels);
+    if (c->output.kind == OUTPUT_CHANNELS)
+        channel_options(w, p, "--out", c->output.channels, c->output.nchannels);
+    if (c->error.kind == OUTPUT_CHANNELS)
+        channel_options(w, p, "--err", c->error.channels, c->error.nchannels);
+    port_options(w, p, "--in-fd", &c->in);
+    port_options(w, p, "--out-fd", &c->out);
+}
+
+static void setting_options(struct words *w, const struct process *c, const char *label)
+{
+    static const char *const records[] = {
+        [RECORDS_LINE] = "line", [RECORDS_NUL] = "nul", [RECORDS_LENGTH] = "length", [RECORDS_WHOLE] = "whole"};
+    const char *success = "", *comma = "";
+
+    option(w, "--records-in", records[c->records_in]);
+    option(w, "--records-out", records[c->records_out]);
+    for (unsigned code = 0; code < 256; code++)
+        if (c->success[code / 8] >> code % 8 & 1) {
+            success = pool_format(w->pool, "%s%s%u", success, comma, code);
+            comma = ",";
+        }
+    if (*success != '\0')
+        option(w, "--success", success);
+    option(w, "--grace", pool_format(w->pool, "%" PRId64, (c->grace + 999999) / 1000000));
+    option(w, "--report", pool_format(w->pool, "%d", bridge_report_fd(c)));
+    option(w, "--label", label);
+}
+
+static int highest(const struct ports *ports, int fd)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        if (ports->item[i].fd > fd)
+            fd = ports->item[i].fd;
+    return fd;
+}
+
+int bridge_report_fd(const struct process *process)
+{
+    return highest(&process->out, highest(&process->in, 2)) + 1;
+}
+
+const char *process_label(const struct pipeline *p, size_t process, unsigned replica, struct pool *pool)
+{
+    const struct process *c = &p->processes[process];
+
+    return c->replicas > 1 ? pool_format(pool, "%s[%u]", c->name, replica) : c->name;
+}
+
+char **process_command(const struct pipeline *p, size_t process, unsigned replica, const char *exec, struct pool *pool)
+{
+    struct words w = {.pool = pool};
+    char **argv = pipeline_argv(p, process, replica);
+
+    if (process_bridged(p, process)) {
+        word(&w, exec);
+        ends_options(&w, p, &p->processes[process]);
+        setting_options(&w, &p->processes[process], process_label(p, process, replica, pool));
+        word(&w, "--");
+    }
+    for (size_t i = 0; argv[i] != NULL; i++)
+        word(&w, argv[i]);
+    word(&w, NULL);
+    free(argv);
+    return w.item;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* posix_spawn(3) instead of fork: it reports the true error of exec, and copies nothing of a supervisor that may have a
+ * thousand children. What it lacks, the limit on open files, is lent to the child by lowering our own meanwhile. */
+#include "child.h"
+#include "bridge.h"
+#include "log.h"
+#include "message.h"
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Descriptors for the child, and what has to be closed here afterwards. -1: not used. */
+struct plumbing {
+    int fd[3], report, report_at, directory;
+    bool ours[3]; /* close fd[i] here: it was opened for the child */
+};
+
+int child_start_status(int error)
+{
+    return error == ENOENT ? 127 : 126;
+}
+
+int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans)
+{
+    const struct process *process = &stage->p->processes[c->process];
+    struct csp__grant *grants;
+    size_t n = process_grants(stage->p, c->process, chans, &grants);
+
+    c->proc = csp__announce(grants, n, process->name, c->replica, process->success, &c->ticket);
+    int err = errno;
+    free(grants);
+    errno = err;
+    return c->proc < 0 ? -1 : 0;
+}
+
+/* ---- descriptors */
+
+static void say_place(const struct stage *stage, const struct child *c, struct place at, const char *what, int err,
+                      const char *advice)
+{
+    message("%s:%u:%u: %s: %s: %s%s", stage->p->path, at.line, at.column, c->label, what, strerror(err), advice);
+}
+
+static int open_input(const struct child *c, const struct stage *stage)
+{
+    const struct input *input = &stage->p->processes[c->process].input;
+    char *file = pipeline_input_file(stage->p, c->process, c->replica);
+    int fd = open(file != NULL ? file : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0) {
+        int err = errno;
+        say_place(stage, c, input->place, file != NULL ? file : "/dev/null", err, "");
+        errno = err;
+    }
+    free(file);
+    return fd;
+}
+
+static int prefixed(const struct child *c, const struct stage *stage)
+{
+    char prefix[300];
+
+    log_prefix(prefix, sizeof prefix, c->label, c->process, stage->colour);
+    return log_source(stage->log, prefix);
+}
+
+/* Where descriptor 1 or 2 leads: what goes to a channel is the bridge's matter, but a worker's own prints are logged,
+ * and so is what a bridge itself has to say on descriptor 2. */
+static int open_output(const struct child *c, const struct stage *stage, int number, bool *ours)
+{
+    const struct process *process = &stage->p->processes[c->process];
+    const struct output *output = number == 1 ? &process->output : &process->error;
+
+    *ours = true;
+    switch (output->kind) {
+    case OUTPUT_INHERIT:
+        if (process->replicas > 1)
+            return log_source(number == 1 ? stage->data : stage->log, "");
+        *ours = false;
+        return number;
+    case OUTPUT_LOG:
+        return prefixed(c, stage);
+    case OUTPUT_CHANNELS:
+        if (!c->bridged || number == 2)
+            return prefixed(c, stage);
+        break;
+    default:
+        break;
+    }
+    return open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+static int open_directory(const struct child *c, const struct stage *stage, int *directory)
+{
+    char *cwd = pipeline_cwd(stage->p, c->process, c->replica);
+
+    *directory = -1;
+    if (cwd == NULL)
+        return 0;
+    *directory = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int err = errno;
+    if (*directory < 0)
+        message("%s:%u:%u: %s: cwd: %s: %s", stage->p->path, stage->p->processes[c->process].place.line,
+                stage->p->processes[c->process].place.column, c->label, cwd, strerror(err));
+    free(cwd);
+    errno = err;
+    return *directory < 0 ? -1 : 0;
+}
+
+static int open_report(struct child *c, const struct stage *stage, struct plumbing *to)
+{
+    int end[2];
+
+    if (!c->bridged)
+        return 0;
+    if (pipe2(end, O_CLOEXEC) != 0)
+        return -1;
+    (void)fcntl(end[0], F_SETFL, O_NONBLOCK);
+    c->report = end[0];
+    to->report = end[1];
+    to->report_at = bridge_report_fd(&stage->p->processes[c->process]);
+    return 0;
+}
+
+static void close_plumbing(const struct plumbing *to)
+{
+    for (int i = 0; i < 3; i++)
+        if (to->ours[i] && to->fd[i] >= 0)
+            close(to->fd[i]);
+    if (to->report >= 0)
+        close(to->report);
+    if (to->directory >= 0)
+        close(to->directory);
+}
+
+/* Returns 0, or -1 with errno; *said: the user knows why. */
+static int open_plumbing(struct child *c, const struct stage *stage, struct plumbing *to, bool *said)
+{
+    *to = (struct plumbing){.fd = {-1, -1, -1}, .report = -1, .directory = -1, .ours = {true, true, true}};
+    *said = true;
+    to->fd[0] = open_input(c, stage);
+    if (to->fd[0] < 0 || open_directory(c, stage, &to->directory) != 0)
+        return -1;
+    *said = false;
+    for (int i = 1; i <= 2; i++)
+        if ((to->fd[i] = open_output(c, stage, i, &to->ours[i])) < 0)
+            return -1;
+    return open_report(c, stage, to);
+}
+
+/* ---- starting */
+
+/* Where execvp(3) would find it with the child's own PATH and directory. Belongs to pool; NULL with errno. */
+static const char *find_program(const char *name, char *const environment[], int directory, struct pool *pool)
+{
+    const char *path = "/usr/local/bin:/usr/bin:/bin";
+    int err = ENOENT;
+
+    if (strchr(name, '/') != NULL)
+        return name;
+    for (size_t i = 0; environment[i] != NULL; i++)
+        if (strncmp(environment[i], "PATH=", 5) == 0)
+            path = environment[i] + 5;
+    while (*name != '\0') {
+        size_t n = strcspn(path, ":");
+        const char *file = pool_format(pool, "%.*s%s%s", (int)n, path, n > 0 ? "/" : "", name);
+        if (faccessat(directory >= 0 ? directory : AT_FDCWD, file, X_OK, AT_EACCESS) == 0)
+            return n > 0 ? file : pool_format(pool, "./%s", name);
+        if (errno == EACCES)
+            err = EACCES;
+        if (path[n] == '\0')
+            break;
+        path += n + 1;
+    }
+    errno = err;
+    return NULL;
+}
+
+static int add_actions(posix_spawn_file_actions_t *actions, const struct plumbing *to)
+{
+    int err = 0;
+
+    for (int i = 0; i < 3 && err == 0; i++)
+        err = posix_spawn_file_actions_adddup2(actions, to->fd[i], i);
+    if (err == 0 && to->report >= 0)
+        err = posix_spawn_file_actions_adddup2(actions, to->report, to->report_at);
+    if (err == 0 && to->directory >= 0)
+        err = posix_spawn_file_actions_addfchdir_np(actions, to->directory);
+    return err;
+}
+
+/* Returns an errno. */
+static int spawn(struct child *c, const struct stage *stage, const char *path, char **argv, char **environment,
+                 const struct plumbing *to)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    struct rlimit own;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    int err = add_actions(&actions, to);
+    if (err == 0) {
+        int limited = getrlimit(RLIMIT_NOFILE, &own) == 0 && setrlimit(RLIMIT_NOFILE, &stage->limit) == 0;
+        err = posix_spawn(&c->pid, path, &actions, &attributes, argv, environment);
+        if (limited)
+            (void)setrlimit(RLIMIT_NOFILE, &own);
+    }
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return err;
+}
+
+static char **environment_of(const struct child *c, const struct stage *stage)
+{
+    const struct process *process = &stage->p->processes[c->process];
+    char *extra[4] = {NULL};
+    size_t n = 0;
+
+    extra[n++] = pool_format(stage->pool, "CSP_RUN=%s", stage->dir);
+    if (c->bridged || process->kind == PROCESS_WORKER)
+        extra[n++] = pool_format(stage->pool, "CSP_TICKET=%" PRIu64, c->ticket);
+    if (process->kind == PROCESS_WORKER && process->serve != PIPELINE_NONE)
+        extra[n++] = pool_format(stage->pool, "CSP_SERVE=%s", stage->p->channels[process->requests].name);
+    return pipeline_environment(stage->p, c->process, c->replica, extra);
+}
+
+static void say_not_started(const struct child *c, const struct stage *stage, int err)
+{
+    const struct program *program = &stage->p->processes[c->process].program;
+    char **argv = pipeline_argv(stage->p, c->process, c->replica);
+    const char *what = pool_format(stage->pool, "cannot start '%s'", argv[0]);
+
+    say_place(stage, c, program->argv != NULL ? program->places[0] : program->place, what, err,
+              err == ENOENT ? ": is it installed, and in PATH?" : "");
+    free(argv);
+}
+
+/* Executes it with the descriptors prepared. Returns an errno. */
+static int execute(struct child *c, const struct stage *stage, const struct plumbing *to)
+{
+    char **environment = environment_of(c, stage);
+    char **argv = process_command(stage->p, c->process, c->replica, stage->exec, stage->pool);
+    const char *path = stage->p->processes[c->process].program.path;
+
+    if (path == NULL || c->bridged)
+        path = find_program(argv[0], environment, to->directory, stage->pool);
+    int err = path != NULL ? spawn(c, stage, path, argv, environment, to) : errno;
+    free(environment);
+    return err;
+}
+
+int child_start(struct child *c, const struct stage *stage)
+{
+    struct plumbing to;
+    bool said;
+    int err = open_plumbing(c, stage, &to, &said) != 0 ? errno : 0;
+
+    if (err == 0) {
+        err = execute(c, stage, &to);
+        said = false;
+    }
+    close_plumbing(&to);
+    if (err == 0) {
+        c->phase = CHILD_RUNNING;
+        return 0;
+    }
+    if (!said)
+        say_not_started(c, stage, err);
+    if (c->report >= 0)
+        close(c->report);
+    c->report = -1;
+    c->start_error = err;
+    c->phase = CHILD_ENDED;
+    c->ending.why = (csp_exit){CSP_CODE, child_start_status(err)};
+    return -1;
+}
+
+int child_start_call(struct child *c, const struct stage *stage, char **argv)
+{
+    struct plumbing to = {.fd = {open("/dev/null", O_RDONLY | O_CLOEXEC), STDOUT_FILENO, log_source(stage->log, "")},
+                          .report = -1,
+                          .directory = -1,
+                          .ours = {true, false, true}};
+    int err = to.fd[0] < 0 || to.fd[2] < 0 ? errno : spawn(c, stage, argv[0], argv, environ, &to);
+
+    close_plumbing(&to);
+    c->phase = err == 0 ? CHILD_RUNNING : CHILD_ENDED;
+    errno = err;
+    return err == 0 ? 0 : -1;
+}
+
+void child_signal(const struct child *c, int signal)
+{
+    if (c->pid <= 0 || c->phase == CHILD_ENDED)
+        return;
+    (void)kill(c->bridged ? c->pid : -c->pid, signal);
+    if (signal == SIGTERM)
+        (void)kill(c->bridged ? c->pid : -c->pid, SIGCONT); /* a stopped one must be able to end */
+}

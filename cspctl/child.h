@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One replica of a process: its start, what its bridge reports, and its end.
+ * A child is a process group of its own and knows nothing of the supervisor's: descriptors 0 to 2 and the report,
+ * default signals, an empty mask, the caller's limits. It is always the supervisor that reaps it, so its pid stays its
+ * own as long as signals are sent to it. */
+#ifndef CSPCTL_CHILD_H
+#define CSPCTL_CHILD_H
+
+#include "pipeline.h"
+#include "result.h"
+
+#include <csp.h>
+
+#include <sys/resource.h>
+
+enum child_phase {
+    CHILD_NEW,     /* not started */
+    CHILD_RUNNING, /* and expected to */
+    CHILD_LEFT,    /* the run is ending, and so are its channels: it will end by itself, or be killed when due */
+    CHILD_TOLD,    /* SIGTERM was sent; killed when due */
+    CHILD_KILLED,  /* SIGKILL was sent; given up when due */
+    CHILD_ENDED,
+};
+
+struct child {
+    size_t process; /* PIPELINE_NONE: the call of `run --call`, which is no process of the file */
+    unsigned replica;
+    const char *label;
+    enum child_phase phase;
+    pid_t pid;
+    csp_proc proc; /* -1: not announced */
+    uint64_t ticket;
+    csp_time due; /* LEFT, TOLD, KILLED: when the phase has lasted too long */
+    struct ending ending;
+    /* of a bridge */
+    bool bridged, reported;
+    int report; /* -1: closed */
+    size_t held;
+    char line[1024];
+    char why[256];
+    int start_error; /* errno of exec, 0 if it started */
+};
+
+/* What all children of a run have in common. */
+struct stage {
+    const struct pipeline *p;
+    const char *dir, *exec; /* the run directory and the bridge's path */
+    struct log *log, *data;
+    bool colour;
+    struct rlimit limit; /* of the caller, on open files */
+    struct pool *pool;
+};
+
+/* Announces the child with its ends. Returns 0, or -1 with errno. */
+int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans);
+
+/* Starts it. Returns 0, or -1 after saying what is wrong; its ending is then set. */
+int child_start(struct child *c, const struct stage *stage);
+
+/* Starts argv as a child that belongs to no process of the file, with our stdout. Returns 0, or -1 with errno. */
+int child_start_call(struct child *c, const struct stage *stage, char **argv);
+
+/* Reads what the bridge reports, as much as there is; closes the descriptor at its end. */
+void child_read_report(struct child *c);
+
+/* One line of a report. */
+void child_report_line(struct child *c, char *line);
+
+/* To its process group; to the bridge alone, which passes TERM on and kills its program with it. */
+void child_signal(const struct child *c, int signal);
+
+/* Exit status for a program that could not be executed, as the shell has it. */
+int child_start_status(int error);
+
+#endif

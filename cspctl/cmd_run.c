@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* cspctl run: the arguments. Words are taken in their order, because what a word means depends on what came before it:
+ * the file, then variables, after --call the words of the request. */
+#include "bridge.h"
+#include "command.h"
+#include "detach.h"
+#include "diagnostic.h"
+#include "explain.h"
+#include "gather.h"
+#include "message.h"
+#include "pool.h"
+#include "suggestion.h"
+#include "supervisor.h"
+
+#include <programs.h>
+#include <wire.h>
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static int run(int argc, char **argv);
+
+const struct command command_run = {
+    .name = "run",
+    .args = "[OPTION ...] FILE [name=value ...] [--call SERVICE [WORD ...]]",
+    .help = "start the processes of a pipeline file, supervise them, and end with them",
+    .run = run,
+    .details =
+        "  -n, --name NAME          name of the run, for --run of other commands (the file's)\n"
+        "  -d, --detach             go to the background when it is up, after printing its name and pid\n"
+        "      --log FILE           with -d: where output and log lines go (/dev/null)\n"
+        "      --dry-run            print what would be started\n"
+        "      --call SERVICE ...   call a service when its backends are ready, print the answer, and end the run\n"
+        "  -o, --output text|json   how to print the answer\n"
+        "\nCtrl-C drains the run from its sources to its sinks; a second one kills it.\n"
+        "\nstatus: 0; else that of the first process that failed on its own, 128 + signal where a signal killed it\n"
+        "(126, 127: it could not be started); 1 values were lost; 64 usage, 69 the broker died, 71 the system, 78 the\n"
+        "file has mistakes, 124 deadline (with --call: not enough backends answered), 129, 130, 143 told to end by "
+        "HUP,\n"
+        "INT, TERM\n",
+};
+
+struct arguments {
+    const char *file, *name, *log;
+    char **vars, **words;
+    size_t nvars, nwords;
+    const char *call;
+    bool detach, dry_run, json, formatted, bad;
+};
+
+static void take_word(struct arguments *a, char *word)
+{
+    const char *equals = strchr(word, '=');
+
+    if (a->call != NULL)
+        a->words[a->nwords++] = word;
+    else if (a->file == NULL)
+        a->file = word;
+    else if (equals != NULL && equals != word)
+        a->vars[a->nvars++] = word;
+    else {
+        message("run: %s: after FILE come name=value words only", word);
+        a->bad = true;
+    }
+}
+
+enum { OPTION_LOG = 256, OPTION_DRY_RUN, OPTION_CALL };
+
+static void take_option(struct arguments *a, int option)
+{
+    switch (option) {
+    case 1:
+        take_word(a, optarg);
+        break;
+    case 'n':
+        a->name = optarg;
+        break;
+    case 'd':
+        a->detach = true;
+        break;
+    case 'o':
+        a->json = command_json(optarg, &a->bad);
+        a->formatted = true;
+        break;
+    case OPTION_LOG:
+        a->log = optarg;
+        break;
+    case OPTION_DRY_RUN:
+        a->dry_run = true;
+        break;
+    case OPTION_CALL:
+        a->call = optarg;
+        break;
+    default:
+        a->bad = true;
+    }
+}
+
+static void check_arguments(struct arguments *a)
+{
+    const char *wrong = NULL;
+
+    if (a->file == NULL)
+        wrong = "a pipeline file is missing";
+    else if (a->call != NULL && a->detach)
+        wrong = "--call prints an answer, and -d goes away: one of the two";
+    else if (a->log != NULL && !a->detach)
+        wrong = "--log is for -d: without it, redirect stderr";
+    else if (a->formatted && a->call == NULL)
+        wrong = "-o is for --call";
+    else if (a->name != NULL && (*a->name == '\0' || strlen(a->name) > WIRE_MAX_NAME || strpbrk(a->name, "/\t\n")))
+        wrong = "--name: 1 to 255 bytes without '/', tab and newline";
+    if (wrong != NULL && !a->bad)
+        message("run: %s", wrong);
+    a->bad |= wrong != NULL;
+}
+
+static void parse(struct arguments *a, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"name", required_argument, NULL, 'n'},
+        {"detach", no_argument, NULL, 'd'},
+        {"log", required_argument, NULL, OPTION_LOG},
+        {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+        {"call", required_argument, NULL, OPTION_CALL},
+        {"output", required_argument, NULL, 'o'},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (int c; (c = getopt_long(argc, argv, "-n:do:", options, NULL)) != -1;)
+        take_option(a, c);
+    while (optind < argc)
+        take_word(a, argv[optind++]);
+    check_arguments(a);
+}
+
+static int dry_run(const struct pipeline *p)
+{
+    struct pool *pool = pool_new();
+    char exec[PATH_MAX];
+
+    if (csp__program_path("exec", exec, sizeof exec) != 0)
+        strcpy(exec, "exec");
+    for (size_t i = 0; i < p->nprocesses; i++)
+        for (unsigned replica = 1; replica <= p->processes[i].replicas; replica++) {
+            printf("%s:", process_label(p, i, replica, pool));
+            for (char **w = process_command(p, i, replica, exec, pool); *w != NULL; w++)
+                printf(" %s", explain_word(pool, *w));
+            putchar('\n');
+        }
+    pool_free(pool);
+    return 0;
+}
+
+/* The service to be called, as the file has it; NULL where there is no such, which is said. */
+static const char *service_called(const struct pipeline *p, const char *name)
+{
+    struct suggestion near = {.word = name};
+    size_t i = pipeline_service(p, name);
+
+    if (i != PIPELINE_NONE)
+        return p->services[i].name;
+    for (i = 0; i < p->nservices; i++)
+        suggestion_offer(&near, p->services[i].name);
+    if (near.best != NULL)
+        message("%s: has no service '%s': did you mean '%s'?", p->path, name, near.best);
+    else
+        message("%s: has no service '%s': see 'cspctl explain'", p->path, name);
+    return NULL;
+}
+
+static int start(const struct pipeline *p, const struct arguments *a)
+{
+    struct order order = {.name = a->name != NULL ? a->name : p->name, .call_json = a->json, .up = -1};
+    int status = EX_USAGE;
+
+    if (a->dry_run)
+        return dry_run(p);
+    if (a->call != NULL && (order.call = service_called(p, a->call)) == NULL)
+        return EX_USAGE;
+    char *request = gather_words(a->words, a->nwords);
+    order.request = request;
+    if (request != NULL)
+        status = a->detach ? detach(order.name, a->log, &order.up) : -1;
+    if (status < 0)
+        status = supervise(p, &order);
+    free(request);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    struct pool *pool = pool_new();
+    struct arguments a = {.vars = pool_zalloc(pool, (size_t)argc * sizeof(char *)),
+                          .words = pool_zalloc(pool, (size_t)argc * sizeof(char *))};
+    int status = EX_CONFIG;
+
+    parse(&a, argc, argv);
+    if (a.bad) {
+        pool_free(pool);
+        return command_usage(&command_run);
+    }
+    struct diagnostics *d = diagnostics_new();
+    struct pipeline *p = pipeline_load(a.file, a.vars, a.nvars, d);
+    diagnostics_print(d, stderr, diagnostics_colour(stderr));
+    if (p != NULL)
+        status = start(p, &a);
+    pipeline_free(p);
+    diagnostics_free(d);
+    pool_free(pool);
+    return status;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The thread waits in epoll: the supervisor adds a source to it without a lock, and there may be thousands. A source
+ * belongs to the thread from the moment it is added. A source in the middle of a line of data is read alone until the
+ * line has ended. */
+#include "log.h"
+#include "lines.h"
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK (64 << 10)
+
+struct source_pipe {
+    int fd;
+    struct lines lines;
+    char prefix[]; /* what lines.prefix points to */
+};
+
+struct log {
+    int output, epoll, closing; /* closing: an eventfd */
+    enum log_kind kind;
+    bool gone; /* nobody reads the output */
+    atomic_size_t left, progress;
+    pthread_t thread;
+    char chunk[CHUNK];
+};
+
+static void write_out(void *arg, const char *text, size_t size)
+{
+    struct log *log = arg;
+
+    while (size > 0 && !log->gone) {
+        ssize_t n = write(log->output, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            log->gone = true;
+            return;
+        }
+        text += n;
+        size -= (size_t)n;
+        atomic_fetch_add(&log->progress, 1);
+    }
+}
+
+static void source_end(struct log *log, struct source_pipe *s)
+{
+    lines_end(&s->lines, write_out, log);
+    close(s->fd); /* leaves the epoll set with it */
+    free(s);
+    atomic_fetch_sub(&log->left, 1);
+}
+
+/* Read what is there, and on to the end of a line of data. */
+static void source_read(struct log *log, struct source_pipe *s)
+{
+    do {
+        ssize_t n = read(s->fd, log->chunk, CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || (log->gone && log->kind == LOG_DATA)) {
+            source_end(log, s);
+            return;
+        }
+        lines_feed(&s->lines, log->chunk, (size_t)n, write_out, log);
+    } while (s->lines.open);
+}
+
+static void *log_thread(void *arg)
+{
+    struct log *log = arg;
+    struct epoll_event events[64];
+    bool closing = false;
+
+    while (!closing || atomic_load(&log->left) > 0) {
+        int n = epoll_wait(log->epoll, events, 64, -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr != NULL) {
+                source_read(log, events[i].data.ptr);
+                continue;
+            }
+            closing = true;
+            epoll_ctl(log->epoll, EPOLL_CTL_DEL, log->closing, NULL);
+        }
+    }
+    return NULL;
+}
+
+static void log_free(struct log *log)
+{
+    if (log->epoll >= 0)
+        close(log->epoll);
+    if (log->closing >= 0)
+        close(log->closing);
+    free(log);
+}
+
+struct log *log_open(int output, enum log_kind kind)
+{
+    struct log *log = memory_alloc(sizeof *log);
+
+    memset(log, 0, offsetof(struct log, chunk));
+    log->output = output;
+    log->kind = kind;
+    log->epoll = epoll_create1(EPOLL_CLOEXEC);
+    log->closing = eventfd(0, EFD_CLOEXEC);
+    int err = log->epoll < 0 || log->closing < 0 ? errno : 0;
+    if (err == 0 && epoll_ctl(log->epoll, EPOLL_CTL_ADD, log->closing, &(struct epoll_event){.events = EPOLLIN}) != 0)
+        err = errno;
+    if (err == 0)
+        err = pthread_create(&log->thread, NULL, log_thread, log);
+    if (err == 0)
+        return log;
+    log_free(log);
+    errno = err;
+    return NULL;
+}
+
+int log_source(struct log *log, const char *prefix)
+{
+    size_t size = strlen(prefix) + 1;
+    struct source_pipe *s = malloc(sizeof *s + size);
+    int end[2];
+
+    if (s == NULL)
+        return -1;
+    if (pipe2(end, O_CLOEXEC) != 0) {
+        free(s);
+        return -1;
+    }
+    *s = (struct source_pipe){.fd = end[0], .lines = {.data = log->kind == LOG_DATA, .prefix = s->prefix}};
+    memcpy(s->prefix, prefix, size);
+    atomic_fetch_add(&log->left, 1);
+    if (epoll_ctl(log->epoll, EPOLL_CTL_ADD, s->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = s}) == 0)
+        return end[1];
+    int err = errno;
+    atomic_fetch_sub(&log->left, 1);
+    close(end[0]);
+    close(end[1]);
+    free(s);
+    errno = err;
+    return -1;
+}
+
+/* Joins the thread, if it ends within ms after its last progress. */
+static bool joined(struct log *log, int ms)
+{
+    if (ms < 0)
+        return pthread_join(log->thread, NULL) == 0;
+    for (;;) {
+        size_t before = atomic_load(&log->progress);
+        struct timespec by;
+        clock_gettime(CLOCK_MONOTONIC, &by);
+        by.tv_sec += ms / 1000;
+        by.tv_nsec += ms % 1000 * 1000000L;
+        if (by.tv_nsec >= 1000000000L) {
+            by.tv_nsec -= 1000000000L;
+            by.tv_sec++;
+        }
+        int err = pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &by);
+        if (err != ETIMEDOUT)
+            return err == 0;
+        if (atomic_load(&log->progress) == before)
+            return false;
+    }
+}
+
+bool log_close(struct log *log, int ms)
+{
+    eventfd_write(log->closing, 1);
+    if (!joined(log, ms)) {
+        pthread_detach(log->thread); /* it is in a write(2) that does not return; the process is about to end */
+        return false;
+    }
+    log_free(log);
+    return true;
+}
+
+void log_prefix(char *buf, size_t size, const char *label, size_t process, bool colour)
+{
+    static const char *const colours[] = {"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"};
+
+    if (colour)
+        snprintf(buf, size, "\033[%sm%s |\033[0m ", colours[process % (sizeof colours / sizeof *colours)], label);
+    else
+        snprintf(buf, size, "%s | ", label);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Taking note of ends. The zombie is looked at first, then the broker is told why it ended, and only then is it reaped:
+ * the broker knows the process by its pid, which must not belong to somebody else meanwhile. */
+#include "supervisor.h"
+#include "message.h"
+
+#include <run.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static struct child *find_child(struct supervisor *s, pid_t pid)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i].pid == pid && s->children[i].phase != CHILD_ENDED)
+            return &s->children[i];
+    return NULL;
+}
+
+static void say_not_executed(const struct supervisor *s, const struct child *c)
+{
+    const struct program *program = &s->stage.p->processes[c->process].program;
+    struct place at = program->argv != NULL ? program->places[0] : program->place;
+
+    message("%s:%u:%u: %s: cannot start '%s': %s%s", s->stage.p->path, at.line, at.column, c->label,
+            program->argv != NULL ? program->argv[0] : "/bin/sh", strerror(c->start_error),
+            c->start_error == ENOENT ? ": is it installed, and in PATH?" : "");
+}
+
+static void say_failure(const struct supervisor *s, const struct child *c)
+{
+    const csp_exit why = c->ending.why;
+
+    if (c->process == PIPELINE_NONE && why.how == CSP_CODE)
+        return; /* the call has said it */
+    if (c->start_error != 0 && c->pid > 0)
+        say_not_executed(s, c);
+    else if (c->start_error != 0)
+        return; /* said where it happened */
+    else if (c->reported && *c->why != '\0')
+        message("%s: %s", c->label, c->why);
+    else if (why.how == CSP_SIGNAL)
+        message("%s: killed by signal %d (%s)%s", c->label, why.code, strsignal(why.code),
+                c->bridged ? ": the values that it held may be lost" : "");
+    else
+        message("%s: exit status %d", c->label, why.code);
+}
+
+void reaper_ended(struct supervisor *s, struct child *c)
+{
+    c->phase = CHILD_ENDED;
+    s->alive--;
+    if (c->process != PIPELINE_NONE)
+        s->alive_of[c->process]--;
+    bool failed = result_ended(&s->result, &c->ending, c->label);
+    bool quiet = s->state == RUN_KILLED || s->state == RUN_OVER;
+    if (failed && !quiet)
+        say_failure(s, c);
+    if (c->ending.lost > 0 && !quiet)
+        message("%s: up to %" PRIu64 " values lost", c->label, c->ending.lost);
+    if (c->process == PIPELINE_NONE)
+        supervisor_event(s, EVENT_CALLED);
+    else if (failed && s->stage.p->on_failure == ON_FAILURE_STOP)
+        supervisor_event(s, EVENT_FAILURE);
+}
+
+static csp_exit reason(const struct supervisor *s, struct child *c, const siginfo_t *info)
+{
+    static const uint8_t zero[32] = {1};
+
+    child_read_report(c);
+    if (c->start_error != 0)
+        return (csp_exit){CSP_CODE, child_start_status(c->start_error)};
+    if (c->reported)
+        return c->ending.why;
+    bool own = c->bridged || c->process == PIPELINE_NONE; /* the codes of a bridge itself are not the program's */
+    return ending_of(info, own ? zero : s->stage.p->processes[c->process].success);
+}
+
+static void take_child(struct supervisor *s, struct child *c, const siginfo_t *info)
+{
+    c->ending.why = reason(s, c, info);
+    c->ending.ours = c->phase == CHILD_TOLD || c->phase == CHILD_KILLED;
+    if (c->proc >= 0 && csp__reaped(c->proc, c->ending.why) != 0 && errno == ENOTCONN) {
+        result_cause(&s->result, CAUSE_BROKER, 0, NULL);
+        supervisor_event(s, EVENT_BROKER);
+    }
+    (void)waitid(P_PID, (id_t)c->pid, &(siginfo_t){0}, WEXITED);
+    reaper_ended(s, c);
+}
+
+void reaper_run(struct supervisor *s)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        struct child *c = find_child(s, info.si_pid);
+        if (c != NULL)
+            take_child(s, c, &info);
+        else
+            (void)waitid(P_PID, (id_t)info.si_pid, &(siginfo_t){0}, WEXITED);
+    }
+}
+
+/* SIGKILL to every child of this process; each of its threads may have some. */
+static void kill_children(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+    char path[300];
+    int pid;
+
+    while (tasks != NULL && (task = readdir(tasks)) != NULL) {
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/children", task->d_name);
+        FILE *list = *task->d_name != '.' ? fopen(path, "re") : NULL;
+        while (list != NULL && fscanf(list, "%d", &pid) == 1)
+            (void)kill(pid, SIGKILL);
+        if (list != NULL)
+            (void)fclose(list);
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+}
+
+void reaper_sweep(struct supervisor *s, int ms)
+{
+    csp_time by = csp_in(ms);
+    struct signalfd_siginfo info;
+
+    for (reaper_run(s); waitid(P_ALL, 0, &(siginfo_t){0}, WEXITED | WNOHANG | WNOWAIT) == 0; reaper_run(s)) {
+        csp_time left = by - csp_now();
+        if (left <= 0)
+            return;
+        kill_children();
+        struct pollfd p = {.fd = s->signals, .events = POLLIN};
+        if (poll(&p, 1, (int)(left / 1000000 + 1)) == 1)
+            (void)!read(s->signals, &info, sizeof info);
+    }
+}

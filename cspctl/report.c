@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The lines that a bridge writes on its report descriptor (workers/exec): `started PID`, `error ERRNO text`, and at the
+ * end `ended HOW CODE LOST WHY...`. They are believed over the bridge's exit status, which can't tell a program that
+ * failed from one that was cut off. */
+#include "child.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void read_ended(struct child *c, char *rest)
+{
+    static const char *const hows[] = {
+        [CSP_CLEAN] = "clean", [CSP_CODE] = "code", [CSP_SIGNAL] = "signal", [CSP_CANCELLED] = "cancelled"};
+    const char *how = strsep(&rest, " "), *code = strsep(&rest, " "), *lost = strsep(&rest, " ");
+
+    if (lost == NULL)
+        return;
+    for (int i = CSP_CLEAN; i <= CSP_CANCELLED; i++)
+        if (strcmp(how, hows[i]) == 0) {
+            c->ending.why = (csp_exit){i, (int)strtol(code, NULL, 10)};
+            c->reported = true;
+        }
+    c->ending.lost = strtoull(lost, NULL, 10);
+    (void)snprintf(c->why, sizeof c->why, "%s", rest != NULL ? rest : "");
+}
+
+void child_report_line(struct child *c, char *line)
+{
+    char *rest = line;
+    const char *what = strsep(&rest, " ");
+
+    if (rest != NULL && strcmp(what, "error") == 0)
+        c->start_error = (int)strtol(rest, NULL, 10);
+    else if (rest != NULL && strcmp(what, "ended") == 0)
+        read_ended(c, rest);
+}
+
+/* Takes the whole lines out of what is held. A line that does not fit is not one of ours, and is dropped. */
+static void take_lines(struct child *c)
+{
+    char *line = c->line, *end;
+
+    c->line[c->held] = '\0';
+    while ((end = strchr(line, '\n')) != NULL) {
+        *end = '\0';
+        child_report_line(c, line);
+        line = end + 1;
+    }
+    c->held = strlen(line);
+    memmove(c->line, line, c->held + 1);
+    if (c->held == sizeof c->line - 1)
+        c->held = 0;
+}
+
+void child_read_report(struct child *c)
+{
+    while (c->report >= 0) {
+        ssize_t n = read(c->report, c->line + c->held, sizeof c->line - 1 - c->held);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            close(c->report);
+            c->report = -1;
+            return;
+        }
+        c->held += (size_t)n;
+        take_lines(c);
+    }
+}

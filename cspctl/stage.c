@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Setting the stage: the run, its channels and the ends of every process are there before the first process starts, so
+ * that no channel closes because those who will send on it have not begun. */
+#include "supervisor.h"
+#include "message.h"
+#include "pool.h"
+#include "services.h"
+
+#include <programs.h>
+#include <run.h>
+#include <rundir.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "bridge.h"
+
+#define READY_WAIT "10s" /* what `run --call` gives the backends to get ready */
+
+static bool broken(struct supervisor *s, int status, const char *what, const char *why)
+{
+    message("%s: %s: %s", s->order->name, what, why);
+    result_cause(&s->result, CAUSE_SYSTEM, status, NULL);
+    return false;
+}
+
+static bool watch(struct supervisor *s, int fd, void *source)
+{
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = source}) == 0;
+}
+
+static bool start_run(struct supervisor *s)
+{
+    const struct pipeline *p = s->stage.p;
+    char path[PATH_MAX];
+    struct csp__runinfo info;
+
+    if (csp__program_path("exec", path, sizeof path) != 0)
+        return broken(s, EX_OSERR, "the bridge 'exec' is not found", "set CSP_LIBEXEC to the directory that holds it");
+    s->stage.exec = pool_copy(s->stage.pool, path, strlen(path));
+    char *file = realpath(p->path, NULL);
+    int result = csp__start(s->order->name, file != NULL ? file : p->path);
+    free(file);
+    if (result != 0)
+        return broken(s, EX_OSERR, "cannot be started", csp_errmsg());
+    s->stage.dir = pool_copy(s->stage.pool, csp__dir(), strlen(csp__dir()));
+    if (csp__rundir_read(s->stage.dir, &info) == 0)
+        s->broker = info.broker;
+    if (services_write(s->stage.dir, p) != 0)
+        return broken(s, EX_OSERR, "the definitions of its services cannot be written", strerror(errno));
+    if (!watch(s, csp__broker(), &s->broker) || !watch(s, s->signals, &s->signals))
+        return broken(s, EX_OSERR, "epoll", strerror(errno));
+    return true;
+}
+
+static bool declare_channels(struct supervisor *s)
+{
+    const struct pipeline *p = s->stage.p;
+
+    s->chans = pool_zalloc(s->stage.pool, p->nchannels * sizeof *s->chans);
+    for (size_t i = 0; i < p->nchannels; i++) {
+        const struct channel *c = &p->channels[i];
+        s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes, c->close == CLOSE_NEVER);
+        if (s->chans[i] == 0)
+            return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
+    }
+    return true;
+}
+
+static bool announce_children(struct supervisor *s)
+{
+    const struct pipeline *p = s->stage.p;
+    size_t n = pipeline_total_replicas(p);
+
+    s->children = pool_zalloc(s->stage.pool, (n + 1) * sizeof *s->children);
+    s->alive_of = pool_zalloc(s->stage.pool, p->nprocesses * sizeof *s->alive_of);
+    for (size_t i = 0; i < p->nprocesses; i++)
+        for (unsigned replica = 1; replica <= p->processes[i].replicas; replica++) {
+            struct child *c = &s->children[s->n++];
+            *c = (struct child){.process = i, .replica = replica, .proc = -1, .report = -1};
+            c->bridged = process_bridged(p, i);
+            c->label = process_label(p, i, replica, s->stage.pool);
+            if (child_announce(c, &s->stage, s->chans) != 0)
+                return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->label, csp_errmsg());
+            s->alive_of[i]++;
+            s->alive++;
+        }
+    return true;
+}
+
+bool supervisor_prepare(struct supervisor *s)
+{
+    s->deadline = CSP_FOREVER;
+    return start_run(s) && declare_channels(s) && announce_children(s);
+}
+
+static void start_call(struct supervisor *s)
+{
+    char self[PATH_MAX];
+    struct child *c = &s->children[s->n];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    *c = (struct child){.process = PIPELINE_NONE, .label = s->order->call, .proc = -1, .report = -1};
+    self[n > 0 ? n : 0] = '\0';
+    const char *argv[] = {self,
+                          "call",
+                          "--run",
+                          s->stage.dir,
+                          "--wait",
+                          READY_WAIT,
+                          "-o",
+                          s->order->call_json ? "json" : "text",
+                          "--",
+                          c->label,
+                          s->order->request,
+                          NULL};
+    if (child_start_call(c, &s->stage, (char **)argv) != 0) {
+        broken(s, EX_OSERR, "cannot call", strerror(errno));
+        supervisor_event(s, EVENT_FAILURE);
+        return;
+    }
+    s->n++;
+    s->alive++;
+}
+
+void supervisor_start(struct supervisor *s)
+{
+    if (s->stage.p->deadline >= 0)
+        s->deadline = csp_now() + s->stage.p->deadline;
+    for (size_t i = 0; i < s->n; i++) {
+        struct child *c = &s->children[i];
+        bool started = s->state == RUN_UP && child_start(c, &s->stage) == 0;
+        (void)csp__started(c->proc, started ? c->pid : 0); /* a broker that is gone is seen by the loop */
+        if (started && c->report >= 0)
+            (void)watch(s, c->report, c);
+        if (!started)
+            reaper_ended(s, c);
+    }
+    if (s->order->call != NULL && s->state == RUN_UP)
+        start_call(s);
+}

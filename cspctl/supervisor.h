@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A run from its start to its last process. One thread and one epoll wait for everything: signals, the broker's death,
+ * reports, and the next of the times that are due. What an event means depends on what the run is doing, and that is
+ * one table (supervisor.c); what is done about it stands in drain.c and reaper.c. */
+#ifndef CSPCTL_SUPERVISOR_H
+#define CSPCTL_SUPERVISOR_H
+
+#include "child.h"
+
+struct order { /* what the user asked for */
+    const char *name;
+    const char *call, *request; /* a service to be called when it is up, or NULL */
+    bool call_json;
+    int up; /* descriptor: where who started us in the background waits; -1 */
+};
+
+enum run_state {
+    RUN_SAME,      /* in the table: the event changes nothing */
+    RUN_UP,        /* all is well */
+    RUN_DRAINING,  /* the sources were told to end, the rest ends as its channels end */
+    RUN_CANCELLED, /* all were told to end */
+    RUN_KILLED,    /* all were killed */
+    RUN_OVER,      /* nothing of it runs any more */
+    RUN_STATES,
+};
+
+enum run_event {
+    EVENT_FAILURE,  /* a process failed on its own, and on_failure is stop */
+    EVENT_SIGNAL,   /* we were told to end */
+    EVENT_DEADLINE, /* of the run */
+    EVENT_CALLED,   /* the call has ended */
+    EVENT_BROKER,   /* the broker has died */
+    EVENT_ENDED,    /* the last child has ended */
+    RUN_EVENTS,
+};
+
+struct supervisor {
+    const struct order *order;
+    struct stage stage;
+    struct child *children; /* the last one is the call, if there is one */
+    size_t n, alive;
+    size_t *alive_of; /* replicas of each process of the file */
+    csp_chan *chans;  /* handles of the channels of the file */
+    enum run_state state;
+    struct result result;
+    csp_time deadline; /* of the run */
+    pid_t broker;
+    int epoll, signals;
+};
+
+/* Runs the pipeline. Returns the exit status. Blocks signals and changes process-wide state: a program's main business.
+ */
+int supervise(const struct pipeline *p, const struct order *order);
+
+/* Tell the run of an event. */
+void supervisor_event(struct supervisor *s, enum run_event event);
+
+/* Start the children, all of them announced before: stage.c. False where the run can't go on; said so. */
+bool supervisor_prepare(struct supervisor *s);
+void supervisor_start(struct supervisor *s);
+
+/* drain.c: what the table's states do to the children. */
+void drain_begin(struct supervisor *s);
+void drain_cancel(struct supervisor *s);
+void drain_kill(struct supervisor *s);
+/* Who has become due since: to be told, as its senders have ended, or to be killed. */
+void drain_step(struct supervisor *s);
+/* The next time something is due; CSP_FOREVER. */
+csp_time drain_next(const struct supervisor *s);
+
+/* reaper.c: takes note of all children that have ended, and of orphans that became ours. */
+void reaper_run(struct supervisor *s);
+/* Kills and reaps every process that is still ours, at most for ms: what escaped from its session and its environment.
+ */
+void reaper_sweep(struct supervisor *s, int ms);
+/* The child has ended, or never started: its ending is known. */
+void reaper_ended(struct supervisor *s, struct child *c);
+
+#endif
