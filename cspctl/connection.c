@@ -39,6 +39,15 @@ size_t intern_channel(struct reader *r, const char *name, struct place place)
     return p->nchannels++;
 }
 
+bool check_channel_name(struct reader *r, struct place at, const char *name)
+{
+    if (!strchr(name, '.'))
+        return check_name(r, at, "a channel", name, false);
+    diagnose(r->d, at, "write _ or - for the dot", "%s: names with a dot are kept for the requests of services",
+             diagnostics_quote(r->d, name));
+    return false;
+}
+
 /* The channel that a text names. A word of stdout is no channel anywhere else either. */
 static size_t named_channel(struct reader *r, const struct value *v)
 {
@@ -53,14 +62,7 @@ static size_t named_channel(struct reader *r, const struct value *v)
         diagnose(r->d, v->place, hint, "%s: %s is not a channel", v->key->name, name);
         return PIPELINE_NONE;
     }
-    if (!check_name(r, v->place, "a channel", v->text, true))
-        return PIPELINE_NONE;
-    if (strchr(v->text, '.')) {
-        diagnose(r->d, v->place, "write _ or - for the dot",
-                 "%s: names with a dot are kept for the requests of services", name);
-        return PIPELINE_NONE;
-    }
-    return intern_channel(r, v->text, v->place);
+    return check_channel_name(r, v->place, v->text) ? intern_channel(r, v->text, v->place) : PIPELINE_NONE;
 }
 
 /* Processes are read one after the other: if this one has an end of that sort already, it is the last. */
@@ -207,11 +209,13 @@ static void read_port_name(struct reader *r, const struct value *v)
 
 void read_port_names(struct reader *r, const struct value *v)
 {
-    if (r->p->processes[r->process].kind == PROCESS_WORKER)
+    if (r->p->processes[r->process].kind == PROCESS_WORKER) {
         each_element(r, v, read_port_name);
-    else
-        diagnose(r->d, v->place, diagnostics_text(r->d, "write %s: {3: CHANNEL}", v->key->name),
-                 "%s: a command finds channels by descriptors, not by name", v->key->name);
+        return;
+    }
+    mention(r, v->node);
+    diagnose(r->d, v->place, diagnostics_text(r->d, "write %s: {3: CHANNEL}", v->key->name),
+             "%s: a command finds channels by descriptors, not by name", v->key->name);
 }
 
 /* The descriptor that a key of in or out is, or -1 (said). */
@@ -250,7 +254,9 @@ void read_port_numbers(struct reader *r, const struct value *v)
 
     for (size_t i = 0; i < n; i++) {
         int fd = descriptor(r, v, &m[i]);
-        if (fd >= 0 && read_element(r, v, m[i].value, &element))
+        if (fd < 0)
+            mention(r, m[i].value);
+        else if (read_element(r, v, m[i].value, &element))
             add_port(r, &element, fd, m[i].place);
     }
 }

@@ -111,8 +111,7 @@ const char *diagnostics_quote(struct diagnostics *d, const char *text)
         size_t length;
         n = show_character(text + i, size - i, &shown, &length);
         if (used + length > QUOTED) {
-            memcpy(buf + used, "...", 3);
-            used += 3;
+            used += (size_t)snprintf(buf + used, sizeof buf - used, "...");
             break;
         }
         memcpy(buf + used, *shown == '\t' ? " " : shown, length);

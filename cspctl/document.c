@@ -92,14 +92,10 @@ static bool measure_child(struct measuring *m, struct measure *parent, int child
     if (c->height + 1 > parent->height)
         parent->height = c->height + 1;
     parent->nodes += c->nodes;
-    struct place at = document_place(m->doc, child);
-    if (depth + c->height > DOCUMENT_DEPTH)
-        diagnose(m->doc->d, at, NULL, "with its aliases written out, this is nested more than %d deep", DOCUMENT_DEPTH);
-    else if (parent->nodes > DOCUMENT_NODES)
-        diagnose(m->doc->d, at, "write less of it by aliases",
-                 "with its aliases written out, this file has more than %d values", DOCUMENT_NODES);
-    else
+    if (depth + c->height <= DOCUMENT_DEPTH)
         return true;
+    diagnose(m->doc->d, document_place(m->doc, child), NULL,
+             "with its aliases written out, this is nested more than %d deep", DOCUMENT_DEPTH);
     return false;
 }
 
@@ -133,6 +129,11 @@ static bool measure(struct measuring *m, int node, int depth)
     if (n->type == YAML_MAPPING_NODE)
         for (yaml_node_pair_t *p = n->data.mapping.pairs.start; good && p < n->data.mapping.pairs.top; p++)
             good = measure_child(m, me, p->key, depth) && measure_child(m, me, p->value, depth);
+    if (good && me->nodes > DOCUMENT_NODES) {
+        diagnose(m->doc->d, document_place(m->doc, node), "write less of it by aliases",
+                 "with its aliases written out, this has more than %d values", DOCUMENT_NODES);
+        good = false;
+    }
     me->state = good ? DONE : OPEN;
     return good;
 }

@@ -81,12 +81,7 @@ void read_channels(struct reader *r, const struct value *v)
                      m[i].key);
             continue;
         }
-        if (strchr(m[i].key, '.')) {
-            diagnose(r->d, m[i].place, "write _ or - for the dot",
-                     "%s: names with a dot are kept for the requests of services", diagnostics_quote(r->d, m[i].key));
-            continue;
-        }
-        if (!check_name(r, m[i].place, "a channel", m[i].key, true) || !is_entry(r, v, &m[i]))
+        if (!check_channel_name(r, m[i].place, m[i].key) || !is_entry(r, v, &m[i]))
             continue;
         size_t channel = intern_channel(r, m[i].key, m[i].place);
         if (channel == PIPELINE_NONE)
@@ -125,9 +120,9 @@ static void check_process(struct reader *r, struct process *process, const struc
 {
     const struct member *command = given(m, SECTION_PROCESS, "command"), *worker = given(m, SECTION_PROCESS, "worker");
     const struct member *serve = given(m, SECTION_PROCESS, "serve");
-    static const char requests[] = "a backend reads requests and writes answers there";
+    static const char requests[] = "what a backend reads are requests, what it writes are answers";
 
-    if (!command && !worker)
+    if (!command && !worker && !given(m, SECTION_PROCESS, "each"))
         diagnose(r->d, process->place, "write command: [PROGRAM, ARGUMENT ...], or worker: [PROGRAM, ARGUMENT ...]",
                  "the process \"%s\" has no program", process->name);
     conflict(r, worker, command, "a process is one program: keep one of them");

@@ -11,8 +11,9 @@
 /* JSON is UTF-8; a value from the command line may be any bytes. */
 static json_t *text_json(const char *text)
 {
-    json_t *s = text ? json_string(text) : json_null();
-
+    if (!text)
+        return json_null();
+    json_t *s = json_string(text);
     if (s)
         return s;
     char *shown = table_printable(text, strlen(text));

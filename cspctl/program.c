@@ -60,6 +60,20 @@ void read_shell(struct reader *r, const struct value *v)
     }
 }
 
+/* False (said) if the ith element can't be an argument. */
+static bool check_argument(struct reader *r, const struct value *element, size_t i)
+{
+    if (!*element->text && document_is_null(&r->doc, element->node))
+        diagnose(r->d, element->place, "write \"\" for an empty argument, or take the item out",
+                 "%s: nothing is written here", element->key->name);
+    else if (i == 0 && !*element->text)
+        diagnose(r->d, element->place, "write the program first, then its arguments", "%s: the program has no name",
+                 element->key->name);
+    else
+        return template_check(&r->doc, r->p, element->node, element->text, false);
+    return false;
+}
+
 void read_arguments(struct reader *r, const struct value *v)
 {
     size_t n;
@@ -72,16 +86,8 @@ void read_arguments(struct reader *r, const struct value *v)
     }
     set_arguments(r, v, n);
     for (size_t i = 0; i < n; i++) {
-        if (!read_element(r, v, item[i], &element))
-            continue;
-        if (!*element.text && document_is_null(&r->doc, item[i]))
-            diagnose(r->d, element.place, "write \"\" for an empty argument, or take the item out",
-                     "%s: nothing is written here", v->key->name);
-        else if (i == 0 && !*element.text)
-            diagnose(r->d, element.place, "write the program first, then its arguments", "%s: the program has no name",
-                     v->key->name);
-        else if (template_check(&r->doc, r->p, item[i], element.text, false))
-            add_argument(r, v->field, element.text, element.place);
+        bool good = read_element(r, v, item[i], &element) && check_argument(r, &element, i);
+        add_argument(r, v->field, good ? element.text : "", element.place);
     }
 }
 
@@ -162,6 +168,8 @@ void check_program(struct reader *r, struct process *process)
         return;
     char *name = pool_zalloc(r->doc.pool, template_expand(r->p, process->program.argv[0], 1, NULL) + 1);
     template_expand(r->p, process->program.argv[0], 1, name);
+    if (!*name)
+        return; /* what is wrong with it is said */
     if (process->kind == PROCESS_WORKER)
         check_worker(r, process, name);
     else if (can_judge(process, name) && !sets_path(process) &&

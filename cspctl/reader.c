@@ -34,6 +34,7 @@ static const struct reading readings[] = {
     [TYPE_CHANNELS] = {"a mapping of names to channels", .map = read_channels},
     [TYPE_PROCESSES] = {"a mapping of names to processes", .map = read_processes},
     [TYPE_SERVICES] = {"a mapping of names to services", .map = read_services},
+    [TYPE_LATER] = {"nothing"},
 };
 
 void wrong(struct reader *r, const struct value *v, const char *format, ...)
@@ -125,7 +126,7 @@ static const char *elsewhere(enum section here, const char *name)
     static const enum section places[] = {SECTION_PROCESS, SECTION_CHANNEL, SECTION_SERVICE, SECTION_FILE};
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (places[i] != here && (schema_find(places[i], name) || schema_is_later(places[i], name)))
+        if (places[i] != here && schema_find(places[i], name))
             return section_titles[places[i]];
     return NULL;
 }
@@ -135,46 +136,76 @@ static const char *all_keys(struct reader *r, enum section section)
     const char *list = NULL;
 
     for (size_t i = 0; i < schema_size; i++)
-        if (schema[i].in == section)
+        if (schema[i].in == section && schema[i].type != TYPE_LATER)
             list = list ? diagnostics_text(r->d, "%s, %s", list, schema[i].name) : schema[i].name;
     return list;
 }
 
-/* `stdot: lines` is one mistake: nobody needs to be told that nothing writes to lines, too. */
-static void mention(struct reader *r, int node)
+static void mention_one(struct reader *r, int node)
 {
-    const int *item = &node;
-    size_t n = 1;
+    if (document_type(&r->doc, node) != YAML_SCALAR_NODE)
+        return;
+    r->mentioned = pool_more(r->doc.pool, r->mentioned, r->nmentioned, sizeof *r->mentioned);
+    r->mentioned[r->nmentioned++] = document_text(&r->doc, node);
+}
+
+/* `output: lines` is one mistake: nobody needs to be told that nothing writes to lines, too. */
+void mention(struct reader *r, int node)
+{
+    size_t n = 0;
+    const int *item = NULL;
 
     if (document_type(&r->doc, node) == YAML_SEQUENCE_NODE)
         item = document_items(&r->doc, node, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (document_type(&r->doc, item[i]) != YAML_SCALAR_NODE)
-            continue;
-        r->mentioned = pool_more(r->doc.pool, r->mentioned, r->nmentioned, sizeof *r->mentioned);
-        r->mentioned[r->nmentioned++] = document_text(&r->doc, item[i]);
-    }
+    else
+        mention_one(r, node);
+    for (size_t i = 0; i < n; i++)
+        mention_one(r, item[i]);
 }
 
-static void unknown_key(struct reader *r, enum section section, const struct member *m)
+static void later_key(struct reader *r, enum section section, const struct member *m)
+{
+    diagnose(r->d, m->place, "take it out, or use a later version that has it",
+             "this version of cspctl does not have the key %s of %s", diagnostics_quote(r->d, m->key),
+             section_titles[section]);
+}
+
+/* Says it. Returns the key that was probably meant, so that its value can be read as if it were that one, or NULL. */
+static const struct key *unknown_key(struct reader *r, enum section section, const struct member *m)
 {
     const char *title = section_titles[section], *nearest = schema_nearest(section, m->key), *hint;
     const char *place = elsewhere(section, m->key), *name = diagnostics_quote(r->d, m->key);
 
-    if (section == SECTION_PROCESS)
-        mention(r, m->value);
-    if (schema_is_later(section, m->key)) {
-        diagnose(r->d, m->place, "take it out, or use a later version that has it",
-                 "this version of cspctl does not have the key %s of %s", name, title);
-        return;
-    }
     if (nearest)
         hint = diagnostics_did_you_mean(r->d, nearest, NULL);
     else if (place)
         hint = diagnostics_text(r->d, "%s is a key of %s", name, place);
     else
         hint = diagnostics_text(r->d, "the keys of %s are: %s", title, all_keys(r, section));
+    if (!nearest && section == SECTION_PROCESS)
+        mention(r, m->value);
     diagnose(r->d, m->place, hint, "%s has no key %s", title, name);
+    return nearest ? schema_find(section, nearest) : NULL;
+}
+
+/* The members by place of their key in the schema. */
+static const struct member **sort_members(struct reader *r, enum section section, const struct member *member, size_t n)
+{
+    const struct member **known = pool_zalloc(r->doc.pool, schema_size * sizeof(struct member *));
+
+    for (size_t i = 0; i < n; i++) {
+        const struct key *key = schema_find(section, member[i].key);
+        if (key)
+            known[key - schema] = &member[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (schema_find(section, member[i].key) || strncmp(member[i].key, "x-", 2) == 0)
+            continue;
+        const struct key *meant = unknown_key(r, section, &member[i]);
+        if (meant && !known[meant - schema])
+            known[meant - schema] = &member[i];
+    }
+    return known;
 }
 
 const struct member *given(const struct member **members, enum section section, const char *name)
@@ -186,18 +217,13 @@ const struct member **read_section(struct reader *r, enum section section, int n
 {
     size_t n;
     const struct member *member = document_members(&r->doc, node, &n);
-    const struct member **known = pool_zalloc(r->doc.pool, schema_size * sizeof *known);
+    const struct member **known = sort_members(r, section, member, n);
 
-    for (size_t i = 0; i < n; i++) {
-        const struct key *key = schema_find(section, member[i].key);
-        if (key)
-            known[key - schema] = &member[i];
-        else if (strncmp(member[i].key, "x-", 2) != 0)
-            unknown_key(r, section, &member[i]);
-    }
     for (size_t i = 0; i < schema_size; i++) {
         const struct key *key = &schema[i];
-        if (known[i])
+        if (known[i] && key->type == TYPE_LATER)
+            later_key(r, section, known[i]);
+        else if (known[i])
             read_value(r, (struct value){
                               .key = key, .node = known[i]->value, .base = base, .field = (char *)base + key->offset});
         else if (key->in == section && key->required)

@@ -16,7 +16,7 @@ struct reader {
     size_t narguments;
     bool valueless;         /* a variable has no value, which is said */
     size_t process;         /* the one that is being read */
-    const char **mentioned; /* texts under unknown keys of processes: channels that are meant to have an end there */
+    const char **mentioned; /* texts where a process has a mistake: channels that are meant to have an end there */
     size_t nmentioned;
 };
 
@@ -86,6 +86,12 @@ bool read_element(struct reader *r, const struct value *v, int node, struct valu
 /* A name of something in the file: a letter or _, then letters, digits, _ - and, with dots, points. False (said) if
  * not. */
 bool check_name(struct reader *r, struct place at, const char *what, const char *name, bool dots);
+
+/* The same of a channel, whose names with dots are not for the file to give. */
+bool check_channel_name(struct reader *r, struct place at, const char *name);
+
+/* Note that a value, which is wrong, names channels. */
+void mention(struct reader *r, int node);
 
 /* The channel of a name, made if it is not there yet. PIPELINE_NONE (said) where there are too many. */
 size_t intern_channel(struct reader *r, const char *name, struct place place);

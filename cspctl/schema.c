@@ -27,89 +27,97 @@ const char *const section_titles[SECTION_COUNT] = {
 };
 
 const struct key schema[] = {
-    {SECTION_FILE, "version", TYPE_COUNT, .offset = FILE_FIELD(version), .fallback = "1", .min = 1, .max = 1,
+    {SECTION_FILE, TYPE_COUNT, "version", .offset = FILE_FIELD(version), .fallback = "1", .min = 1, .max = 1,
      .example = "1", .help = "the version of this format"},
-    {SECTION_FILE, "vars", TYPE_VARIABLES, .example = "{file: access.log}",
+    {SECTION_FILE, TYPE_VARIABLES, "vars", .example = "{file: access.log}",
      .help = "what $name stands for; an empty value must be given on the command line as name=value"},
-    {SECTION_FILE, "name", TYPE_NAME, .offset = FILE_FIELD(name), .example = "report",
+    {SECTION_FILE, TYPE_NAME, "name", .offset = FILE_FIELD(name), .example = "report",
      .help = "the name of the run, for --run; by default the name of the file"},
-    {SECTION_FILE, "deadline", TYPE_DURATION, .offset = FILE_FIELD(deadline), .min = 1, .max = LONGEST,
+    {SECTION_FILE, TYPE_DURATION, "deadline", .offset = FILE_FIELD(deadline), .min = 1, .max = LONGEST,
      .example = "10m", .help = "of the whole run; by default none"},
-    {SECTION_FILE, "on_failure", TYPE_CHOICE, .offset = FILE_FIELD(on_failure), .fallback = "stop",
+    {SECTION_FILE, TYPE_CHOICE, "on_failure", .offset = FILE_FIELD(on_failure), .fallback = "stop",
      .choices = {"stop", "continue"}, .example = "stop", .help = "what a process that fails does to the others"},
-    {SECTION_FILE, "channels", TYPE_CHANNELS, .section = SECTION_CHANNEL, .example = "{lines: {capacity: 100}}",
+    {SECTION_FILE, TYPE_CHANNELS, "channels", .section = SECTION_CHANNEL, .example = "{lines: {capacity: 100}}",
      .help = "settings of channels; a channel is made by being named in a process"},
-    {SECTION_FILE, "services", TYPE_SERVICES, .section = SECTION_SERVICE, .example = "{search: {deadline: 80ms}}",
+    {SECTION_FILE, TYPE_SERVICES, "services", .section = SECTION_SERVICE, .example = "{search: {deadline: 80ms}}",
      .help = "what can be asked by `cspctl call`"},
-    {SECTION_FILE, "processes", TYPE_PROCESSES, .required = true, .section = SECTION_PROCESS,
+    {SECTION_FILE, TYPE_PROCESSES, "processes", .required = true, .section = SECTION_PROCESS,
      .example = "{hello: {command: [echo, hello]}}", .help = "the programs that run"},
 
-    {SECTION_CHANNEL, "capacity", TYPE_COUNT, .offset = CHANNEL_FIELD(capacity), .fallback = "1024", .max = MOST_VALUES,
+    {SECTION_CHANNEL, TYPE_COUNT, "capacity", .offset = CHANNEL_FIELD(capacity), .fallback = "1024", .max = MOST_VALUES,
      .example = "100", .help = "how many values wait in it; 0 is a rendezvous"},
-    {SECTION_CHANNEL, "max_bytes", TYPE_SIZE, .offset = CHANNEL_FIELD(max_bytes), .fallback = "16MiB", .min = 1,
+    {SECTION_CHANNEL, TYPE_SIZE, "max_bytes", .offset = CHANNEL_FIELD(max_bytes), .fallback = "16MiB", .min = 1,
      .max = WIRE_MAX_VALUE, .example = "16MiB",
      .help = "how many bytes wait in it, whichever bound comes first; a larger value is an error"},
-    {SECTION_CHANNEL, "close", TYPE_CHOICE, .offset = CHANNEL_FIELD(close), .fallback = "senders",
+    {SECTION_CHANNEL, TYPE_CHOICE, "close", .offset = CHANNEL_FIELD(close), .fallback = "senders",
      .choices = {"senders", "never"}, .later = "idle", .example = "never",
      .help = "senders: when the last declared sender has ended; never: with the run, or by `cspctl close`"},
 
-    {SECTION_PROCESS, "command", TYPE_PROGRAM, .offset = PROCESS_FIELD(program), .example = "[grep, -e, word]",
+    {SECTION_PROCESS, TYPE_PROGRAM, "command", .offset = PROCESS_FIELD(program), .example = "[grep, -e, word]",
      .help = "an ordinary program, joined by its descriptors: a list of arguments, or a string for sh -c"},
-    {SECTION_PROCESS, "worker", TYPE_PROGRAM, .offset = PROCESS_FIELD(program), .example = "[search, web.db]",
+    {SECTION_PROCESS, TYPE_PROGRAM, "worker", .offset = PROCESS_FIELD(program), .example = "[search, web.db]",
      .help = "a program that speaks libipc or cspctl"},
-    {SECTION_PROCESS, "replicas", TYPE_COUNT, .offset = PROCESS_FIELD(replicas), .fallback = "1", .min = 1,
+    {SECTION_PROCESS, TYPE_COUNT, "replicas", .offset = PROCESS_FIELD(replicas), .fallback = "1", .min = 1,
      .max = PIPELINE_MAX_REPLICA, .example = "4", .help = "how many of it run; $replica numbers them from 1"},
-    {SECTION_PROCESS, "stdin", TYPE_INPUT, .offset = PROCESS_FIELD(input), .section = SECTION_STDIN, .example = "lines",
+    {SECTION_PROCESS, TYPE_INPUT, "stdin", .offset = PROCESS_FIELD(input), .section = SECTION_STDIN, .example = "lines",
      .help = "a channel, a list of channels to be merged, or {file: F}; by default empty"},
-    {SECTION_PROCESS, "stdout", TYPE_OUTPUT, .offset = PROCESS_FIELD(output), .fallback = "inherit", .example = "lines",
+    {SECTION_PROCESS, TYPE_OUTPUT, "stdout", .offset = PROCESS_FIELD(output), .fallback = "inherit", .example = "lines",
      .help = "a channel, a list of channels that each get every value, inherit, log or none"},
-    {SECTION_PROCESS, "stderr", TYPE_OUTPUT, .offset = PROCESS_FIELD(error), .fallback = "log", .example = "log",
+    {SECTION_PROCESS, TYPE_OUTPUT, "stderr", .offset = PROCESS_FIELD(error), .fallback = "log", .example = "log",
      .help = "as stdout"},
-    {SECTION_PROCESS, "in", TYPE_PORTS, .offset = PROCESS_FIELD(in), .example = "{3: lines}",
+    {SECTION_PROCESS, TYPE_PORTS, "in", .offset = PROCESS_FIELD(in), .example = "{3: lines}",
      .help = "more descriptors to read channels from; for a worker also a list of channels that it opens by name"},
-    {SECTION_PROCESS, "out", TYPE_PORTS, .offset = PROCESS_FIELD(out), .example = "{3: lines}",
+    {SECTION_PROCESS, TYPE_PORTS, "out", .offset = PROCESS_FIELD(out), .example = "{3: lines}",
      .help = "more descriptors to write to channels; for a worker also a list of channels that it opens by name"},
-    {SECTION_PROCESS, "serve", TYPE_SERVE, .offset = PROCESS_FIELD(serve), .example = "search",
+    {SECTION_PROCESS, TYPE_SERVE, "serve", .offset = PROCESS_FIELD(serve), .example = "search",
      .help = "the service it is a backend of: requests in, answers out"},
-    {SECTION_PROCESS, "records", TYPE_SECTION, .section = SECTION_RECORDS, .choices = RECORD_KINDS, .example = "line",
+    {SECTION_PROCESS, TYPE_SECTION, "records", .section = SECTION_RECORDS, .choices = RECORD_KINDS, .example = "line",
      .help = "what one value is: a line, a text that a NUL byte ends, a length and so many bytes, or all of it"},
-    {SECTION_PROCESS, "env", TYPE_SETTINGS, .offset = PROCESS_FIELD(env), .example = "{LC_ALL: C}",
+    {SECTION_PROCESS, TYPE_SETTINGS, "env", .offset = PROCESS_FIELD(env), .example = "{LC_ALL: C}",
      .help = "variables of its environment, beside those of the caller"},
-    {SECTION_PROCESS, "cwd", TYPE_TEMPLATE, .offset = PROCESS_FIELD(cwd), .example = "/tmp",
+    {SECTION_PROCESS, TYPE_TEMPLATE, "cwd", .offset = PROCESS_FIELD(cwd), .example = "/tmp",
      .help = "the directory it starts in; by default the caller's"},
-    {SECTION_PROCESS, "success", TYPE_CODES, .offset = PROCESS_FIELD(success), .fallback = "0", .max = 255,
+    {SECTION_PROCESS, TYPE_CODES, "success", .offset = PROCESS_FIELD(success), .fallback = "0", .max = 255,
      .example = "[0, 1]", .help = "the exit codes that are no failure"},
-    {SECTION_PROCESS, "grace", TYPE_DURATION, .offset = PROCESS_FIELD(grace), .fallback = "10s", .max = LONGEST,
+    {SECTION_PROCESS, TYPE_DURATION, "grace", .offset = PROCESS_FIELD(grace), .fallback = "10s", .max = LONGEST,
      .example = "10s", .help = "from SIGTERM to SIGKILL when it has to stop"},
 
-    {SECTION_SERVICE, "deadline", TYPE_DURATION, .offset = SERVICE_FIELD(deadline), .required = true, .min = 1,
+    {SECTION_SERVICE, TYPE_DURATION, "deadline", .offset = SERVICE_FIELD(deadline), .required = true, .min = 1,
      .max = LONGEST, .example = "80ms", .help = "when a call ends with the answers that are there"},
-    {SECTION_SERVICE, "require", TYPE_REQUIRE, .offset = SERVICE_FIELD(require), .fallback = "1", .min = 1,
+    {SECTION_SERVICE, TYPE_REQUIRE, "require", .offset = SERVICE_FIELD(require), .fallback = "1", .min = 1,
      .max = PIPELINE_MAX_ENTRIES, .example = "1", .help = "how many answers make a call a success, or all"},
-    {SECTION_SERVICE, "merge", TYPE_SECTION, .section = SECTION_MERGE, .example = "{by: rank, limit: 20}",
+    {SECTION_SERVICE, TYPE_SECTION, "merge", .section = SECTION_MERGE, .example = "{by: rank, limit: 20}",
      .help = "how the answers become one"},
 
-    {SECTION_STDIN, "file", TYPE_TEMPLATE, .offset = PROCESS_FIELD(input.file), .required = true,
+    {SECTION_STDIN, TYPE_TEMPLATE, "file", .offset = PROCESS_FIELD(input.file), .required = true,
      .example = "words.txt", .help = "a file to read"},
 
-    {SECTION_RECORDS, "in", TYPE_CHOICE, .offset = PROCESS_FIELD(records_in), .fallback = "line",
+    {SECTION_RECORDS, TYPE_CHOICE, "in", .offset = PROCESS_FIELD(records_in), .fallback = "line",
      .choices = RECORD_KINDS, .example = "line", .help = "what one value is that it reads"},
-    {SECTION_RECORDS, "out", TYPE_CHOICE, .offset = PROCESS_FIELD(records_out), .fallback = "line",
+    {SECTION_RECORDS, TYPE_CHOICE, "out", .offset = PROCESS_FIELD(records_out), .fallback = "line",
      .choices = RECORD_KINDS, .example = "line", .help = "what one value is that it writes"},
 
-    {SECTION_MERGE, "by", TYPE_FIELD, .offset = SERVICE_FIELD(merge.by), .fallback = MERGE_BY_RANK, .example = "rank",
+    {SECTION_MERGE, TYPE_FIELD, "by", .offset = SERVICE_FIELD(merge.by), .fallback = MERGE_BY_RANK, .example = "rank",
      .help = "rank: interleaved by the place in each answer; else a field of the hits, highest first"},
-    {SECTION_MERGE, "limit", TYPE_COUNT, .offset = SERVICE_FIELD(merge.limit), .fallback = "20", .min = 1,
+    {SECTION_MERGE, TYPE_COUNT, "limit", .offset = SERVICE_FIELD(merge.limit), .fallback = "20", .min = 1,
      .max = 1000000, .example = "20", .help = "how many hits the answer has at most"},
+
+    {SECTION_CHANNEL, TYPE_LATER, "overflow", .help = "of a later version"},
+    {SECTION_CHANNEL, TYPE_LATER, "retry", .help = "of a later version"},
+    {SECTION_CHANNEL, TYPE_LATER, "durable", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "each", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "batch", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "ack", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "order", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "partition", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "reject", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "timeout", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "restart", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "ready", .help = "of a later version"},
+    {SECTION_PROCESS, TYPE_LATER, "depends_on", .help = "of a later version"},
+    {SECTION_SERVICE, TYPE_LATER, "hedge", .help = "of a later version"},
 };
 const size_t schema_size = sizeof schema / sizeof *schema;
-
-static const char *const later[SECTION_COUNT][12] = {
-    [SECTION_CHANNEL] = {"overflow", "retry", "durable"},
-    [SECTION_PROCESS] = {"each", "batch", "ack", "order", "partition", "reject", "timeout", "restart", "ready",
-                         "depends_on"},
-    [SECTION_SERVICE] = {"hedge"},
-};
 
 const struct key *schema_find(enum section in, const char *name)
 {
@@ -119,20 +127,12 @@ const struct key *schema_find(enum section in, const char *name)
     return NULL;
 }
 
-bool schema_is_later(enum section in, const char *name)
-{
-    for (const char *const *l = later[in]; *l; l++)
-        if (strcmp(*l, name) == 0)
-            return true;
-    return false;
-}
-
 const char *schema_nearest(enum section in, const char *name)
 {
     struct suggestion s = {.word = name};
 
     for (size_t i = 0; i < schema_size; i++)
-        if (schema[i].in == in)
+        if (schema[i].in == in && schema[i].type != TYPE_LATER)
             suggestion_offer(&s, schema[i].name);
     return s.best;
 }

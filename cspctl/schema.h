@@ -42,22 +42,23 @@ enum type {
     TYPE_CHANNELS,
     TYPE_PROCESSES,
     TYPE_SERVICES,
+    TYPE_LATER, /* a key of a later version: known by its name, and not accepted */
 };
 
 struct key {
     enum section in;
-    const char *name;
     enum type type;
+    const char *name;
     size_t offset; /* of the field in the structure that the section fills */
-    const char *
-        fallback; /* the default, read as if the file had it; NULL: none, the field stays 0 (or as its reader set it) */
-    bool required;
-    int64_t min, max;       /* of a number */
-    const char *choices[5]; /* of TYPE_CHOICE */
+    const char
+        *fallback;    /* the default, read as if the file had it; NULL: none, the field stays as its reader set it */
+    int64_t min, max; /* of a number */
+    const char *choices[5]; /* of TYPE_CHOICE; of TYPE_SECTION, the words of its short form */
     const char *later;      /* a choice that a later version has */
-    enum section section;   /* of what is inside */
     const char *example;    /* a value to write */
     const char *help;
+    enum section section; /* of what is inside */
+    bool required;
 };
 
 extern const struct key schema[];
@@ -68,9 +69,7 @@ extern const char *const section_titles[SECTION_COUNT];
 
 /* The key of a section, or NULL. */
 const struct key *schema_find(enum section in, const char *name);
-/* Whether a later version of the file has this key there. */
-bool schema_is_later(enum section in, const char *name);
-/* The key nearest to a word, of this version, or NULL. */
+/* The name of the key nearest to a word, of this version, or NULL. */
 const char *schema_nearest(enum section in, const char *name);
 
 #endif

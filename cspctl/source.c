@@ -124,7 +124,9 @@ static bool check_text(struct diagnostics *d, const struct source *s)
         if (n && is_text(code))
             continue;
         struct place at = source_place(s, i);
-        if (memchr(s->text, 0, s->size))
+        if (i == 0 && s->size >= 2 && (memcmp(s->text, "\xff\xfe", 2) == 0 || memcmp(s->text, "\xfe\xff", 2) == 0))
+            diagnose(d, nowhere, "save the file as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8", "this is UTF-16");
+        else if (memchr(s->text, 0, s->size))
             diagnose(d, nowhere, "give the pipeline file, which is text (YAML)",
                      "this is binary data, not a pipeline file");
         else if (n)

@@ -25,6 +25,7 @@ static const struct unit durations[] = {{"d", INT64_C(86400000000000)},
 static const struct unit sizes[] = {
     {"TiB", INT64_C(1) << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", INT64_C(1000000000000)},
     {"GB", 1000000000},        {"MB", 1000000},  {"kB", 1000},     {"B", 1}};
+static const struct unit seconds[] = {{"s", 1000000000}};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static const char too_large[] = "is too large";
@@ -121,7 +122,7 @@ static char *print(const struct unit *units, size_t n, int64_t value, char buf[U
 
 char *unit_print_duration(int64_t ns, char buf[UNIT_TEXT])
 {
-    return ns ? print(durations, COUNT(durations), ns, buf) : strcpy(buf, "0s");
+    return print(ns ? durations : seconds, ns ? COUNT(durations) : 1, ns, buf);
 }
 
 /* Powers of two only: that is how memory is counted. */

@@ -31,13 +31,16 @@ static const char *better_unit(struct reader *r, const char *text, enum type typ
                                             {"K", "KiB"},  {"k", "KiB"},   {"KB", "KiB"},   {"kb", "KiB"},
                                             {"M", "MiB"},  {"mb", "MiB"},  {"G", "GiB"},    {"gb", "GiB"}};
     size_t digits = strspn(text, "0123456789.");
+    const char *unit = text + digits + strspn(text + digits, " ");
+    int64_t number;
 
     for (size_t i = 0; digits && i < sizeof better / sizeof *better; i++)
-        if (strcmp(text + digits, better[i][0]) == 0 && (type == TYPE_SIZE) == (strchr(better[i][1], 'B') != NULL))
+        if (strcmp(unit, better[i][0]) == 0 && (type == TYPE_SIZE) == (strchr(better[i][1], 'B') != NULL))
             return diagnostics_text(r->d, "%.*s%s", (int)digits, text, better[i][1]);
-    if (type == TYPE_DURATION && digits && !text[digits])
-        return diagnostics_text(r->d, "%ss", text);
-    return NULL;
+    const char *joined = diagnostics_text(r->d, "%.*s%s", (int)digits, text, *unit ? unit : "s");
+    bool is_unit =
+        type == TYPE_DURATION ? !unit_duration(joined, &number) : type == TYPE_SIZE && !unit_size(joined, &number);
+    return is_unit ? joined : NULL;
 }
 
 static void not_a_number(struct reader *r, const struct value *v, const char *why)
