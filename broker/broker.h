@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The state of a run, and who may change it. Decision: one thread owns all of it, and every event is handled to its end
+ * before the next is looked at, so that a choice is made in one place. What an event makes possible on a channel is
+ * done by settle() after it, from a list of touched channels: no handler calls another one's matching, however ends,
+ * values and offers hang together. Whatever ends a process is likewise only noted (process_fail) and done between
+ * events. */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <zmq.h>
+
+#include "frame.h"
+#include "list.h"
+#include "random.h"
+#include "rundir.h"
+#include "table.h"
+#include "wire.h"
+
+enum { END_SEND = 1, END_RECV = 2 };                                   /* masks of ends */
+enum { HOW_CLEAN, HOW_CODE, HOW_SIGNAL, HOW_CANCELLED, HOW_DEADLINE }; /* section 4 */
+
+struct reason {
+    int32_t how, code;
+};
+
+enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSED, CHANNEL_BROKEN };
+
+struct channel {
+    struct item item; /* in broker.channels by id */
+    struct item by_name;
+    struct list touched; /* in broker.touched while something may be possible */
+    uint64_t capacity, max_bytes;
+    enum wire_kind kind;
+    enum wire_policy policy;
+    enum channel_state state;
+    struct reason why; /* the first reason other than clean with which a sending end ended */
+    char *name;        /* NULL: none */
+
+    uint64_t senders, receivers;    /* ENDS: holders in each direction */
+    struct list sending, receiving; /* queues of waiters */
+    struct list buffer;             /* blocks by order */
+    uint64_t values, bytes;         /* in the buffer */
+    uint64_t order;                 /* of the next value that leaves its sender */
+    struct list put_streams, take_streams;
+    unsigned guests; /* receiving streams of guests, who hold no end */
+    bool refused;    /* closed or broken, and those who send have been told */
+    uint64_t received, lost;
+    int64_t group; /* the count of a wait group */
+};
+
+enum process_state { PROCESS_ANNOUNCED, PROCESS_STARTED, PROCESS_ATTACHED, PROCESS_ENDED };
+
+struct process {
+    struct item item;      /* in broker.processes by id */
+    struct item by_ticket; /* until it attaches */
+    struct list all;       /* in broker.all, in order of ids */
+    struct list pending;   /* in broker.dying, .settled, .graced or .failing; one at a time */
+    struct list sibling;   /* in children of who announced it */
+    struct list children;
+    enum process_state state;
+    uint64_t ticket, parent;
+    char *name;
+    uint32_t replica;
+    pid_t pid;      /* of STARTED, else of its first HELLO */
+    pid_t attached; /* of its first HELLO */
+    pid_t program;  /* process group */
+    int pidfd;
+    bool guest, dead, reaped;
+    const char *fault; /* why it is in broker.failing */
+    uint8_t success[32];
+    struct reason reason;
+    int64_t since, deadline;
+    struct table ends; /* struct end by channel */
+    struct list held;
+    struct list lines;
+    unsigned connected;    /* lines whose connection is there */
+    unsigned carried;      /* values with a channel attached that its streams have out */
+    uint64_t drained_from; /* broker.messages when the last connection went */
+};
+
+struct end {
+    struct item item;
+    struct list node; /* in process.held */
+    struct channel *channel;
+    unsigned mask, reserved; /* reserved: grants to come that must not fail */
+};
+
+struct line {
+    struct item item; /* in broker.lines by routing number */
+    struct list node; /* in process.lines */
+    struct list gone; /* in broker.gone when its connection went */
+    uint64_t id, seq;
+    uint32_t route;
+    int fd; /* of the connection, -1 where it went */
+    bool connected;
+    struct process *process;
+    struct offer *offer;
+    struct table put_streams, take_streams; /* by channel */
+    struct list puts, takes;
+    const uint64_t *page;
+    uint8_t slots[WIRE_MAX_SLOTS / 8];
+    uint64_t last_message; /* broker.messages when it was last heard */
+};
+
+struct offer_case {
+    struct waiter wait;
+    struct offer *offer;
+    struct channel *channel;
+    const unsigned char *value;
+    uint32_t length;
+    uint8_t op;
+    int ready; /* NOT_READY, else the err to commit with */
+    struct attached attached;
+};
+
+struct offer {
+    struct line *line;
+    uint64_t seq;
+    int64_t since;
+    struct frame *frame; /* of the values, once it waits or one is in a buffer */
+    uint32_t count;
+    bool holds; /* the attached ends are counted */
+    struct offer_case cases[];
+};
+
+/* A sending stream. */
+struct sending {
+    struct item item;       /* in line.put_streams */
+    struct list on_line;    /* in line.puts; alone when the stream outlives its line or its end */
+    struct list on_channel; /* in channel.put_streams */
+    struct list to_say;     /* in broker.rooms */
+    struct line *line;      /* NULL: nobody to say ROOM to */
+    struct channel *channel;
+    uint64_t window, put, committed;
+    uint64_t waiting;             /* values put and not committed */
+    uint64_t outstanding, unsaid; /* cost: put and not said in a ROOM; committed and not said */
+    bool dropped, refused, holds; /* dropped: its end went; refused: EPIPE was said; holds: a sending end on its own */
+    struct reason reason;         /* with which the end it holds goes */
+    int64_t since;
+};
+
+/* A receiving stream. */
+struct receiving {
+    struct waiter wait; /* in channel.receiving while it can take more */
+    struct item item;
+    struct list on_line, on_channel;
+    struct line *line;
+    struct channel *channel;
+    uint64_t window, delivered, taken;
+    uint32_t slot;
+    bool hungry, closed; /* hungry: said WAIT and got nothing since; closed: was told */
+    struct list out;     /* blocks delivered and not taken */
+    uint64_t out_cost;
+    struct {
+        int64_t at;
+        uint64_t taken;
+    } before, last; /* two looks at the count, 10 ms apart or more */
+    int64_t since;
+};
+
+struct connection {
+    struct line *line;
+    bool there;
+};
+
+struct broker {
+    const char *dir;
+    struct csp__runinfo info;
+    int lock;
+    void *context, *router, *monitor;
+    int epoll;
+    struct random random;
+
+    struct table channels, names, processes, tickets, lines;
+    struct list all; /* processes */
+    uint64_t next_channel, next_process, next_line;
+    struct process *root;
+    unsigned live; /* processes that have not ended */
+    size_t limit;  /* of lines, and of processes */
+
+    struct list touched, rooms;
+    struct list failing, dying, settled, graced, gone;
+    struct connection *connections; /* by descriptor */
+    size_t connection_count;
+    uint64_t messages, bad;
+    int64_t now; /* CLOCK_MONOTONIC at the event, ns */
+
+    bool over;          /* the root has ended */
+    uint32_t bye_route; /* whom to answer when all is over */
+    uint64_t bye_seq;
+    bool bye;
+};
+
+/* A frame to be handled; its payload is inside msg. */
+struct message {
+    struct wire_head head;
+    const unsigned char *payload;
+    zmq_msg_t *msg;
+    uint32_t route;
+};
+
+/* main.c */
+int64_t monotonic_now(void);
+
+/* loop.c: handles events until the run is over. 0, or -1 with errno. */
+int loop_run(struct broker *b);
+
+/* reply.c: frames to callers. Nothing is said to a line that is gone; -1: no memory, and nothing was sent. */
+int reply_frame(struct broker *b, uint32_t route, struct wire_head head, const void *payload, const void *more,
+                size_t more_size);
+int reply_answer(struct broker *b, struct line *l, const struct message *m, int err, const void *payload, size_t size);
+int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
+                 const struct attached *attached, const void *value, size_t length);
+int reply_room(struct broker *b, const struct sending *s, int err);
+int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags);
+
+/* channel.c */
+struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length);
+struct channel *channel_find(const struct broker *b, uint64_t id);
+struct channel *channel_named(const struct broker *b, const char *name, size_t length);
+void channel_touch(struct broker *b, struct channel *c);
+void channel_close(struct broker *b, struct channel *c);
+/* Empties the buffer of a channel that is broken or goes. What is attached to its values goes, which may touch others.
+ */
+void channel_discard(struct broker *b, struct channel *c);
+/* Frees an unnamed channel with no ends. True if it did. */
+bool channel_reap(struct broker *b, struct channel *c);
+/* Buffer: at its end; back in its place by order; the n values with these sums off its first block. */
+void channel_push(struct channel *c, struct block *block);
+void channel_return(struct broker *b, struct channel *c, struct block *block);
+void channel_pop(struct channel *c, uint32_t n, uint64_t bytes, uint64_t cost);
+bool channel_room(const struct channel *c, uint64_t length);
+
+/* ends.c */
+unsigned ends_of(const struct process *p, const struct channel *c);
+bool ends_allow(const struct process *p, const struct channel *c, unsigned ends); /* held, or a guest's by name */
+int ends_reserve(struct process *p, struct channel *c);                           /* -1: no memory */
+void ends_unreserve(struct process *p, struct channel *c);
+void ends_grant(struct process *p, struct channel *c, unsigned ends); /* to a reservation, which it uses up */
+int ends_give(struct process *p, struct channel *c, unsigned ends);   /* reserve and grant */
+void ends_release(struct broker *b, struct process *p, struct channel *c, unsigned ends, struct reason why);
+void ends_release_all(struct broker *b, struct process *p, struct reason why);
+/* Ends that no process holds: of an attached channel, of a stream that outlives its end. */
+void hold_take(struct channel *c, unsigned ends);
+void hold_release(struct broker *b, struct channel *c, unsigned ends, struct reason why);
+void attached_release(struct broker *b, struct attached *a);
+/* A value with something attached goes to a process that reserved it. */
+void attached_grant(struct broker *b, struct attached *a, struct process *p);
+
+/* offer.c */
+#define NOT_READY (-1)
+/* Reads an OFFER. NULL: it was answered (no memory), or is a violation. Its values are still in m. */
+struct offer *offer_new(struct broker *b, struct line *l, const struct message *m);
+/* Links it to all its channels; its values and what is attached to them stay in it. -1: no memory. */
+int offer_wait(struct offer *o, const struct message *m);
+/* A block of a send case's value, which takes over what is attached. NULL: no memory. */
+struct block *offer_block(struct offer *o, uint32_t which, const struct message *m);
+/* Removes it whole and frees it. */
+void offer_end(struct broker *b, struct offer *o);
+/* Answers it without a value, and ends it. */
+void offer_done(struct broker *b, struct offer *o, uint32_t which, int err);
+/* The offer of a waiting case, and the index of the case. */
+struct offer *offer_of(struct waiter *w, uint32_t *which);
+
+/* match.c */
+void match_offer(struct broker *b, struct line *l, const struct message *m);
+void match_withdraw(struct broker *b, struct line *l, const struct message *m);
+/* The process lost ends of the channel: its offers that need them are answered EBADF. */
+void match_dropped(struct broker *b, struct process *p, const struct channel *c);
+void settle(struct broker *b);
+
+/* stream.c: both ways; sending.c, receiving.c */
+void stream_open(struct broker *b, struct line *l, const struct message *m);
+void stream_end_line(struct broker *b, struct line *l, struct reason why);
+/* Before a process gives up ends by a DROP on one of its lines. */
+void stream_drop(struct broker *b, struct line *by, struct channel *c, unsigned ends);
+
+/* sending.c */
+struct sending *sending_find(const struct line *l, const struct channel *c);
+int sending_open(struct broker *b, struct line *l, struct channel *c, uint64_t window);
+void sending_put(struct broker *b, struct line *l, const struct message *m);
+/* The line or its process's end goes: what waits goes on without it. */
+void sending_detach(struct broker *b, struct sending *s, struct reason why);
+/* The end goes by another line of the process: the line is told when what waits is in the buffer. */
+void sending_drop(struct broker *b, struct sending *s);
+/* n values from the front of a waiting block were committed. */
+void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost);
+/* Moves what has room from the first waiting block into the buffer. False: nothing has. */
+bool sending_admit(struct broker *b, struct channel *c, struct block *block);
+/* The channel is closed or broken: everybody who sends on it is told, once. */
+void sending_refuse(struct broker *b, struct channel *c);
+void sending_say(struct broker *b);
+
+/* receiving.c */
+struct receiving *receiving_find(const struct line *l, const struct channel *c);
+int receiving_open(struct broker *b, struct line *l, struct channel *c, uint64_t window, uint32_t slot);
+void receiving_took(struct broker *b, struct line *l, const struct message *m);
+/* What it had not taken returns. */
+void receiving_end(struct broker *b, struct receiving *r);
+/* Applies the count in the page. -1: it cannot be, and the process fails. */
+int receiving_sync(struct broker *b, struct receiving *r);
+void receiving_sync_process(struct broker *b, struct process *p);
+/* Those who could not take more may be able to. */
+void receiving_rearm(struct broker *b, struct channel *c);
+/* Delivers to the stream that waits first, or takes it out of the queue. False: there is nothing to deliver. */
+bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r);
+/* Closed, and nothing will come to this line any more. */
+bool receiving_finished(struct broker *b, struct channel *c, const struct line *l);
+void receiving_tell_closed(struct broker *b, struct channel *c);
+
+/* page.c */
+int page_open(struct broker *b, struct line *l);
+void page_close(struct line *l);
+uint64_t page_count(const struct line *l, uint32_t slot);
+void page_guard(void);
+
+/* process.c */
+struct process *process_new(struct broker *b, const char *name, size_t length);
+struct process *process_find(const struct broker *b, uint64_t id);
+void process_announce(struct broker *b, struct line *l, const struct message *m);
+void process_started(struct broker *b, struct line *l, const struct message *m);
+void process_reaped(struct broker *b, struct line *l, const struct message *m);
+void process_end(struct broker *b, struct process *p, struct reason why);
+/* Notes that a process must end because of what it did; process_fail_all does it. */
+void process_fail(struct broker *b, struct process *p, const char *fault);
+void process_fail_all(struct broker *b);
+struct reason process_reason(const struct process *p, struct reason why);
+void process_free(struct broker *b, struct process *p);
+
+/* line.c */
+void line_hello(struct broker *b, const struct message *m);
+void line_end(struct broker *b, struct line *l, struct reason why);
+struct line *line_find(const struct broker *b, uint32_t route);
+
+/* watch.c: deaths of processes and ends of connections */
+int watch_open(struct broker *b);
+int watch_process(struct broker *b, struct process *p, pid_t pid);
+void watch_line(struct broker *b, struct line *l, zmq_msg_t *hello);
+void watch_forget(struct broker *b, struct line *l);
+void watch_connections(struct broker *b);
+void watch_pidfds(struct broker *b);
+int64_t watch_deadline(const struct broker *b);
+void watch_expire(struct broker *b);
+void watch_bury(struct broker *b, bool drained);
+
+/* request.c: any frame from an attached line */
+typedef void request_handler(struct broker *b, struct line *l, const struct message *m);
+void request_handle(struct broker *b, struct line *l, const struct message *m);
+
+/* stat.c */
+void stat_answer(struct broker *b, struct line *l, const struct message *m);
+
+/* ending.c */
+void ending_kill(struct broker *b);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Channels: their numbers and names, their buffers, their closing and breaking. Decision: what closing means for those
+ * who wait is not done here: the channel is touched, and settle() answers them. */
+#include "broker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t name_hash(const char *name, size_t length)
+{
+    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < length; i++)
+        h = (h ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+struct channel *channel_named(const struct broker *b, const char *name, size_t length)
+{
+    for (struct item *i = table_find(&b->names, name_hash(name, length)); i != NULL; i = table_next(i)) {
+        struct channel *c = LIST_OWNER(i, struct channel, by_name);
+        if (strlen(c->name) == length && memcmp(c->name, name, length) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+struct channel *channel_find(const struct broker *b, uint64_t id)
+{
+    struct item *i = table_find(&b->channels, id);
+    return i != NULL ? LIST_OWNER(i, struct channel, item) : NULL;
+}
+
+struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length)
+{
+    struct channel *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    list_init(&c->touched);
+    list_init(&c->sending);
+    list_init(&c->receiving);
+    list_init(&c->buffer);
+    list_init(&c->put_streams);
+    list_init(&c->take_streams);
+    c->capacity = make->capacity;
+    c->max_bytes = make->max_bytes;
+    c->kind = make->kind;
+    c->policy = make->policy;
+    if (length != 0 && (c->name = strndup(name, length)) == NULL)
+        goto no_memory;
+    if (table_add(&b->channels, &c->item, b->next_channel) != 0)
+        goto no_memory;
+    if (c->name != NULL && table_add(&b->names, &c->by_name, name_hash(name, length)) != 0) {
+        table_remove(&b->channels, &c->item);
+        goto no_memory;
+    }
+    b->next_channel++;
+    return c;
+no_memory:
+    free(c->name);
+    free(c);
+    return NULL;
+}
+
+void channel_touch(struct broker *b, struct channel *c)
+{
+    if (list_empty(&c->touched))
+        list_push(&b->touched, &c->touched);
+}
+
+void channel_close(struct broker *b, struct channel *c)
+{
+    if (c->state == CHANNEL_OPEN)
+        c->state = CHANNEL_CLOSED;
+    channel_touch(b, c);
+}
+
+void channel_discard(struct broker *b, struct channel *c)
+{
+    LIST_EACH(node, next, &c->buffer)
+    {
+        struct block *block = LIST_OWNER(node, struct block, wait.node);
+        attached_release(b, &block->attached);
+        block_free(block);
+    }
+    c->lost += c->values;
+    c->values = c->bytes = 0;
+}
+
+bool channel_reap(struct broker *b, struct channel *c)
+{
+    if (c->name != NULL || c->senders != 0 || c->receivers != 0 || !list_empty(&c->put_streams) ||
+        !list_empty(&c->take_streams))
+        return false;
+    channel_discard(b, c);
+    list_remove(&c->touched);
+    table_remove(&b->channels, &c->item);
+    free(c);
+    return true;
+}
+
+void channel_push(struct channel *c, struct block *block)
+{
+    block->order = c->order;
+    c->order += block->count;
+    c->values += block->count;
+    c->bytes += block->bytes;
+    list_push(&c->buffer, &block->wait.node);
+}
+
+void channel_return(struct broker *b, struct channel *c, struct block *block)
+{
+    struct list *at = c->buffer.next;
+    while (at != &c->buffer && LIST_OWNER(at, struct block, wait.node)->order < block->order)
+        at = at->next;
+    list_remove(&block->wait.node);
+    list_push(at, &block->wait.node);
+    c->values += block->count;
+    c->bytes += block->bytes;
+    c->received -= block->count;
+    channel_touch(b, c);
+}
+
+void channel_pop(struct channel *c, uint32_t n, uint64_t bytes, uint64_t cost)
+{
+    struct block *first = LIST_OWNER(list_first(&c->buffer), struct block, wait.node);
+    c->values -= n;
+    c->bytes -= bytes;
+    block_advance(first, n, bytes, cost);
+    if (first->count == 0)
+        block_free(first);
+}
+
+bool channel_room(const struct channel *c, uint64_t length)
+{
+    if (c->values == 0)
+        return c->capacity != 0;
+    return c->values < c->capacity && c->bytes <= c->max_bytes && length <= c->max_bytes - c->bytes;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The end of the run. Decision: it is answered and the directory goes only when everybody is dead, so that who sees the
+ * end of a run finds nothing of it. Guests came from outside and live on: their calls fail. */
+#include "broker.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define DEATH_MS 2000 /* for processes to die of SIGKILL */
+
+static bool must_die(const struct broker *b, const struct process *p)
+{
+    return p->pidfd >= 0 && !p->dead && !p->guest && !(p == b->root && b->bye);
+}
+
+static void wait_dead(const struct process *p, int64_t until)
+{
+    struct pollfd item = {.fd = p->pidfd, .events = POLLIN};
+    int64_t left;
+    do
+        left = (until - monotonic_now()) / 1000000;
+    while (left > 0 && poll(&item, 1, (int)left) < 0 && errno == EINTR);
+}
+
+void ending_kill(struct broker *b)
+{
+    LIST_EACH(node, next, &b->all)
+    {
+        const struct process *p = LIST_OWNER(node, struct process, all);
+        if (must_die(b, p))
+            syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+        if (p->program > 1)
+            kill(-p->program, SIGKILL);
+    }
+    if (csp__sweep_processes(b->dir, DEATH_MS) < 0)
+        fprintf(stderr, "broker: %s: not all processes of the run could be ended: %s\n", b->dir, strerror(errno));
+    int64_t until = monotonic_now() + INT64_C(1000000) * DEATH_MS;
+    LIST_EACH(node, next, &b->all)
+    {
+        const struct process *p = LIST_OWNER(node, struct process, all);
+        if (must_die(b, p))
+            wait_dead(p, until);
+    }
+    if (csp__rundir_remove(b->dir) != 0)
+        fprintf(stderr, "broker: %s: it could not be removed: %s\n", b->dir, strerror(errno));
+    if (b->bye) {
+        struct wire_head head = wire_head(WIRE_ANSWER, 0, 0);
+        head.seq = b->bye_seq;
+        reply_frame(b, b->bye_route, head, NULL, NULL, 0);
+    }
+}

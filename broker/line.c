@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Lines: attaching and ending. Decision: a line is known by the routing number that libzmq gave its connection, so that
+ * nobody can speak for another; who it is the kernel says, by the credentials of the peer. */
+#include "broker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct line *line_find(const struct broker *b, uint32_t route)
+{
+    struct item *i = table_find(&b->lines, route);
+    return i != NULL ? LIST_OWNER(i, struct line, item) : NULL;
+}
+
+static void refuse(struct broker *b, const struct message *m, int err, const char *why)
+{
+    struct wire_head head = wire_head(WIRE_REFUSED, 0, strlen(why));
+    head.seq = m->head.seq;
+    head.count = (uint32_t)err;
+    reply_frame(b, m->route, head, why, NULL, 0);
+}
+
+/* The peer's pid by its credentials: "host:uid:gid:pid". 0: not known. */
+static uint32_t peer_pid(zmq_msg_t *msg)
+{
+    const char *address = zmq_msg_gets(msg, "Peer-Address");
+    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
+    return colon != NULL ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+/* The process that a HELLO speaks for; NULL and *why it is refused. A guest's is made here. */
+static struct process *who(struct broker *b, const struct wire_hello *w, const char **why)
+{
+    struct process *p = NULL;
+    if (w->ticket != 0) {
+        struct item *i = w->process == 0 ? table_find(&b->tickets, w->ticket) : NULL;
+        *why = "the ticket is not good, or was used";
+        return i != NULL ? LIST_OWNER(i, struct process, by_ticket) : NULL;
+    }
+    if (w->process != 0) {
+        *why = "the process is another one, or has ended";
+        p = process_find(b, w->process);
+        return p != NULL && p->state == PROCESS_ATTACHED && p->attached == (pid_t)w->pid ? p : NULL;
+    }
+    if (w->role == WIRE_PROCESS) {
+        *why = "the run has its root";
+        return b->root->state == PROCESS_STARTED && b->root->pid == (pid_t)w->pid ? b->root : NULL;
+    }
+    *why = "no memory";
+    p = process_new(b, NULL, 0);
+    if (p != NULL)
+        p->guest = true;
+    return p;
+}
+
+static struct line *line_new(struct broker *b, struct process *p, const struct message *m)
+{
+    struct line *l = calloc(1, sizeof *l);
+    if (l == NULL || table_add(&b->lines, &l->item, m->route) != 0) {
+        free(l);
+        return NULL;
+    }
+    l->id = b->next_line++;
+    l->route = m->route;
+    l->seq = m->head.seq;
+    l->process = p;
+    list_init(&l->gone);
+    list_init(&l->puts);
+    list_init(&l->takes);
+    list_push(&p->lines, &l->node);
+    return l;
+}
+
+static void attach(struct broker *b, struct process *p, struct line *l, const struct wire_hello *w)
+{
+    if (p->state == PROCESS_ATTACHED)
+        return;
+    if (p->ticket != 0)
+        table_remove(&b->tickets, &p->by_ticket);
+    p->ticket = 0;
+    p->state = PROCESS_ATTACHED;
+    p->since = b->now;
+    p->attached = (pid_t)w->pid;
+    if (p->pid == 0)
+        p->pid = p->attached;
+    list_remove(&p->sibling);
+    if (!p->dead)
+        list_remove(&p->pending); /* the grace of one whose announcer ended */
+    l->process = p;
+}
+
+void line_hello(struct broker *b, const struct message *m)
+{
+    struct wire_hello w;
+    memcpy(&w, m->payload, sizeof w);
+    if (memcmp(w.token, b->info.token, sizeof w.token) != 0) {
+        refuse(b, m, EACCES, "the token is not this run's");
+        return;
+    }
+    if (w.role > WIRE_GUEST) {
+        refuse(b, m, EPROTO, "no such role");
+        return;
+    }
+    if (w.pid == 0 || w.pid != peer_pid(m->msg)) {
+        refuse(b, m, EACCES, "the pid is not the connection's");
+        return;
+    }
+    bool guest = w.ticket == 0 && w.process == 0 && w.role == WIRE_GUEST;
+    if (b->lines.count >= b->limit || (guest && b->live >= b->limit)) {
+        refuse(b, m, ENOBUFS, "the broker has as many attachments as it can");
+        return;
+    }
+    const char *why;
+    struct process *p = who(b, &w, &why);
+    if (p == NULL || p->dead) {
+        refuse(b, m, guest ? ENOMEM : EACCES, why);
+        return;
+    }
+    int err = p->pidfd < 0 ? watch_process(b, p, (pid_t)w.pid) : 0;
+    struct line *l = err == 0 ? line_new(b, p, m) : NULL;
+    if (l == NULL) {
+        refuse(b, m, err != 0 ? err : ENOMEM, "the process can not be watched");
+        if (guest)
+            process_free(b, p);
+        return;
+    }
+    attach(b, p, l, &w);
+    watch_line(b, l, m->msg);
+
+    struct wire_welcome welcome = {p->item.key, l->id};
+    struct wire_head head = wire_head(WIRE_WELCOME, 0, sizeof welcome);
+    head.seq = m->head.seq;
+    if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)
+        process_fail(b, p, "no memory to answer it");
+}
+
+void line_end(struct broker *b, struct line *l, struct reason why)
+{
+    if (l->offer != NULL)
+        offer_end(b, l->offer);
+    stream_end_line(b, l, why);
+    table_free(&l->put_streams);
+    table_free(&l->take_streams);
+    page_close(l);
+    watch_forget(b, l);
+    list_remove(&l->gone);
+    list_remove(&l->node);
+    table_remove(&b->lines, &l->item);
+    free(l);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The loop. Decision: frames are read before anything is polled, because a poll costs as much as handling one; but
+ * after a batch deaths are looked at too, whatever the load. What an event makes possible is done before the next is
+ * read. */
+#include "broker.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BATCH 512
+
+/* Does all that an event made possible or inevitable. */
+static void conclude(struct broker *b)
+{
+    settle(b);
+    while (!list_empty(&b->failing)) {
+        process_fail_all(b);
+        settle(b);
+    }
+}
+
+static void handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
+{
+    struct message m = {.msg = msg, .route = route};
+    b->messages++;
+    b->now = monotonic_now();
+    if (wire_check(zmq_msg_data(msg), zmq_msg_size(msg), &m.head) != 0 || m.head.type >= WIRE_TO_BROKER_END) {
+        b->bad++;
+        return;
+    }
+    m.payload = (unsigned char *)zmq_msg_data(msg) + sizeof m.head;
+    struct line *l = line_find(b, route);
+    if (l == NULL) {
+        if (m.head.type == WIRE_HELLO)
+            line_hello(b, &m);
+        else
+            b->bad++;
+    } else {
+        l->last_message = b->messages;
+        if (l->process->carried != 0)
+            receiving_sync_process(b, l->process);
+        if (l->process->fault == NULL)
+            request_handle(b, l, &m);
+    }
+    conclude(b);
+}
+
+static int receive(struct broker *b, zmq_msg_t *msg)
+{
+    int rc;
+    do
+        rc = zmq_msg_recv(msg, b->router, ZMQ_DONTWAIT);
+    while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+/* Reads one message of two parts, routing id and frame, and handles it. False: there is none. */
+static bool next_message(struct broker *b)
+{
+    zmq_msg_t id, frame;
+    zmq_msg_init(&id);
+    int rc = receive(b, &id);
+    if (rc < 0) {
+        zmq_msg_close(&id);
+        return false;
+    }
+    zmq_msg_init(&frame);
+    unsigned parts = 0;
+    while ((parts == 0 ? zmq_msg_more(&id) : zmq_msg_more(&frame)) && receive(b, &frame) >= 0)
+        parts++;
+    const unsigned char *number = zmq_msg_data(&id);
+    uint32_t route;
+    if (parts == 1 && rc == 1 + sizeof route && number[0] == 0) { /* libzmq's own number, not one that a peer chose */
+        memcpy(&route, number + 1, sizeof route);
+        handle(b, route, &frame);
+    } else
+        b->bad++;
+    zmq_msg_close(&id);
+    zmq_msg_close(&frame);
+    return true;
+}
+
+/* True: the ROUTER was empty. */
+static bool receive_all(struct broker *b)
+{
+    for (unsigned i = 0; i < BATCH && !b->over; i++)
+        if (!next_message(b))
+            return true;
+    return false;
+}
+
+static long poll_ms(const struct broker *b, bool drained)
+{
+    int64_t deadline = watch_deadline(b);
+    if (!drained)
+        return 0;
+    if (deadline == INT64_MAX)
+        return -1;
+    int64_t left = deadline - monotonic_now();
+    return left > 0 ? (long)(left / 1000000 + 1) : 0;
+}
+
+int loop_run(struct broker *b)
+{
+    while (!b->over) {
+        bool drained = receive_all(b);
+        watch_bury(b, drained);
+        conclude(b);
+        if (b->over)
+            break;
+        zmq_pollitem_t items[] = {{.socket = b->router, .events = ZMQ_POLLIN},
+                                  {.socket = b->monitor, .events = ZMQ_POLLIN},
+                                  {.fd = b->epoll, .events = ZMQ_POLLIN}};
+        if (zmq_poll(items, 3, poll_ms(b, drained)) < 0 && errno != EINTR)
+            return -1;
+        b->now = monotonic_now();
+        watch_connections(b);
+        watch_pidfds(b);
+        watch_expire(b);
+        conclude(b);
+    }
+    return 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The broker: hosts the channels of one run, and ends with it. Decision: it is started by the library with what must
+ * not be raced for, the run's directory and its lock, already in hand; it says "ready" on a pipe when it can be spoken
+ * to, or why it never will be. */
+#include "broker.h"
+
+#include "accept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINGER_MS  1000
+#define SPARE_FDS  32 /* for what the broker opens for a moment */
+#define BACKLOG    4096
+#define MONITOR_AT "inproc://monitor"
+
+struct arguments {
+    const char *dir, *name, *file;
+    long root, lock, ready;
+};
+
+static const char usage[] = "usage: broker --dir DIR --root PID --lock FD --ready FD [--name NAME] [--file FILE]\n"
+                            "It is started by a program that uses libipc, not by hand: run `cspctl run FILE`, or a "
+                            "program that calls csp_init.\n";
+
+int64_t monotonic_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool number(const char *text, long *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *value >= 0 && *value <= INT32_MAX;
+}
+
+static bool parse(int argc, char **argv, struct arguments *a)
+{
+    enum { DIR_ = 'd', NAME = 'n', FILE_ = 'f', ROOT = 'p', LOCK = 'l', READY = 'r' };
+    static const struct option options[] = {{"dir", required_argument, NULL, DIR_},
+                                            {"name", required_argument, NULL, NAME},
+                                            {"file", required_argument, NULL, FILE_},
+                                            {"root", required_argument, NULL, ROOT},
+                                            {"lock", required_argument, NULL, LOCK},
+                                            {"ready", required_argument, NULL, READY},
+                                            {NULL, 0, NULL, 0}};
+    *a = (struct arguments){.name = "", .file = "", .root = -1, .lock = -1, .ready = -1};
+    bool good = true;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (o == DIR_)
+            a->dir = optarg;
+        else if (o == NAME)
+            a->name = optarg;
+        else if (o == FILE_)
+            a->file = optarg;
+        else if (o == ROOT || o == LOCK || o == READY)
+            good = number(optarg, o == ROOT ? &a->root : o == LOCK ? &a->lock : &a->ready) && good;
+        else
+            return false;
+    }
+    return good && optind == argc && a->dir != NULL && a->root > 0 && a->lock >= 0 && a->ready >= 0;
+}
+
+/* Raises the limit of descriptors; a third of it each for lines and processes. */
+static int raise_limits(struct broker *b)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return -1;
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+        return -1;
+    rlim_t usable = r.rlim_cur < INT32_MAX ? r.rlim_cur : INT32_MAX;
+    b->limit = usable / 3;
+    accept_limit(usable > SPARE_FDS ? (int)(usable - SPARE_FDS) : 0);
+    return 0;
+}
+
+static int fill_info(struct broker *b, const struct arguments *a)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    b->info.root = (pid_t)a->root;
+    b->info.broker = getpid();
+    b->info.started = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (strlen(a->name) >= sizeof b->info.name || strlen(a->file) >= sizeof b->info.file) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(b->info.name, a->name);
+    strcpy(b->info.file, a->file);
+    ssize_t n;
+    do
+        n = getrandom(b->info.token, sizeof b->info.token, 0);
+    while (n < 0 && errno == EINTR);
+    return n == sizeof b->info.token ? 0 : -1;
+}
+
+static void init_lists(struct broker *b)
+{
+    struct list *const lists[] = {&b->all,   &b->touched, &b->rooms,  &b->failing,
+                                  &b->dying, &b->settled, &b->graced, &b->gone};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        list_init(lists[i]);
+}
+
+/* The root is a process from the start, watched before it attaches. */
+static int watch_root(struct broker *b)
+{
+    b->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (b->epoll < 0)
+        return -1;
+    b->next_process = b->next_channel = b->next_line = 1;
+    b->root = process_new(b, b->info.name, strlen(b->info.name));
+    if (b->root == NULL)
+        return -1;
+    b->root->state = PROCESS_STARTED;
+    int err = watch_process(b, b->root, b->info.root);
+    errno = err;
+    return err == 0 ? 0 : -1;
+}
+
+static int set_option(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static int open_sockets(struct broker *b)
+{
+    b->context = zmq_ctx_new();
+    if (b->context == NULL)
+        return -1;
+    b->router = zmq_socket(b->context, ZMQ_ROUTER);
+    b->monitor = b->router != NULL ? zmq_socket(b->context, ZMQ_PAIR) : NULL;
+    if (b->monitor == NULL)
+        return -1;
+    int64_t most = WIRE_MAX_FRAME;
+    if (set_option(b->router, ZMQ_SNDHWM, 0) != 0 || set_option(b->router, ZMQ_RCVHWM, 0) != 0 ||
+        set_option(b->router, ZMQ_ROUTER_MANDATORY, 1) != 0 || set_option(b->router, ZMQ_LINGER, LINGER_MS) != 0 ||
+        set_option(b->router, ZMQ_BACKLOG, BACKLOG) != 0 ||
+        zmq_setsockopt(b->router, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
+        return -1;
+    /* The monitor's queue must have no end: libzmq's own thread would wait for room in it. */
+    if (set_option(b->monitor, ZMQ_RCVHWM, 0) != 0 || set_option(b->monitor, ZMQ_LINGER, 0) != 0 ||
+        zmq_socket_monitor(b->router, MONITOR_AT, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
+        return -1;
+    return zmq_connect(b->monitor, MONITOR_AT);
+}
+
+static int bind_router(struct broker *b)
+{
+    char path[512];
+    struct stat st;
+    if (snprintf(path, sizeof path, "ipc://%s/broker", b->dir) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (lstat(path + strlen("ipc://"), &st) == 0) { /* bind would take its place without a word */
+        errno = EEXIST;
+        return -1;
+    }
+    return zmq_bind(b->router, path);
+}
+
+static int open_broker(struct broker *b, const struct arguments *a)
+{
+    umask(077);
+    init_lists(b);
+    b->dir = a->dir;
+    b->lock = (int)a->lock;
+    b->now = monotonic_now();
+    if (raise_limits(b) != 0 || fill_info(b, a) != 0 || random_seed(&b->random) != 0 || watch_root(b) != 0 ||
+        open_sockets(b) != 0 || csp__rundir_write(b->dir, &b->info) != 0)
+        return -1;
+    page_guard();
+    return bind_router(b);
+}
+
+static void close_broker(struct broker *b)
+{
+    if (b->router != NULL)
+        zmq_socket_monitor(b->router, NULL, 0);
+    if (b->monitor != NULL)
+        zmq_close(b->monitor);
+    if (b->router != NULL)
+        zmq_close(b->router);
+    if (b->context != NULL)
+        while (zmq_ctx_term(b->context) != 0 && errno == EINTR)
+            continue;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a;
+    if (!parse(argc, argv, &a)) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    static struct broker broker = {.epoll = -1};
+    int lock = (int)a.lock, ready = (int)a.ready;
+    if (fcntl(lock, F_SETFD, FD_CLOEXEC) != 0 || fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
+        fprintf(stderr, "broker: --lock and --ready: these descriptors are not open: start it through libipc\n");
+        return EX_USAGE;
+    }
+    if (open_broker(&broker, &a) != 0) {
+        int err = errno;
+        dprintf(ready, "error %d the broker can not start in %s: %s\n", err, a.dir, zmq_strerror(err));
+        close_broker(&broker);
+        return EX_OSERR;
+    }
+    if (dprintf(ready, "ready\n") < 0) {
+        close_broker(&broker);
+        return EX_OSERR; /* nobody waits: whoever started it is gone, and sweeps next time */
+    }
+    close(ready);
+    int rc = loop_run(&broker);
+    ending_kill(&broker);
+    close_broker(&broker);
+    return rc == 0 ? EX_OK : EX_SOFTWARE;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The choice: section 5 of docs/protocol.md. Decision: an arriving offer draws among its ready cases and commits at
+ * once with those who wait; whatever else an event makes possible is found by settling the touched channels, in order
+ * of waiting. At capacity 0 only an arriving offer can meet another: of two that both wait one would have met the
+ * other. */
+#include "broker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct waiter *first(const struct list *queue)
+{
+    struct list *node = list_first(queue);
+    return node != NULL ? LIST_OWNER(node, struct waiter, node) : NULL;
+}
+
+static int send_ready(const struct offer_case *oc)
+{
+    const struct channel *c = oc->channel;
+    if (c->state != CHANNEL_OPEN)
+        return EPIPE;
+    if (oc->length > c->max_bytes)
+        return EMSGSIZE;
+    if (c->capacity == 0)
+        return list_empty(&c->receiving) ? NOT_READY : 0;
+    return list_empty(&c->sending) && channel_room(c, oc->length) ? 0 : NOT_READY;
+}
+
+static int receive_ready(struct broker *b, const struct offer_case *oc)
+{
+    struct channel *c = oc->channel;
+    if (c->values != 0 || (c->capacity == 0 && !list_empty(&c->sending)))
+        return 0;
+    return receiving_finished(b, c, oc->offer->line) ? EPIPE : NOT_READY;
+}
+
+/* Finds the ready cases of an offer that arrives; their number. */
+static uint32_t evaluate(struct broker *b, struct offer *o)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < o->count; i++) {
+        struct offer_case *oc = &o->cases[i];
+        if (oc->ready != EBADF && oc->channel != NULL) {
+            if (oc->op == WIRE_OP_SEND)
+                oc->ready = send_ready(oc);
+            else if (oc->op == WIRE_OP_RECV)
+                oc->ready = receive_ready(b, oc);
+            else
+                oc->ready = oc->channel->group == 0 ? 0 : NOT_READY;
+        }
+        n += oc->ready != NOT_READY;
+    }
+    return n;
+}
+
+static uint32_t nth_ready(const struct offer *o, uint32_t n)
+{
+    uint32_t i = 0;
+    while (o->cases[i].ready == NOT_READY || n-- != 0)
+        i++;
+    return i;
+}
+
+/* A value goes from one offer to another. False: no memory for it, which ends the receiver's offer alone. */
+static bool rendezvous(struct broker *b, struct offer *from, uint32_t out, struct offer *to, uint32_t in)
+{
+    struct offer_case *oc = &from->cases[out];
+    struct channel *c = oc->channel;
+    struct process *p = to->line->process;
+    struct channel *gift = oc->attached.channel;
+    if (gift != NULL && ends_reserve(p, gift) != 0) {
+        offer_done(b, to, in, ENOMEM);
+        return false;
+    }
+    if (reply_commit(b, to, in, c, 0, &oc->attached, oc->value, oc->length) != 0) {
+        if (gift != NULL)
+            ends_unreserve(p, gift);
+        offer_done(b, to, in, ENOMEM);
+        return false;
+    }
+    if (gift != NULL)
+        ends_grant(p, gift, oc->attached.ends);
+    c->order++;
+    c->received++;
+    offer_end(b, to);
+    offer_done(b, from, out, 0);
+    return true;
+}
+
+/* The first value of the buffer goes to an offer. Without memory the value stays. */
+static void take_front(struct broker *b, struct offer *o, uint32_t which)
+{
+    struct channel *c = o->cases[which].channel;
+    struct block *block = LIST_OWNER(list_first(&c->buffer), struct block, wait.node);
+    struct process *p = o->line->process;
+    uint64_t bytes, cost;
+    struct channel *gift = block->attached.channel;
+    if (gift != NULL && ends_reserve(p, gift) != 0) {
+        offer_done(b, o, which, ENOMEM);
+        return;
+    }
+    block_fit(block, 1, 1, 0, 0, &bytes, &cost);
+    if (reply_commit(b, o, which, c, 0, &block->attached, block->data, bytes) != 0) {
+        if (gift != NULL)
+            ends_unreserve(p, gift);
+        offer_done(b, o, which, ENOMEM);
+        return;
+    }
+    attached_grant(b, &block->attached, p);
+    c->received++;
+    channel_pop(c, 1, bytes, cost);
+    channel_touch(b, c);
+    offer_end(b, o);
+}
+
+/* A send case's value goes into the buffer. */
+static void put_back(struct broker *b, struct offer *o, uint32_t which, const struct message *m)
+{
+    struct channel *c = o->cases[which].channel;
+    struct block *block = offer_block(o, which, m);
+    if (block == NULL) {
+        offer_done(b, o, which, ENOMEM);
+        return;
+    }
+    channel_push(c, block);
+    channel_touch(b, c);
+    offer_done(b, o, which, 0);
+}
+
+/* Commits a ready case of an arriving offer. False: nothing was committed, look again. */
+static bool commit(struct broker *b, struct offer *o, uint32_t which, const struct message *m)
+{
+    struct offer_case *oc = &o->cases[which];
+    uint32_t other;
+    if (oc->ready != 0 || oc->op == WIRE_OP_WAIT)
+        offer_done(b, o, which, oc->ready);
+    else if (oc->op == WIRE_OP_SEND && oc->channel->capacity == 0) {
+        struct offer *to = offer_of(first(&oc->channel->receiving), &other);
+        return rendezvous(b, o, which, to, other);
+    } else if (oc->op == WIRE_OP_SEND)
+        put_back(b, o, which, m);
+    else if (oc->channel->values != 0)
+        take_front(b, o, which);
+    else {
+        struct offer *from = offer_of(first(&oc->channel->sending), &other);
+        rendezvous(b, from, other, o, which);
+    }
+    return true;
+}
+
+void match_offer(struct broker *b, struct line *l, const struct message *m)
+{
+    struct offer *o = offer_new(b, l, m);
+    if (o == NULL)
+        return;
+    for (;;) {
+        uint32_t n = evaluate(b, o);
+        if (n == 0)
+            break;
+        uint32_t drawn = n > 1 && (m->head.flags & WIRE_ORDERED) == 0 ? random_below(&b->random, n) : 0;
+        if (commit(b, o, nth_ready(o, drawn), m))
+            return;
+    }
+    if ((m->head.flags & WIRE_NOW) != 0)
+        offer_done(b, o, WIRE_NO_CASE, 0);
+    else if (offer_wait(o, m) != 0)
+        offer_done(b, o, WIRE_NO_CASE, ENOMEM);
+}
+
+void match_withdraw(struct broker *b, struct line *l, const struct message *m)
+{
+    if (l->offer != NULL && l->offer->seq == m->head.seq)
+        offer_done(b, l->offer, WIRE_NO_CASE, 0);
+}
+
+void match_dropped(struct broker *b, struct process *p, const struct channel *c)
+{
+    LIST_EACH(node, next, &p->lines)
+    {
+        struct offer *o = LIST_OWNER(node, struct line, node)->offer;
+        for (uint32_t i = 0; o != NULL && i < o->count; i++) {
+            const struct offer_case *oc = &o->cases[i];
+            if (oc->channel == c && !ends_allow(p, c, oc->op == WIRE_OP_SEND ? END_SEND : END_RECV)) {
+                offer_done(b, o, i, EBADF);
+                break;
+            }
+        }
+    }
+}
+
+static bool admit(struct broker *b, struct channel *c)
+{
+    bool any = false;
+    for (struct waiter *w; c->capacity != 0 && (w = first(&c->sending)) != NULL; any = true) {
+        if (w->kind == WAITER_BLOCK) {
+            const struct waiter *r = first(&c->receiving);
+            if (c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
+                return any; /* straight from stream to stream: the buffer would be empty again at once */
+            if (!sending_admit(b, c, LIST_OWNER(w, struct block, wait)))
+                return any;
+        } else {
+            uint32_t which;
+            struct offer *o = offer_of(w, &which);
+            if (!channel_room(c, o->cases[which].length))
+                return any;
+            put_back(b, o, which, NULL);
+        }
+    }
+    return any;
+}
+
+static bool serve(struct broker *b, struct channel *c)
+{
+    bool any = false;
+    for (struct waiter *w; (w = first(&c->receiving)) != NULL; any = true) {
+        uint32_t which;
+        if (w->kind == WAITER_STREAM) {
+            if (!receiving_serve(b, c, LIST_OWNER(w, struct receiving, wait)))
+                return any;
+        } else if (c->values != 0)
+            take_front(b, offer_of(w, &which), which);
+        else
+            return any;
+    }
+    return any;
+}
+
+/* Answers all offers in a queue. */
+static void answer_all(struct broker *b, struct list *queue, int err)
+{
+    for (struct waiter *w; (w = first(queue)) != NULL;) {
+        uint32_t which;
+        struct offer *o = offer_of(w, &which);
+        offer_done(b, o, which, err);
+    }
+}
+
+/* Closed or broken, and nothing left: tells those who can be told. */
+static void finish(struct broker *b, struct channel *c)
+{
+    receiving_tell_closed(b, c);
+    LIST_EACH(node, next, &c->receiving)
+    {
+        struct waiter *w = LIST_OWNER(node, struct waiter, node);
+        uint32_t which;
+        if (w->kind != WAITER_CASE)
+            continue;
+        struct offer *o = offer_of(w, &which);
+        if (!receiving_finished(b, c, o->line))
+            continue;
+        while (next != &c->receiving && LIST_OWNER(next, struct waiter, node)->kind == WAITER_CASE &&
+               LIST_OWNER(next, struct offer_case, wait.node)->offer == o)
+            next = next->next; /* its other cases go with it */
+        offer_done(b, o, which, EPIPE);
+    }
+}
+
+static void settle_channel(struct broker *b, struct channel *c)
+{
+    if (c->kind == WIRE_GROUP) {
+        if (c->group == 0)
+            answer_all(b, &c->receiving, 0);
+        return;
+    }
+    if (c->state != CHANNEL_OPEN) {
+        if (c->state == CHANNEL_BROKEN)
+            channel_discard(b, c);
+        if (!c->refused) {
+            c->refused = true;
+            sending_refuse(b, c);
+            answer_all(b, &c->sending, EPIPE);
+        }
+    }
+    bool more = true;
+    while (more) {
+        more = admit(b, c);
+        more = serve(b, c) || more;
+    }
+    if (c->state != CHANNEL_OPEN && c->values == 0)
+        finish(b, c);
+}
+
+void settle(struct broker *b)
+{
+    while (!list_empty(&b->touched) || !list_empty(&b->rooms)) {
+        for (struct list *node; (node = list_first(&b->touched)) != NULL;) {
+            struct channel *c = LIST_OWNER(node, struct channel, touched);
+            list_remove(&c->touched);
+            settle_channel(b, c);
+            if (list_empty(&c->touched))
+                channel_reap(b, c);
+        }
+        sending_say(b);
+    }
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The page of a line: the counts of taken values, written by the caller and read here. Decision: the file is removed as
+ * soon as it is mapped, so that nothing of it outlives both; and a caller that cuts it short afterwards gets counts of
+ * zero put in its place, instead of ending the broker with SIGBUS. */
+#include "broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int map(struct line *l, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return errno;
+    if (!S_ISREG(st.st_mode) || st.st_size != WIRE_PAGE_SIZE)
+        return EINVAL;
+    void *page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        return errno;
+    l->page = page;
+    return 0;
+}
+
+int page_open(struct broker *b, struct line *l)
+{
+    if (l->page != NULL)
+        return 0;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/p%llu", b->dir, (unsigned long long)l->id);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE ? ENOBUFS : EINVAL;
+    int err = map(l, fd);
+    close(fd);
+    unlink(path);
+    return err;
+}
+
+void page_close(struct line *l)
+{
+    if (l->page != NULL)
+        munmap((void *)(uintptr_t)l->page, WIRE_PAGE_SIZE);
+    l->page = NULL;
+}
+
+uint64_t page_count(const struct line *l, uint32_t slot)
+{
+    return __atomic_load_n(&l->page[slot], __ATOMIC_ACQUIRE);
+}
+
+static void on_bus_error(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    uintptr_t page = (uintptr_t)info->si_addr & ~(uintptr_t)(WIRE_PAGE_SIZE - 1);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (info->si_code != BUS_ADRERR || mmap((void *)page, WIRE_PAGE_SIZE, PROT_READ, flags, -1, 0) == MAP_FAILED)
+        signal(sig, SIG_DFL);
+}
+
+void page_guard(void)
+{
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &action, NULL);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Receiving streams. Decision: what was delivered stays here until the count in the line's page says that it was taken,
+ * so that it can return to its place whatever happens to the receiver; the count is read when it matters, and TOOK only
+ * says that now it may. A stream is in its channel's queue of receivers just while it can take more. */
+#include "broker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LOOK_NS INT64_C(10000000) /* several receivers: each has ahead what it takes in this time */
+
+struct receiving *receiving_find(const struct line *l, const struct channel *c)
+{
+    struct item *i = table_find(&l->take_streams, c->item.key);
+    return i != NULL ? LIST_OWNER(i, struct receiving, item) : NULL;
+}
+
+static void enqueue(struct broker *b, struct receiving *r)
+{
+    if (list_empty(&r->wait.node) && !r->closed)
+        list_push(&r->channel->receiving, &r->wait.node);
+    channel_touch(b, r->channel);
+}
+
+int receiving_open(struct broker *b, struct line *l, struct channel *c, uint64_t window, uint32_t slot)
+{
+    uint8_t bit = (uint8_t)(1u << slot % 8);
+    if (slot >= WIRE_MAX_SLOTS || (l->slots[slot / 8] & bit) != 0)
+        return EINVAL;
+    int err = page_open(b, l);
+    if (err != 0)
+        return err;
+    if (page_count(l, slot) != 0)
+        return EINVAL;
+    struct receiving *r = calloc(1, sizeof *r);
+    if (r == NULL || table_add(&l->take_streams, &r->item, c->item.key) != 0) {
+        free(r);
+        return ENOMEM;
+    }
+    l->slots[slot / 8] |= bit;
+    r->wait.kind = WAITER_STREAM;
+    list_init(&r->wait.node);
+    list_init(&r->out);
+    r->line = l;
+    r->channel = c;
+    r->window = window;
+    r->slot = slot;
+    r->before.at = r->last.at = r->since = b->now;
+    list_push(&l->takes, &r->on_line);
+    list_push(&c->take_streams, &r->on_channel);
+    c->guests += l->process->guest;
+    enqueue(b, r);
+    return 0;
+}
+
+/* n values from the front of what is out were taken. */
+static void taken(struct broker *b, struct receiving *r, uint64_t n)
+{
+    struct process *p = r->line->process;
+    r->taken += n;
+    while (n != 0) {
+        struct block *block = LIST_OWNER(list_first(&r->out), struct block, wait.node);
+        uint64_t bytes, cost;
+        uint32_t k = block_fit(block, 0, n, UINT64_MAX, UINT64_MAX, &bytes, &cost);
+        p->carried -= block->attached.channel != NULL;
+        attached_grant(b, &block->attached, p);
+        block_advance(block, k, bytes, cost);
+        if (block->count == 0)
+            block_free(block);
+        r->out_cost -= cost;
+        n -= k;
+    }
+}
+
+int receiving_sync(struct broker *b, struct receiving *r)
+{
+    uint64_t n = page_count(r->line, r->slot);
+    if (n < r->taken || n > r->delivered) {
+        process_fail(b, r->line->process, "the count in its page cannot be");
+        return -1;
+    }
+    taken(b, r, n - r->taken);
+    if (b->now - r->last.at >= LOOK_NS) {
+        r->before.at = r->last.at;
+        r->before.taken = r->last.taken;
+        r->last.at = b->now;
+        r->last.taken = r->taken;
+    }
+    return 0;
+}
+
+void receiving_sync_process(struct broker *b, struct process *p)
+{
+    LIST_EACH(line, next_line, &p->lines)
+    {
+        struct line *l = LIST_OWNER(line, struct line, node);
+        LIST_EACH(node, next, &l->takes)
+        if (receiving_sync(b, LIST_OWNER(node, struct receiving, on_line)) != 0)
+            return;
+    }
+}
+
+void receiving_end(struct broker *b, struct receiving *r)
+{
+    struct channel *c = r->channel;
+    struct process *p = r->line->process;
+    receiving_sync(b, r); /* a wrong count takes nothing: all of it returns */
+    LIST_EACH(node, next, &r->out)
+    {
+        struct block *block = LIST_OWNER(node, struct block, wait.node);
+        if (block->attached.channel != NULL) {
+            ends_unreserve(p, block->attached.channel);
+            p->carried--;
+        }
+        channel_return(b, c, block);
+    }
+    r->line->slots[r->slot / 8] &= (uint8_t) ~(1u << r->slot % 8);
+    c->guests -= p->guest;
+    table_remove(&r->line->take_streams, &r->item);
+    list_remove(&r->on_line);
+    list_remove(&r->on_channel);
+    list_remove(&r->wait.node);
+    free(r);
+    receiving_rearm(b, c);
+}
+
+void receiving_took(struct broker *b, struct line *l, const struct message *m)
+{
+    struct channel *c = channel_find(b, m->head.channel);
+    struct receiving *r = c != NULL ? receiving_find(l, c) : NULL;
+    if (r == NULL)
+        return; /* it crossed the end of the stream by another line */
+    if (m->head.seq > r->delivered) {
+        process_fail(b, l->process, "a TOOK of more than was delivered");
+        return;
+    }
+    if (receiving_sync(b, r) != 0)
+        return;
+    if ((m->head.flags & WIRE_WAIT) != 0 && m->head.seq == r->delivered) {
+        r->hungry = true;
+        r->since = b->now;
+    }
+    enqueue(b, r);
+}
+
+void receiving_rearm(struct broker *b, struct channel *c)
+{
+    LIST_EACH(node, next, &c->take_streams)
+    enqueue(b, LIST_OWNER(node, struct receiving, on_channel));
+    channel_touch(b, c);
+}
+
+static bool has_rivals(const struct channel *c)
+{
+    return c->receivers + c->guests > 1;
+}
+
+/* How many values of the block the stream may be given. */
+static uint32_t allowance(const struct broker *b, const struct receiving *r, const struct block *block, uint64_t *bytes,
+                          uint64_t *cost)
+{
+    bool idle = list_empty(&r->out), rivals = has_rivals(r->channel);
+    uint64_t values = UINT64_MAX, out = r->delivered - r->taken;
+    if (rivals) {
+        int64_t time = b->now - r->before.at;
+        uint64_t pace = (r->taken - r->before.taken) * LOOK_NS / (uint64_t)(time > LOOK_NS ? time : LOOK_NS);
+        if (pace == 0 && r->hungry)
+            pace = 1;
+        values = pace > out ? pace - out : 0;
+    }
+    if (values == 0 || (!idle && r->out_cost >= r->window))
+        return 0;
+    uint32_t n = block_fit(block, idle, values, UINT64_MAX, idle ? r->window : r->window - r->out_cost, bytes, cost);
+    if (!rivals && !idle && n < block->count && block->cost <= r->window)
+        return 0; /* soon it fits whole, and then needs no copy */
+    return n;
+}
+
+/* Takes the n values off the front of where they wait. NULL: no memory. */
+static struct block *detach(struct broker *b, struct channel *c, struct block *block, uint32_t n, uint64_t bytes,
+                            uint64_t cost)
+{
+    struct sending *s = block->stream;
+    struct block *front = n == block->count ? block : block_split(block, n, bytes, cost);
+    if (front == NULL)
+        return NULL;
+    list_remove(&front->wait.node);
+    if (s != NULL) {
+        front->stream = NULL;
+        front->order = c->order;
+        c->order += n;
+        sending_committed(b, s, n, cost);
+    } else {
+        c->values -= n;
+        c->bytes -= bytes;
+    }
+    return front;
+}
+
+bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
+{
+    struct list *node = list_first(c->values != 0 ? &c->buffer : &c->sending);
+    if (node == NULL || LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
+        return false;
+    struct block *block = LIST_OWNER(node, struct block, wait.node);
+    struct process *p = r->line->process;
+    list_remove(&r->wait.node);
+    uint64_t bytes, cost;
+    uint32_t n = allowance(b, r, block, &bytes, &cost);
+    if (n == 0)
+        return true;
+    if (block->attached.channel != NULL && ends_reserve(p, block->attached.channel) != 0)
+        goto no_memory;
+    block = detach(b, c, block, n, bytes, cost);
+    if (block == NULL)
+        goto no_memory;
+    p->carried += block->attached.channel != NULL;
+    list_push(&r->out, &block->wait.node);
+    int rc = reply_deliver(b, r, block, 0);
+    r->delivered += n;
+    r->out_cost += cost;
+    r->hungry = false;
+    c->received += n;
+    if (rc == 0) {
+        list_push(&c->receiving, &r->wait.node);
+        return true;
+    }
+no_memory:
+    process_fail(b, p, "no memory to deliver to it");
+    return true;
+}
+
+/* The receiving streams of a channel that have values out; *one is one of them. */
+static unsigned count_out(struct broker *b, struct channel *c, const struct receiving **one)
+{
+    unsigned n = 0;
+    LIST_EACH(node, next, &c->take_streams)
+    {
+        struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
+        if (list_empty(&r->out))
+            continue;
+        receiving_sync(b, r);
+        if (list_empty(&r->out))
+            continue;
+        n++;
+        *one = r;
+    }
+    return n;
+}
+
+bool receiving_finished(struct broker *b, struct channel *c, const struct line *l)
+{
+    if (c->state != CHANNEL_CLOSED || c->values != 0)
+        return c->state == CHANNEL_BROKEN;
+    const struct receiving *one = NULL;
+    unsigned n = count_out(b, c, &one);
+    return n == 0 || (n == 1 && one->line == l);
+}
+
+void receiving_tell_closed(struct broker *b, struct channel *c)
+{
+    const struct receiving *one = NULL;
+    unsigned n = c->state == CHANNEL_BROKEN ? 0 : count_out(b, c, &one);
+    LIST_EACH(node, next, &c->take_streams)
+    {
+        struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
+        if (r->closed || !(n == 0 || (n == 1 && one == r)))
+            continue;
+        r->closed = true;
+        list_remove(&r->wait.node);
+        if (reply_deliver(b, r, NULL, WIRE_CLOSED) != 0)
+            process_fail(b, r->line->process, "no memory to deliver to it");
+    }
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Frames to callers. Decision: a frame to a peer that is gone is no error: the death is noticed elsewhere, in its
+ * order. A PUT that goes on whole is sent as it was received: PUT and DELIVER have one layout, so only the header is
+ * written anew, and only before libzmq shares the bytes. */
+#include "broker.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
+{
+    unsigned char id[5] = {0};
+    memcpy(id + 1, &route, sizeof route);
+    int rc;
+    do
+        rc = zmq_send(b->router, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    while (rc < 0 && errno == EINTR);
+    if (rc >= 0)
+        do
+            rc = zmq_msg_send(msg, b->router, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+    if (rc < 0)
+        zmq_msg_close(msg);
+}
+
+/* Starts a frame: the header is written, *body points behind it. */
+static int begin(zmq_msg_t *msg, const struct wire_head *head, unsigned char **body)
+{
+    if (zmq_msg_init_size(msg, sizeof *head + head->length) != 0)
+        return -1;
+    unsigned char *at = zmq_msg_data(msg);
+    memcpy(at, head, sizeof *head);
+    *body = at + sizeof *head;
+    return 0;
+}
+
+static unsigned char *append(unsigned char *at, const void *bytes, size_t size)
+{
+    if (size != 0)
+        memcpy(at, bytes, size);
+    return at + size;
+}
+
+int reply_frame(struct broker *b, uint32_t route, struct wire_head head, const void *payload, const void *more,
+                size_t more_size)
+{
+    zmq_msg_t msg;
+    unsigned char *at;
+    if (begin(&msg, &head, &at) != 0)
+        return -1;
+    append(append(at, payload, head.length - more_size), more, more_size);
+    send_message(b, route, &msg);
+    return 0;
+}
+
+int reply_answer(struct broker *b, struct line *l, const struct message *m, int err, const void *payload, size_t size)
+{
+    struct wire_head head = wire_head(WIRE_ANSWER, 0, size);
+    head.seq = m->head.seq;
+    head.channel = m->head.channel;
+    head.count = (uint32_t)err;
+    if (!l->connected)
+        return 0;
+    int rc = reply_frame(b, l->route, head, payload, NULL, 0);
+    if (rc != 0)
+        process_fail(b, l->process, "no memory to answer it");
+    return rc;
+}
+
+int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
+                 const struct attached *attached, const void *value, size_t length)
+{
+    struct wire_commit commit = {.err = err};
+    if (attached != NULL && attached->channel != NULL)
+        commit.attached = attached->channel->item.key;
+    struct wire_head head = wire_head(WIRE_COMMIT, 0, sizeof commit + length);
+    head.seq = o->seq;
+    head.count = which;
+    head.channel = c != NULL ? c->item.key : 0;
+    return o->line->connected ? reply_frame(b, o->line->route, head, &commit, value, length) : 0;
+}
+
+int reply_room(struct broker *b, const struct sending *s, int err)
+{
+    struct wire_head head = wire_head(WIRE_ROOM, 0, 0);
+    head.channel = s->channel->item.key;
+    head.seq = s->committed;
+    head.count = (uint32_t)err;
+    return s->line != NULL && s->line->connected ? reply_frame(b, s->line->route, head, NULL, NULL, 0) : 0;
+}
+
+/* The block is all of its frame: sends the frame itself, whose bytes libzmq then shares with us. */
+static int forward(struct broker *b, uint32_t route, struct frame *f, struct wire_head head)
+{
+    head.length = (uint32_t)(f->size - sizeof head);
+    memcpy(frame_data(f), &head, sizeof head);
+    f->sent = true;
+    zmq_msg_t msg;
+    zmq_msg_init(&msg);
+    zmq_msg_copy(&msg, &f->msg);
+    send_message(b, route, &msg);
+    return 0;
+}
+
+int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags)
+{
+    struct wire_head head = wire_head(WIRE_DELIVER, flags, 0);
+    head.channel = r->channel->item.key;
+    head.seq = r->delivered;
+    if (!r->line->connected)
+        return 0;
+    if (block == NULL)
+        return reply_frame(b, r->line->route, head, NULL, NULL, 0);
+
+    head.flags |= block->flags;
+    head.count = block->count;
+    if (block_is_frame(block))
+        return forward(b, r->line->route, block->frame, head);
+    size_t data = block_span(block, block->bytes, block->count), lengths = (size_t)block->count * sizeof(uint32_t);
+    uint64_t attached = block->attached.channel != NULL ? block->attached.channel->item.key : 0;
+    size_t tail = attached != 0 ? sizeof attached : 0;
+    if (attached != 0)
+        head.flags |= WIRE_CHAN;
+    head.length = (uint32_t)(data + lengths + tail);
+    zmq_msg_t msg;
+    unsigned char *at;
+    if (begin(&msg, &head, &at) != 0)
+        return -1;
+    append(append(append(at, block->data, data), block->lengths, lengths), &attached, tail);
+    send_message(b, r->line->route, &msg);
+    return 0;
+}

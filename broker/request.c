@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Requests: one table from the type of a frame to what handles it. Decision: a handler answers before it lets anything
+ * else happen, and what it makes possible is done afterwards by settle(); so an answer always comes before its effects.
+ */
+#include "broker.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool good_name(const char *name, size_t length)
+{
+    return memchr(name, '\0', length) == NULL && memchr(name, '\t', length) == NULL &&
+           memchr(name, '\n', length) == NULL;
+}
+
+static void answer_channel(struct broker *b, struct line *l, const struct message *m, int err, const struct channel *c)
+{
+    struct wire_channel answer = {0};
+    if (err == 0)
+        answer = (struct wire_channel){c->item.key, c->capacity, c->max_bytes};
+    reply_answer(b, l, m, err, &answer, sizeof answer);
+}
+
+static int make(struct broker *b, struct process *p, const struct message *m, struct channel **c)
+{
+    struct wire_make w;
+    memcpy(&w, m->payload, sizeof w);
+    const char *name = (const char *)m->payload + sizeof w;
+    size_t length = m->head.length - sizeof w;
+    bool group = w.kind == WIRE_GROUP;
+    if (w.kind > WIRE_GROUP || w.policy > WIRE_CLOSE_NEVER || w.max_bytes > WIRE_MAX_VALUE)
+        return EINVAL;
+    if (!good_name(name, length) || (group && length != 0))
+        return EINVAL;
+    if (length != 0 && p != b->root)
+        return EPERM;
+    if (length != 0 && channel_named(b, name, length) != NULL)
+        return EEXIST;
+    *c = channel_new(b, &w, name, length);
+    if (*c == NULL)
+        return ENOMEM;
+    if (length == 0 && ends_give(p, *c, group ? END_RECV : END_SEND | END_RECV) != 0) {
+        channel_reap(b, *c);
+        return ENOMEM;
+    }
+    return 0;
+}
+
+static void request_make(struct broker *b, struct line *l, const struct message *m)
+{
+    struct channel *c = NULL;
+    int err = make(b, l->process, m, &c);
+    answer_channel(b, l, m, err, c);
+}
+
+static void request_open(struct broker *b, struct line *l, const struct message *m)
+{
+    uint32_t ends = m->head.count;
+    struct channel *c = channel_named(b, (const char *)m->payload, m->head.length);
+    int err = 0;
+    if (ends == 0 || ends > (END_SEND | END_RECV))
+        err = EINVAL;
+    else if (c == NULL)
+        err = ENOENT;
+    else if (!ends_allow(l->process, c, ends))
+        err = EPERM;
+    answer_channel(b, l, m, err, c);
+}
+
+static void request_drop(struct broker *b, struct line *l, const struct message *m)
+{
+    uint32_t ends = m->head.count;
+    struct channel *c = channel_find(b, m->head.channel);
+    struct process *p = l->process;
+    int err = 0;
+    if (ends == 0 || ends > (END_SEND | END_RECV))
+        err = EINVAL;
+    else if (c == NULL || (ends_of(p, c) & ends) != ends)
+        err = EBADF;
+    reply_answer(b, l, m, err, NULL, 0);
+    if (err != 0)
+        return;
+    stream_drop(b, l, c, ends);
+    ends_release(b, p, c, ends, (struct reason){0});
+    match_dropped(b, p, c);
+}
+
+static void request_close(struct broker *b, struct line *l, const struct message *m)
+{
+    struct channel *c = channel_find(b, m->head.channel);
+    int err = 0;
+    if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND))
+        err = EBADF;
+    else if (c->state != CHANNEL_OPEN)
+        err = EPIPE;
+    reply_answer(b, l, m, err, NULL, 0);
+    if (err == 0)
+        channel_close(b, c);
+}
+
+static void request_why(struct broker *b, struct line *l, const struct message *m)
+{
+    const struct channel *c = channel_find(b, m->head.channel);
+    struct wire_why why = {0};
+    if (c != NULL)
+        why = (struct wire_why){c->state != CHANNEL_OPEN, c->why.how, c->why.code};
+    reply_answer(b, l, m, c != NULL ? 0 : EBADF, &why, sizeof why);
+}
+
+static void request_add(struct broker *b, struct line *l, const struct message *m)
+{
+    struct wire_add w;
+    memcpy(&w, m->payload, sizeof w);
+    struct channel *c = channel_find(b, m->head.channel);
+    int64_t sum = 0;
+    int err = 0;
+    if (c == NULL || !ends_allow(l->process, c, END_RECV))
+        err = EBADF;
+    else if (c->kind != WIRE_GROUP || __builtin_add_overflow(c->group, w.n, &sum) || sum < 0 || sum > INT64_C(1) << 62)
+        err = EINVAL;
+    reply_answer(b, l, m, err, NULL, 0);
+    if (err != 0)
+        return;
+    c->group = sum;
+    channel_touch(b, c);
+}
+
+static void request_program(struct broker *b, struct line *l, const struct message *m)
+{
+    bool good = m->head.count != 1 && m->head.count <= INT32_MAX; /* a signal to group 1 would go to everybody */
+    if (good)
+        l->process->program = (pid_t)m->head.count;
+    reply_answer(b, l, m, good ? 0 : EINVAL, NULL, 0);
+}
+
+static void request_leave(struct broker *b, struct line *l, const struct message *m)
+{
+    reply_answer(b, l, m, 0, NULL, 0);
+    line_end(b, l, (struct reason){0});
+}
+
+static void request_bye(struct broker *b, struct line *l, const struct message *m)
+{
+    struct wire_exit w;
+    memcpy(&w, m->payload, sizeof w);
+    struct process *p = l->process;
+    if (w.how < HOW_CLEAN || w.how > HOW_DEADLINE || (w.process != 0 && w.process != p->item.key)) {
+        process_fail(b, p, "a BYE with a reason that there is not");
+        return;
+    }
+    if (p == b->root) { /* answered when all is over */
+        b->bye = true;
+        b->bye_route = l->route;
+        b->bye_seq = m->head.seq;
+    } else
+        reply_answer(b, l, m, 0, NULL, 0);
+    process_end(b, p, (struct reason){w.how, w.code});
+}
+
+static const struct {
+    request_handler *handler;
+    bool numbered; /* its seq must be new */
+    bool alone;    /* not while an offer waits */
+} requests[WIRE_TO_BROKER_END] = {
+    [WIRE_LEAVE] = {request_leave, true, false},    [WIRE_BYE] = {request_bye, true, false},
+    [WIRE_OFFER] = {match_offer, true, true},       [WIRE_WITHDRAW] = {match_withdraw, false, false},
+    [WIRE_PUT] = {sending_put, false, false},       [WIRE_TOOK] = {receiving_took, false, false},
+    [WIRE_MAKE] = {request_make, true, true},       [WIRE_OPEN] = {request_open, true, true},
+    [WIRE_DROP] = {request_drop, true, true},       [WIRE_CLOSE] = {request_close, true, true},
+    [WIRE_WHY] = {request_why, true, true},         [WIRE_STREAM] = {stream_open, true, true},
+    [WIRE_ADD] = {request_add, true, true},         [WIRE_ANNOUNCE] = {process_announce, true, true},
+    [WIRE_STARTED] = {process_started, true, true}, [WIRE_REAPED] = {process_reaped, true, true},
+    [WIRE_PROGRAM] = {request_program, true, true}, [WIRE_STAT] = {stat_answer, true, true},
+};
+
+void request_handle(struct broker *b, struct line *l, const struct message *m)
+{
+    uint8_t type = m->head.type;
+    if (requests[type].handler == NULL)
+        process_fail(b, l->process, "a second HELLO on its line");
+    else if (requests[type].numbered && m->head.seq <= l->seq)
+        process_fail(b, l->process, "a seq that is not new");
+    else if (requests[type].alone && l->offer != NULL)
+        process_fail(b, l->process, "a request while its offer waits");
+    else {
+        if (requests[type].numbered)
+            l->seq = m->head.seq;
+        requests[type].handler(b, l, m);
+    }
+}

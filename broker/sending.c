@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Sending streams. Decision: each PUT is an entry of its own in the channel's queue of senders, at the place of its
+ * arrival, as the ordinary sends that it stands for would be; so streams and offers take turns by themselves, and what
+ * a stream leaves behind when it ends simply stays there, holding a sending end of its own. */
+#include "broker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sending *sending_find(const struct line *l, const struct channel *c)
+{
+    struct item *i = table_find(&l->put_streams, c->item.key);
+    return i != NULL ? LIST_OWNER(i, struct sending, item) : NULL;
+}
+
+int sending_open(struct broker *b, struct line *l, struct channel *c, uint64_t window)
+{
+    struct sending *s = calloc(1, sizeof *s);
+    if (s == NULL || table_add(&l->put_streams, &s->item, c->item.key) != 0) {
+        free(s);
+        return ENOMEM;
+    }
+    s->line = l;
+    s->channel = c;
+    s->window = window;
+    list_push(&l->puts, &s->on_line);
+    list_push(&c->put_streams, &s->on_channel);
+    list_init(&s->to_say);
+    c->refused = false; /* if it is closed, this one has not been told */
+    channel_touch(b, c);
+    return 0;
+}
+
+static void detach(struct sending *s)
+{
+    if (s->line != NULL)
+        table_remove(&s->line->put_streams, &s->item);
+    s->line = NULL;
+    list_remove(&s->on_line);
+}
+
+/* The end of a stream that nobody waits for. */
+static void finish(struct broker *b, struct sending *s)
+{
+    detach(s);
+    list_remove(&s->on_channel);
+    list_remove(&s->to_say);
+    if (s->holds)
+        hold_release(b, s->channel, END_SEND, s->reason);
+    channel_touch(b, s->channel);
+    free(s);
+}
+
+static void hold_on(struct sending *s, struct reason why)
+{
+    if (s->holds || s->waiting == 0 || (ends_of(s->line->process, s->channel) & END_SEND) == 0)
+        return;
+    hold_take(s->channel, END_SEND);
+    s->holds = true;
+    s->reason = why;
+}
+
+void sending_detach(struct broker *b, struct sending *s, struct reason why)
+{
+    hold_on(s, why);
+    detach(s);
+    if (s->waiting == 0)
+        finish(b, s);
+}
+
+static void say(struct broker *b, struct sending *s, int err)
+{
+    s->outstanding -= s->unsaid;
+    s->unsaid = 0;
+    if (reply_room(b, s, err) != 0)
+        process_fail(b, s->line->process, "no memory to answer it");
+}
+
+void sending_drop(struct broker *b, struct sending *s)
+{
+    hold_on(s, (struct reason){0});
+    s->dropped = true;
+    if (s->waiting != 0)
+        return;
+    say(b, s, EPIPE);
+    finish(b, s);
+}
+
+/* Reads and checks the block of a PUT. Returns what is wrong with it, or NULL. */
+static const char *read_block(const struct message *m, const struct sending *s, uint64_t *bytes, uint64_t *cost)
+{
+    int64_t data = wire_block_data(&m->head, m->payload);
+    if (data < 0 || m->head.count == 0)
+        return "the block of a PUT does not add up";
+    uint32_t gap = (m->head.flags & WIRE_GAP) != 0, longest = 0, empty = 0;
+    for (uint32_t i = 0; i < m->head.count; i++) {
+        uint32_t length = wire_block_length(m->payload, (size_t)data, i);
+        longest = length > longest ? length : longest;
+        empty += length + gap == 0;
+    }
+    if (longest > s->channel->max_bytes)
+        return "a PUT of a value over max_bytes";
+    *bytes = (uint64_t)data - (uint64_t)gap * m->head.count;
+    *cost = (uint64_t)data + empty;
+    bool alone = s->outstanding == 0 && m->head.count == 1;
+    if (!alone && (*cost > s->window || s->outstanding > s->window - *cost))
+        return "a PUT beyond the window";
+    return m->head.seq == s->put ? NULL : "a PUT out of order";
+}
+
+void sending_put(struct broker *b, struct line *l, const struct message *m)
+{
+    struct channel *c = channel_find(b, m->head.channel);
+    struct sending *s = c != NULL ? sending_find(l, c) : NULL;
+    if (s == NULL || s->dropped || s->refused) {
+        b->bad += s == NULL; /* not so if it crossed what ended the stream, which was said */
+        return;
+    }
+    uint64_t bytes, cost;
+    const char *fault = read_block(m, s, &bytes, &cost);
+    if (fault != NULL) {
+        process_fail(b, l->process, fault);
+        return;
+    }
+    struct frame *f = frame_keep(m->msg);
+    const unsigned char *data = f != NULL ? frame_data(f) + sizeof m->head : NULL;
+    struct block *block = NULL;
+    if (f != NULL)
+        block = block_new(f, data, data + m->head.length - (size_t)m->head.count * sizeof(uint32_t), m->head.count,
+                          m->head.flags);
+    frame_release(f);
+    if (block == NULL) {
+        process_fail(b, l->process, "no memory for what it put");
+        return;
+    }
+    block->bytes = bytes;
+    block->cost = cost;
+    block->stream = s;
+    if (s->waiting == 0)
+        s->since = b->now;
+    s->put += block->count;
+    s->waiting += block->count;
+    s->outstanding += cost;
+    list_push(&c->sending, &block->wait.node);
+    channel_touch(b, c);
+}
+
+void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost)
+{
+    s->committed += n;
+    s->waiting -= n;
+    s->unsaid += cost;
+    if (list_empty(&s->to_say))
+        list_push(&b->rooms, &s->to_say);
+}
+
+bool sending_admit(struct broker *b, struct channel *c, struct block *block)
+{
+    uint64_t bytes, cost, space = c->max_bytes > c->bytes ? c->max_bytes - c->bytes : 0;
+    uint64_t places = c->capacity > c->values ? c->capacity - c->values : 0;
+    uint32_t n = block_fit(block, c->values == 0, places, space, UINT64_MAX, &bytes, &cost);
+    if (n == 0)
+        return false;
+    struct sending *s = block->stream;
+    struct block *tail = list_empty(&c->buffer) ? NULL : LIST_OWNER(c->buffer.prev, struct block, wait.node);
+    bool whole = n == block->count;
+    if (tail != NULL && tail->order + tail->count == c->order && block_extend(tail, block, n, bytes, cost)) {
+        c->order += n;
+        c->values += n;
+        c->bytes += bytes;
+        if (whole)
+            block_free(block);
+        else
+            block_advance(block, n, bytes, cost);
+    } else {
+        struct block *front = whole ? block : block_split(block, n, bytes, cost);
+        if (front == NULL) {
+            if (s->line != NULL)
+                process_fail(b, s->line->process, "no memory to split what it put");
+            return false;
+        }
+        list_remove(&front->wait.node);
+        front->stream = NULL;
+        channel_push(c, front);
+    }
+    sending_committed(b, s, n, cost);
+    return true;
+}
+
+void sending_refuse(struct broker *b, struct channel *c)
+{
+    LIST_EACH(node, next, &c->sending)
+    {
+        if (LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
+            continue;
+        struct block *block = LIST_OWNER(node, struct block, wait.node);
+        block->stream->waiting -= block->count;
+        block_free(block);
+    }
+    LIST_EACH(node, next, &c->put_streams)
+    {
+        struct sending *s = LIST_OWNER(node, struct sending, on_channel);
+        if (!s->refused)
+            say(b, s, EPIPE);
+        s->refused = true;
+        if (s->line == NULL || s->dropped)
+            finish(b, s);
+    }
+}
+
+void sending_say(struct broker *b)
+{
+    for (struct list *node; (node = list_first(&b->rooms)) != NULL;) {
+        struct sending *s = LIST_OWNER(node, struct sending, to_say);
+        list_remove(&s->to_say);
+        if (s->waiting != 0 && (s->line == NULL || s->unsaid < s->window / 4))
+            continue;
+        bool over = s->waiting == 0 && (s->line == NULL || s->dropped);
+        if (s->line != NULL && !s->refused)
+            say(b, s, over ? EPIPE : 0);
+        if (over)
+            finish(b, s);
+    }
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* STAT: the state of the run as text, section 8 of docs/protocol.md. Decision: it is made afresh from the state each
+ * time it is asked for, and costs nothing while nobody asks. */
+#include "broker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *or_dash(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? text : "-";
+}
+
+/* Adds "recv NAME" to the list of waits; *n counts them, *since becomes the earliest. */
+static void print_wait(FILE *out, const char *verb, const struct channel *c, int64_t at, unsigned *n, int64_t *since)
+{
+    fprintf(out, "%s%s %s", *n == 0 ? "" : ",", verb, or_dash(c->name));
+    if (*n == 0 || at < *since)
+        *since = at;
+    ++*n;
+}
+
+static void print_line_waits(FILE *out, const struct line *l, unsigned *n, int64_t *since)
+{
+    const struct offer *o = l->offer;
+    for (uint32_t i = 0; o != NULL && i < o->count; i++)
+        if (o->cases[i].channel != NULL)
+            print_wait(out, o->cases[i].op == WIRE_OP_SEND ? "send" : "recv", o->cases[i].channel, o->since, n, since);
+    for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
+        const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
+        if (r->hungry)
+            print_wait(out, "recv", r->channel, r->since, n, since);
+    }
+    for (const struct list *node = l->puts.next; node != &l->puts; node = node->next) {
+        const struct sending *s = LIST_OWNER(node, struct sending, on_line);
+        if (s->waiting != 0)
+            print_wait(out, "send", s->channel, s->since, n, since);
+    }
+}
+
+static void print_process(FILE *out, const struct process *p)
+{
+    static const char *const states[] = {[PROCESS_ANNOUNCED] = "announced",
+                                         [PROCESS_STARTED] = "started",
+                                         [PROCESS_ATTACHED] = "attached",
+                                         [PROCESS_ENDED] = "ended"};
+    char *waits = NULL;
+    size_t size;
+    FILE *list = open_memstream(&waits, &size);
+    if (list == NULL)
+        return;
+    unsigned n = 0, idle = 0;
+    int64_t since = p->since;
+    for (const struct list *node = p->lines.next; node != &p->lines; node = node->next) {
+        unsigned before = n;
+        print_line_waits(list, LIST_OWNER(node, struct line, node), &n, &since);
+        idle += n == before;
+    }
+    if (fclose(list) == 0) {
+        const char *state = n != 0 && idle == 0 ? "waiting" : states[p->state];
+        fprintf(out, "process\t%" PRIu64 "\t%s\t%" PRIu32 "\t%d\t%d\t%s\t%s\t%" PRId64 "\n", p->item.key,
+                or_dash(p->name), p->replica, (int)p->pid, (int)p->program, state, or_dash(waits), since);
+    }
+    free(waits);
+}
+
+static void print_channel(FILE *out, const struct channel *c)
+{
+    static const char *const states[] = {
+        [CHANNEL_OPEN] = "open", [CHANNEL_CLOSED] = "closed", [CHANNEL_BROKEN] = "broken"};
+    fprintf(out, "channel\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64, c->item.key,
+            or_dash(c->name), c->capacity, c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values, c->bytes,
+            c->max_bytes, c->senders);
+    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64 "\n", c->receivers, c->order,
+            c->received, states[c->state], c->why.how, c->why.code, c->lost);
+}
+
+/* Channels in order of their numbers, as the processes are. */
+static int by_number(const void *a, const void *b)
+{
+    const struct channel *const *x = a, *const *y = b;
+    return ((*x)->item.key > (*y)->item.key) - ((*x)->item.key < (*y)->item.key);
+}
+
+static int print_channels(FILE *out, const struct broker *b)
+{
+    const struct channel **all = malloc((b->channels.count + 1) * sizeof *all);
+    size_t n = 0;
+    if (all == NULL)
+        return ENOMEM;
+    for (size_t i = 0; i < b->channels.size; i++)
+        for (struct item *it = b->channels.slots[i]; it != NULL; it = it->next)
+            all[n++] = LIST_OWNER(it, struct channel, item);
+    qsort((void *)all, n, sizeof *all, by_number);
+    for (size_t i = 0; i < n; i++)
+        print_channel(out, all[i]);
+    free((void *)all);
+    return 0;
+}
+
+void stat_answer(struct broker *b, struct line *l, const struct message *m)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    int err = ENOMEM;
+    if (out != NULL) {
+        fprintf(out, "run\t%s\t%s\t%d\t%d\t%" PRId64 "\n", or_dash(b->info.name), or_dash(b->info.file),
+                (int)b->info.root, (int)b->info.broker, b->info.started);
+        for (const struct list *node = b->all.next; node != &b->all; node = node->next)
+            print_process(out, LIST_OWNER(node, struct process, all));
+        err = print_channels(out, b);
+        if (fclose(out) != 0)
+            err = ENOMEM;
+    }
+    reply_answer(b, l, m, err, text, err == 0 ? size : 0);
+    free(text);
+}
