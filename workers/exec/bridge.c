@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The machine of the supervisor. The order of an end: the program ends; its descriptors are read to their end, as a
+ * shell would, for as long as anything it left behind lives; what is then left is killed; the threads send what is to
+ * be sent, and flush; only then the broker is told BYE, with which the ends of channels go. */
+#include "bridge.h"
+
+#include "block.h"
+#include "ending.h"
+#include "run.h"
+#include "wiring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SWEEP_MS 5000 /* for killed processes to die; longer takes only who is stuck in the kernel */
+
+enum state {
+    RUNNING,   /* the program lives */
+    LINGERING, /* it has ended; what it left behind may still write */
+    DYING,     /* it was killed; what it wrote still counts */
+    ABORTING,  /* it was killed, and nothing counts any more */
+    FLUSHING,  /* nothing of it is left; the threads finish */
+    DONE,
+    NSTATES
+};
+
+enum event {
+    EXIT,  /* the program has ended */
+    DRY,   /* every output has been read to its end */
+    ALONE, /* no descendant is left */
+    CUT,   /* a channel of it was cut short */
+    BAD,   /* its output can't be sent, or the bridge can't go on */
+    TERM,
+    KILL,  /* INT, or a second TERM */
+    TIMER, /* the grace period is over */
+    ENDED, /* every thread has ended */
+    GONE,  /* the broker */
+    NEVENTS
+};
+
+struct bridge {
+    const struct options *o;
+    struct wiring w;
+    struct program program;
+    struct facts facts;
+    enum state state;
+    int signals;    /* signalfd */
+    csp_time timer; /* CSP_FOREVER: not set */
+    size_t dry, ended;
+    bool told; /* the program's end, to the machine */
+    bool termed, gone;
+};
+
+/* ---- actions ---------------------------------------------------------------------------------------------------- */
+
+static void set_timer(struct bridge *b)
+{
+    b->timer = csp_in(b->o->grace);
+}
+
+static void pass_term(struct bridge *b)
+{
+    b->facts.drained = true;
+    set_timer(b);
+    program_signal(&b->program, SIGTERM);
+}
+
+static void kill_program(struct bridge *b)
+{
+    program_signal(&b->program, SIGKILL);
+}
+
+static void sweep(struct bridge *b)
+{
+    const struct facts *f = &b->facts;
+    if (program_sweep(&b->program, SWEEP_MS) != 0)
+        fprintf(stderr, "exec: %s: a process of it does not die: look for state D in ps\n", b->o->label);
+    b->facts.status = b->program.status;
+    wiring_halt(&b->w, WIFEXITED(f->status) && !(f->late && f->cause != CAUSE_NONE));
+}
+
+/* ---- the machine ------------------------------------------------------------------------------------------------ */
+
+struct step {
+    void (*act)(struct bridge *b);
+    enum state next;
+};
+
+/* What is not here changes nothing: {NULL, RUNNING}, for no step without an action leads to RUNNING. */
+static const struct step steps[NSTATES][NEVENTS] = {
+    [RUNNING] = {[EXIT] = {NULL, LINGERING},
+                 [CUT] = {kill_program, DYING},
+                 [BAD] = {kill_program, DYING},
+                 [TERM] = {pass_term, RUNNING},
+                 [KILL] = {kill_program, ABORTING},
+                 [TIMER] = {kill_program, DYING},
+                 [GONE] = {sweep, DONE}},
+    [LINGERING] = {[DRY] = {sweep, FLUSHING},
+                   [ALONE] = {sweep, FLUSHING},
+                   [CUT] = {sweep, FLUSHING},
+                   [BAD] = {sweep, FLUSHING},
+                   [TERM] = {pass_term, LINGERING},
+                   [KILL] = {sweep, DONE},
+                   [TIMER] = {sweep, FLUSHING},
+                   [GONE] = {sweep, DONE}},
+    [DYING] = {[EXIT] = {sweep, FLUSHING}, [KILL] = {NULL, ABORTING}, [GONE] = {sweep, DONE}},
+    [ABORTING] = {[EXIT] = {sweep, DONE}, [GONE] = {sweep, DONE}},
+    [FLUSHING] = {[ENDED] = {NULL, DONE},
+                  [BAD] = {NULL, FLUSHING},
+                  [TERM] = {set_timer, FLUSHING},
+                  [KILL] = {NULL, DONE},
+                  [TIMER] = {NULL, DONE},
+                  [GONE] = {NULL, DONE}},
+};
+
+static bool fire(struct bridge *b, enum event e)
+{
+    const struct step *s = &steps[b->state][e];
+    if (s->act == NULL && s->next == RUNNING)
+        return false;
+    if (s->act != NULL)
+        s->act(b);
+    b->state = s->next;
+    return true;
+}
+
+/* An event that is a cause of the end: the first one that the machine takes is the one that is told. */
+static void fire_cause(struct bridge *b, enum event e, enum cause cause, const char *why)
+{
+    struct facts before = b->facts;
+    if (before.cause == CAUSE_NONE) {
+        b->facts.cause = cause;
+        b->facts.late = b->told;
+        snprintf(b->facts.why, sizeof b->facts.why, "%s", why);
+    }
+    if (!fire(b, e))
+        b->facts = before;
+}
+
+/* ---- what happens ----------------------------------------------------------------------------------------------- */
+
+static void take_notice(struct bridge *b, const struct notice *n)
+{
+    switch (n->kind) {
+    case NOTICE_DRY:
+        b->dry++;
+        break;
+    case NOTICE_GONE:
+        b->facts.unheard = b->facts.unheard || !b->told;
+        break;
+    case NOTICE_CUT:
+        fire_cause(b, CUT, CAUSE_CUT, n->text);
+        break;
+    case NOTICE_BAD:
+        fire_cause(b, BAD, CAUSE_BAD, n->text);
+        break;
+    case NOTICE_FAULT:
+        b->gone = b->gone || n->code == ENOTCONN;
+        fire_cause(b, b->gone ? GONE : BAD, CAUSE_FAULT, n->text);
+        break;
+    case NOTICE_ENDED:
+        b->ended++;
+        break;
+    }
+}
+
+static void take_notices(struct bridge *b)
+{
+    struct notice n;
+    while (read(b->w.notices, &n, sizeof n) == (ssize_t)sizeof n)
+        take_notice(b, &n);
+}
+
+/* That its receivers had gone was said before the program could die of it: so it is heard before the death. */
+static void reap(struct bridge *b)
+{
+    bool alone = program_reap(&b->program) != 0;
+    if (b->program.ended && !b->told) {
+        take_notices(b);
+        b->told = true;
+        b->facts.status = b->program.status;
+        fire(b, EXIT);
+    }
+    if (alone)
+        fire(b, ALONE);
+}
+
+static void take_signals(struct bridge *b)
+{
+    struct signalfd_siginfo s;
+    while (read(b->signals, &s, sizeof s) == (ssize_t)sizeof s) {
+        if (s.ssi_signo == SIGCHLD) {
+            reap(b);
+        } else if (s.ssi_signo == SIGTERM && !b->termed) {
+            b->termed = true;
+            fire(b, TERM);
+        } else {
+            fire_cause(b, KILL, CAUSE_NOW, s.ssi_signo == SIGTERM ? "killed by a second TERM" : "killed by INT");
+        }
+    }
+}
+
+static void take_timer(struct bridge *b)
+{
+    char why[80];
+    if (b->timer == CSP_FOREVER || csp_now() < b->timer)
+        return;
+    b->timer = CSP_FOREVER;
+    snprintf(why, sizeof why, "killed because it did not end within %lld ms after TERM", (long long)b->o->grace);
+    fire_cause(b, TIMER, CAUSE_GRACE, why);
+}
+
+static int wait_ms(const struct bridge *b)
+{
+    if (b->timer == CSP_FOREVER)
+        return -1;
+    int64_t left = b->timer - csp_now();
+    return left <= 0 ? 0 : (int)(left / 1000000 + 1);
+}
+
+static void supervise(struct bridge *b)
+{
+    while (b->state != DONE) {
+        struct pollfd p[] = {{.fd = b->w.notices, .events = POLLIN},
+                             {.fd = b->signals, .events = POLLIN},
+                             {.fd = csp__broker(), .events = POLLIN}};
+        (void)poll(p, 3, wait_ms(b));
+        if (p[2].revents != 0) {
+            b->gone = true;
+            fire(b, GONE);
+        }
+        take_notices(b);
+        take_signals(b);
+        take_timer(b);
+        if (b->dry == wiring_readers(&b->w))
+            fire(b, DRY);
+        if (b->ended == b->w.nthreads)
+            fire(b, ENDED);
+    }
+}
+
+/* ---- the begin and the end -------------------------------------------------------------------------------------- */
+
+static void report_error(const struct options *o, int error, const char *what, const char *why, const char *hint)
+{
+    if (o->report >= 0)
+        dprintf(o->report, "error %d %s: %s%s\n", error, what, why, hint);
+    else
+        fprintf(stderr, "exec: %s: %s: %s%s\n", o->label, what, why, hint);
+}
+
+/* The run was joined and the program not started: its ends go with this status. */
+static int fail(const struct options *o, int error, const char *what, const char *why, const char *hint, int status)
+{
+    report_error(o, error, what, why, hint);
+    (void)csp__bye((csp_exit){CSP_CODE, status});
+    (void)csp_term();
+    return status;
+}
+
+static int fail_pipes(const struct options *o, int error)
+{
+    const char *hint = error == EMFILE || error == ENFILE ? ": raise the limit of open files (ulimit -n)" : "";
+    return fail(o, error, "cannot make its pipes", strerror(error), hint, EX_OSERR);
+}
+
+static int fail_exec(const struct options *o, int error)
+{
+    const char *hint = error == ENOENT   ? ": install it, or correct its name or PATH (or a script's #! line)"
+                       : error == EACCES ? ": make it executable (chmod +x)"
+                                         : "";
+    return fail(o, error, o->argv[0], strerror(error), hint, error == ENOENT ? 127 : 126);
+}
+
+static int broker_gone(const struct bridge *b)
+{
+    fprintf(stderr, "exec: %s: the broker is gone: the run has ended, or has failed: see its first message\n",
+            b->o->label);
+    if (b->o->report >= 0)
+        dprintf(b->o->report, "ended code %d 0 the broker is gone\n", EX_UNAVAILABLE);
+    _exit(EX_UNAVAILABLE);
+}
+
+/* Everybody is told. A thread that is stuck in a call when all was given up is left to the end of the process. */
+static int finish(struct bridge *b)
+{
+    bool stuck = b->ended < b->w.nthreads;
+    if (b->gone)
+        return broker_gone(b);
+    b->facts.abandoned = stuck;
+    if (!stuck)
+        wiring_join(&b->w);
+    struct ending e = ending_of(&b->facts);
+    uint64_t lost = stuck || e.how == CSP_CLEAN ? 0 : wiring_lost(&b->w);
+    if (b->o->report >= 0)
+        dprintf(b->o->report, "ended %s %d %llu %s\n", ending_how(e.how), e.code, (unsigned long long)lost, e.why);
+    else if (lost != 0)
+        fprintf(stderr, "exec: %s: %s: up to %llu values lost\n", b->o->label, e.why, (unsigned long long)lost);
+    else if (e.how != CSP_CLEAN && b->facts.cause != CAUSE_NONE)
+        fprintf(stderr, "exec: %s: %s\n", b->o->label, e.why);
+    (void)csp__program(0);
+    (void)csp__bye(e.bye);
+    if (stuck)
+        _exit(e.exit_status);
+    (void)csp_term();
+    wiring_free(&b->w);
+    close(b->signals);
+    return e.exit_status;
+}
+
+static const sigset_t *bridge_set(void)
+{
+    static sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return &set;
+}
+
+void bridge_signals(void)
+{
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_BLOCK, bridge_set(), NULL);
+}
+
+static int run_program(struct bridge *b)
+{
+    const struct options *o = b->o;
+    int error = program_start(&b->program, o->argv, b->w.plugs, b->w.nplugs) != 0 ? errno : 0;
+    wiring_unplug(&b->w);
+    if (error != 0) {
+        wiring_free(&b->w);
+        return fail_exec(o, error);
+    }
+    if (o->report >= 0)
+        dprintf(o->report, "started %d\n", (int)b->program.pid);
+    if (csp__program(b->program.own_group ? b->program.pid : 0) != 0 && errno == ENOTCONN) {
+        b->gone = true;
+        fire(b, GONE);
+    } else if (wiring_start(&b->w) != 0) {
+        fire_cause(b, BAD, CAUSE_FAULT, "cannot start its threads");
+    }
+    supervise(b);
+    return finish(b);
+}
+
+int bridge_run(struct options *o)
+{
+    struct bridge b = {.o = o, .timer = CSP_FOREVER, .facts = {.cause = CAUSE_NONE}};
+    const char *what = NULL;
+    memcpy(b.facts.success, o->success, sizeof o->success);
+    if (csp_init() != 0) {
+        report_error(o, errno, "cannot join the run", csp_errmsg(), "");
+        return EX_UNAVAILABLE;
+    }
+    unsetenv("CSP_TICKET");
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (o->report >= 0)
+        (void)fcntl(o->report, F_SETFD, FD_CLOEXEC);
+    if (wiring_open(&b.w, o, &what) != 0)
+        return fail(o, errno, what, csp_errmsg(), "", EX_CONFIG);
+    b.signals = signalfd(-1, bridge_set(), SFD_CLOEXEC | SFD_NONBLOCK);
+    if (b.signals < 0 || wiring_pipes(&b.w) != 0) {
+        int error = errno;
+        wiring_free(&b.w);
+        return fail_pipes(o, error);
+    }
+    return run_program(&b);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The loop of an outlet: read what is there, send what is complete. Ends of channels are not given up here: they go
+ * with the process, since only when the program has ended is it known whether it ended well. */
+#include "outlet.h"
+
+#include "inlet.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_streams(struct outlet *out)
+{
+    size_t least = SIZE_MAX;
+    out->alive = out->port->n;
+    for (size_t i = 0; i < out->port->n; i++) {
+        csp_chan c = out->port->chans[i];
+        size_t limit;
+        if ((csp_stream(c, CSP_SEND, EXEC_WINDOW) != 0 && errno != EINVAL) || (limit = csp__max_bytes(c)) == 0) {
+            notice_fault(out->joint, "send to", out->port->names[i]);
+            return -1;
+        }
+        if (limit < least) {
+            least = limit;
+            out->narrow = i;
+        }
+    }
+    out->gone = calloc(out->port->n + 1, sizeof *out->gone);
+    if (out->gone == NULL || splitter_init(&out->splitter, out->port->framing, least) != 0) {
+        notice_post(out->joint, NOTICE_FAULT, ENOMEM, "no memory for descriptor %d", out->port->fd);
+        return -1;
+    }
+    return 0;
+}
+
+/* All receivers have gone. Said first, then done: the program may die of it. */
+static void broken(struct outlet *out, size_t i)
+{
+    csp_exit why = {CSP_CLEAN, 0};
+    char text[64];
+    const char *name = out->port->names[i];
+    (void)csp_why(out->port->chans[i], &why);
+    if (why.how == CSP_CLEAN)
+        notice_post(out->joint, NOTICE_GONE, 0, "the receivers of %s ended", name);
+    else
+        notice_post(out->joint, NOTICE_CUT, 0, "its output channel %s was cut: %s", name,
+                    inlet_reason(why, text, sizeof text));
+    close(out->fd);
+    out->fd = -1;
+}
+
+/* One block to all that still have receivers. 0, or -1 where nothing more can be sent. */
+static int send_block(struct outlet *out, const csp__block *b)
+{
+    for (size_t i = 0; i < out->port->n; i++) {
+        if (out->gone[i] || csp__put_block(out->port->chans[i], b, CSP_FOREVER) == 0)
+            continue;
+        if (errno != EPIPE) {
+            notice_fault(out->joint, "send to", out->port->names[i]);
+            return -1;
+        }
+        out->gone[i] = true;
+        if (--out->alive == 0) {
+            broken(out, i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int send_complete(struct outlet *out)
+{
+    csp__block b;
+    if (splitter_block(&out->splitter, &b) != 0 && send_block(out, &b) != 0)
+        return -1;
+    splitter_sent(&out->splitter);
+    return 0;
+}
+
+int outlet_read(int fd, struct splitter *s)
+{
+    size_t room;
+    char *at = splitter_space(s, &room);
+    if (at == NULL)
+        return -1;
+    ssize_t n = room != 0 ? read(fd, at, room) : -1;
+    if (room == 0)
+        errno = EAGAIN;
+    if (n <= 0)
+        return (int)n;
+    return splitter_added(s, (size_t)n) != 0 ? -1 : 1;
+}
+
+/* The program wrote what can't be a value, or the bridge has no memory for it. */
+static void bad(struct outlet *out, int error)
+{
+    const struct port *p = out->port;
+    unsigned long long record, offset;
+    uint64_t at[2];
+    splitter_place(&out->splitter, &at[0], &at[1]);
+    record = at[0];
+    offset = at[1];
+    if (error == EMSGSIZE)
+        notice_post(out->joint, NOTICE_BAD, error,
+                    "record %llu at byte %llu is larger than max_bytes %zu of channel %s", record, offset,
+                    out->splitter.limit, p->names[out->narrow]);
+    else if (error == EBADMSG)
+        notice_post(out->joint, NOTICE_BAD, error, "record %llu at byte %llu for channel %s is cut short", record,
+                    offset, p->names[0]);
+    else
+        notice_post(out->joint, NOTICE_FAULT, error, "cannot read descriptor %d of the program at byte %llu: %s", p->fd,
+                    offset, strerror(error));
+}
+
+/* Until the end of file, or what is to be taken for it: 1. 0: nothing more is to be sent. */
+static int read_all(struct outlet *out)
+{
+    for (;;) {
+        int got = outlet_read(out->fd, &out->splitter), error = errno;
+        if (got > 0 || (got < 0 && error == EINTR))
+            continue;
+        bool waiting = out->splitter.count != 0;
+        if (waiting && send_complete(out) != 0)
+            return 0;
+        if (got == 0)
+            return 1;
+        if (error != EAGAIN) {
+            bad(out, error);
+            return 0;
+        }
+        if (!waiting && joint_wait(out->joint, out->fd, POLLIN) == 0)
+            return 1;
+    }
+}
+
+/* The value that was begun, once it is known how the program ended. */
+static void send_rest(struct outlet *out)
+{
+    csp__block b;
+    (void)joint_wait(out->joint, -1, 0);
+    if (!atomic_load(&out->joint->complete))
+        return;
+    int left = splitter_end(&out->splitter, &b);
+    if (left > 0)
+        (void)send_block(out, &b);
+    else if (left < 0)
+        bad(out, errno);
+}
+
+static void flush(const struct outlet *out)
+{
+    for (size_t i = 0; i < out->port->n; i++)
+        if (!out->gone[i] && csp_flush(out->port->chans[i], CSP_FOREVER) != 0 && errno != EPIPE && errno != EINVAL)
+            notice_fault(out->joint, "send to", out->port->names[i]);
+}
+
+void *outlet_run(void *arg)
+{
+    struct outlet *out = arg;
+    if (open_streams(out) == 0) {
+        int dry = read_all(out);
+        notice_post(out->joint, NOTICE_DRY, 0, "%s", "");
+        if (dry != 0)
+            send_rest(out);
+        flush(out);
+    }
+    notice_post(out->joint, NOTICE_ENDED, 0, "%s", "");
+    return NULL;
+}
+
+void outlet_free(struct outlet *out)
+{
+    free(out->gone);
+    splitter_free(&out->splitter);
+    if (out->fd >= 0)
+        close(out->fd);
+    out->fd = -1;
+}

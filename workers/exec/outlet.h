@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One descriptor of the program -> channels. Decision: one thread an output descriptor; a block goes out as soon as the
+ * pipe has no more, so a slow program's lines do not wait, and a fast one's go by the hundred thousand bytes. Each
+ * block goes to every channel in turn: the slowest one sets the pace.
+ *
+ * When all receivers have gone the pipe is closed, and the program gets SIGPIPE at its next write, as in a shell. What
+ * follows the last complete value is sent only if the program ended by itself: what a killed one had begun is no value.
+ */
+#ifndef EXEC_OUTLET_H
+#define EXEC_OUTLET_H
+
+#include "notice.h"
+#include "options.h"
+#include "splitter.h"
+
+struct outlet {
+    const struct port *port;
+    const struct joint *joint;
+    int fd;        /* the pipe's end for reading, O_NONBLOCK */
+    bool *gone;    /* by channel: nobody receives */
+    size_t alive;  /* channels that are not gone */
+    size_t narrow; /* the channel with the least max_bytes */
+    struct splitter splitter;
+};
+
+/* The thread; arg is the outlet. */
+void *outlet_run(void *arg);
+
+void outlet_free(struct outlet *out);
+
+/* Reads once into the splitter. 1; 0 at the end of file; -1 with errno: EAGAIN, or those of read(2) and splitter_added.
+ */
+int outlet_read(int fd, struct splitter *s);
+
+#endif
