@@ -217,9 +217,10 @@ static bool serve(struct broker *b, struct channel *c)
         if (w->kind == WAITER_STREAM) {
             if (!receiving_serve(b, c, LIST_OWNER(w, struct receiving, wait)))
                 return any;
-        } else if (c->values != 0)
-            take_front(b, offer_of(w, &which), which);
-        else
+        } else if (c->values != 0) {
+            struct offer *o = offer_of(w, &which);
+            take_front(b, o, which);
+        } else
             return any;
     }
     return any;
