@@ -16,7 +16,9 @@ csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *na
     struct csp__line *line = csp__line("announce");
     if (line == NULL)
         return -1;
-    size_t name_len = name != NULL ? strlen(name) : 0;
+    if (name == NULL)
+        name = "";
+    size_t name_len = strlen(name);
     if (name_len > WIRE_MAX_NAME)
         return csp__failf(EINVAL, "announce: a process's name has at most %d bytes", WIRE_MAX_NAME);
     char *rest = malloc(n * sizeof(struct wire_ends) + name_len + 1);
@@ -26,8 +28,7 @@ csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *na
         struct wire_ends ends = {.channel = grants[i].chan, .ends = (uint32_t)grants[i].ends};
         memcpy(rest + i * sizeof ends, &ends, sizeof ends);
     }
-    if (name_len != 0)
-        memcpy(rest + n * sizeof(struct wire_ends), name, name_len);
+    memcpy(rest + n * sizeof(struct wire_ends), name, name_len + 1);
     struct wire_announce body = {.replica = replica, .success = {1}};
     if (success != NULL)
         memcpy(body.success, success, sizeof body.success);

@@ -5,12 +5,12 @@
 
 csp_case csp_on_send(csp_chan c, const void *p, size_t len)
 {
-    return (csp_case){.op = CSP__OP_SEND, .chan = c, .buf = (void *)(uintptr_t)p, .len = len};
+    return (csp_case){.op = CSP__OP_SEND, .chan = c, .buf = (void *)p, .len = len};
 }
 
 csp_case csp_on_send_msg(csp_chan c, const csp_msg *m)
 {
-    return (csp_case){.op = CSP__OP_SEND_MSG, .chan = c, .buf = (void *)(uintptr_t)m};
+    return (csp_case){.op = CSP__OP_SEND_MSG, .chan = c, .buf = (void *)m};
 }
 
 csp_case csp_on_recv(csp_chan c, void *p, size_t cap)

@@ -98,7 +98,7 @@ static ssize_t read_report(int fd, char *line, size_t size)
 
 static int judge(int fd, const char *program)
 {
-    char line[512];
+    char line[512] = "";
     ssize_t len = read_report(fd, line, sizeof line);
     if (len < 0)
         return csp__failf(errno, "the broker %s did not say that it is ready: %s", program, strerrordesc_np(errno));
