@@ -11,6 +11,7 @@
  *
  *     static int producer(void *arg)
  *     {
+ *         (void)arg;
  *         for (long i = 0; i < 5; i++) {
  *             long n = i * i;
  *             if (csp_send(squares, &n, sizeof n, CSP_FOREVER) != 0)

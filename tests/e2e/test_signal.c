@@ -43,7 +43,7 @@ TEST(a_second_ctrl_c_kills_what_ignores_the_first)
     struct running r = start("exec cspctl run %s", in_scratch("d.yaml"));
     wait_for_output(&r, 1, "ready");
     kill(r.pid, SIGINT);
-    wait_for_output(&r, 1, "again"); /* cspctl says that a second one kills */
+    wait_for_output(&r, 1, "once more to kill");
     kill(r.pid, SIGINT);
     struct outcome o = finish(&r);
     assert_status(&o, 130);
