@@ -17,7 +17,7 @@ TEST(every_broken_file_gets_just_the_expected_words)
 
 TEST(run_refuses_what_check_refuses_in_the_same_words)
 {
-    struct outcome o = sh("for f in tests/broken/*.yaml; do [ -e ${f%.yaml}.args ] && continue;"
+    struct outcome o = sh("for f in tests/broken/*.yaml; do [ -e ${f%%.yaml}.args ] && continue;"
                           "  cspctl check $f 2>%s; a=$?; cspctl run $f 2>%s; b=$?;"
                           "  [ $a = 78 ] && [ $b = 78 ] && cmp %s %s || { echo $f: $a and $b; exit 1; };"
                           " done",
