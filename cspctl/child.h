@@ -60,8 +60,9 @@ int child_start(struct child *c, const struct stage *stage);
 /* Starts argv as a child that belongs to no process of the file, with our stdout. Returns 0, or -1 with errno. */
 int child_start_call(struct child *c, const struct stage *stage, char **argv);
 
-/* Reads what the bridge reports, as much as there is; closes the descriptor at its end. */
-void child_read_report(struct child *c);
+/* Reads what the bridge reports, as much as there is; at its end closes it and takes it out of this epoll set. */
+void child_read_report(struct child *c, int epoll);
+void child_close_report(struct child *c, int epoll);
 
 /* One line of a report. */
 void child_report_line(struct child *c, char *line);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 static int run(int argc, char **argv);
 
@@ -64,6 +65,21 @@ static int64_t lasting(const struct snapshot_process *p)
     return p->since > 0 ? csp_now() - p->since : -1;
 }
 
+/* A guest has no name. We are one ourselves, but no part of the picture. */
+static void leave_out_self(struct snapshot *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->nprocesses; i++) {
+        struct snapshot_process *p = &s->processes[i];
+        if (strcmp(p->name, "-") == 0)
+            p->name = "(guest)";
+        if (p->pid != getpid())
+            s->processes[n++] = *p;
+    }
+    s->nprocesses = n;
+}
+
 /* Joins, asks and leaves. NULL: it has ended, or does not answer, which is said. */
 static struct snapshot *look(const struct live *run)
 {
@@ -72,6 +88,8 @@ static struct snapshot *look(const struct live *run)
     if (s == NULL && csp__rundir_alive(run->dir))
         message("%s: its broker does not answer: %s", run->info.name, csp_errmsg());
     (void)csp_term();
+    if (s != NULL)
+        leave_out_self(s);
     return s;
 }
 

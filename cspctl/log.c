@@ -56,7 +56,9 @@ static void write_out(void *arg, const char *text, size_t size)
 static void source_end(struct log *log, struct source_pipe *s)
 {
     lines_end(&s->lines, write_out, log);
-    close(s->fd); /* leaves the epoll set with it */
+    /* Closing is not enough: a child that is just being started holds a copy until its exec, and so would epoll. */
+    (void)epoll_ctl(log->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+    close(s->fd);
     free(s);
     atomic_fetch_sub(&log->left, 1);
 }

@@ -57,8 +57,11 @@ void reaper_ended(struct supervisor *s, struct child *c)
 {
     c->phase = CHILD_ENDED;
     s->alive--;
-    if (c->process != PIPELINE_NONE)
+    if (c->process != PIPELINE_NONE) {
         s->alive_of[c->process]--;
+        if (s->stage.p->processes[c->process].serve != PIPELINE_NONE)
+            c->ending.lost = 0; /* requests: who asked is told that there is no answer */
+    }
     bool failed = result_ended(&s->result, &c->ending, c->label);
     bool quiet = s->state == RUN_KILLED || s->state == RUN_OVER;
     if (failed && !quiet)
@@ -75,7 +78,8 @@ static csp_exit reason(const struct supervisor *s, struct child *c, const siginf
 {
     static const uint8_t zero[32] = {1};
 
-    child_read_report(c);
+    child_read_report(c, s->epoll);
+    child_close_report(c, s->epoll);
     if (c->start_error != 0)
         return (csp_exit){CSP_CODE, child_start_status(c->start_error)};
     if (c->reported)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 static void read_ended(struct child *c, char *rest)
@@ -55,7 +56,16 @@ static void take_lines(struct child *c)
         c->held = 0;
 }
 
-void child_read_report(struct child *c)
+void child_close_report(struct child *c, int epoll)
+{
+    if (c->report < 0)
+        return;
+    (void)epoll_ctl(epoll, EPOLL_CTL_DEL, c->report, NULL); /* closing may not do: see source_end in log.c */
+    close(c->report);
+    c->report = -1;
+}
+
+void child_read_report(struct child *c, int epoll)
 {
     while (c->report >= 0) {
         ssize_t n = read(c->report, c->line + c->held, sizeof c->line - 1 - c->held);
@@ -64,8 +74,7 @@ void child_read_report(struct child *c)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            close(c->report);
-            c->report = -1;
+            child_close_report(c, epoll);
             return;
         }
         c->held += (size_t)n;

@@ -112,7 +112,7 @@ static void take_event(struct supervisor *s, void *source)
         result_cause(&s->result, CAUSE_BROKER, 0, NULL);
         supervisor_event(s, EVENT_BROKER);
     } else
-        child_read_report(source);
+        child_read_report(source, s->epoll);
 }
 
 static void take_time(struct supervisor *s)
@@ -238,8 +238,7 @@ static void finish_output(struct supervisor *s)
 
     sigemptyset(&none);
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i].report >= 0)
-            close(s->children[i].report);
+        child_close_report(&s->children[i], s->epoll);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)log_close(s->stage.data, -1);
     message_close();
