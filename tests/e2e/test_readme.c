@@ -37,14 +37,23 @@ TEST(the_pipeline_of_the_first_screen_prints_what_the_readme_shows)
     outcome_free(&want);
 }
 
+/* The command that the README shows behind `$ make && `, run in a directory that looks like the repository's root. */
+static struct outcome run_as_shown(const char *begin)
+{
+    return sh(
+        "line=$(sed -n 's/^    [$] make && \\(%s.*\\)/\\1/p' README.md); test -n \"$line\" && ln -s $PWD/libipc %s &&"
+        " ln -s $(realpath %s) %s && cd %s && eval \"$line\"",
+        begin, in_scratch("libipc"), built("."), in_scratch("build"), scratch());
+}
+
 TEST(fibonacci_of_the_first_screen_prints_what_the_readme_shows)
 {
+    if (getenv("CSP_TEST_BUILD") != NULL)
+        return; /* the line of the README has no sanitizers, which the library then wants */
     cut("c", "fib.c");
     struct outcome want = shown_after("make && cc fib.c");
-    const char *san = getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "";
-    struct outcome o = sh("cc -Wall -Wextra -Werror %s %s -Ilibipc %s -lzmq -pthread -o %s && %s", san,
-                          in_scratch("fib.c"), built("libipc.a"), in_scratch("fib"), in_scratch("fib"));
-    assert_status(&o, 0);
+    struct outcome o = run_as_shown("cc fib.c");
+    ck_assert_str_eq(o.err.data, "");
     ck_assert_uint_gt(want.out.len, 0);
     assert_same(&o.out, &want.out);
     outcome_free(&o);
@@ -55,9 +64,9 @@ TEST(the_first_program_of_the_manual_prints_what_it_says)
 {
     struct outcome o = sh("awk '/^ \\*     / { sub(/^ \\*     /, \"\"); print; on = 1; next } on && !/^ \\*$/ { exit } "
                           "on { print \"\" }' libipc/csp.h > %s &&"
-                          " cc -Wall -Wextra -Werror %s %s -Ilibipc %s -lzmq -pthread -o %s && %s",
+                          " cc -Wall -Wextra -Werror %s %s -Ilibipc -L%s -lipc -Wl,-rpath,$(realpath %s) -o %s && %s",
                           in_scratch("first.c"), getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "",
-                          in_scratch("first.c"), built("libipc.a"), in_scratch("first"), in_scratch("first"));
+                          in_scratch("first.c"), built("."), built("."), in_scratch("first"), in_scratch("first"));
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "0\n1\n4\n9\n16\n");
     outcome_free(&o);

@@ -73,7 +73,7 @@ TEST(wordcount_takes_bytes_that_are_no_text)
 TEST(wordcount_takes_a_text_without_any_newline)
 {
     struct outcome o =
-        sh("tr '\\n' ' ' </usr/share/common-licenses/GPL-2 | head -c 20000 > %s", in_scratch("one line"));
+        sh("tr '\\n' ' ' </usr/share/common-licenses/GPL-2 | head -c 20000 > '%s'", in_scratch("one line"));
     assert_status(&o, 0);
     outcome_free(&o);
     same_words(in_scratch("one line"));
