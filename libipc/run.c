@@ -327,7 +327,8 @@ static int say_bye(csp_exit why, csp_time by)
     return csp__ask(line, &r, by, 0, NULL, NULL) < 0 ? csp__fail(errno, "leaving the run", 0) : 0;
 }
 
-static int end_run(csp_time by, int result)
+/* As root: the broker ends, then what it left is removed. err is what saying BYE came to. */
+static int end_run(csp_time by, int err)
 {
     int killed = end_broker(by);
     int left = access(csp__state.dir, F_OK) == 0;
@@ -336,8 +337,8 @@ static int end_run(csp_time by, int result)
     csp__children_reap(1);
     if (killed != 0)
         return csp__failf(ETIMEDOUT, "the broker did not end within %d s and was killed", TERM_MS / 1000);
-    return left ? result : 0; /* the broker removes the directory last: it has ended the run, also where its answer
-                                 and its death crossed */
+    return left && err != 0 ? csp__fail(err, "leaving the run", 0) : 0; /* the broker removes the directory last: it has
+                                 ended the run, also where its answer and its death crossed */
 }
 
 /* The lock is held, the run joined. */
@@ -345,15 +346,17 @@ static int leave(csp_exit why)
 {
     csp_time by = csp_in(TERM_MS);
     int result = csp__state.said_bye ? 0 : say_bye(why, by);
+    int err = result != 0 ? errno : 0;
     atomic_store(&csp__state.context->over, 1);
     csp__line_close();
     zmq_ctx_shutdown(csp__state.context->zmq); /* wakes the other threads' waits */
     csp__context_release(csp__state.context);
-    if (csp__state.is_root)
-        result = end_run(by, result);
-    else
+    if (csp__state.is_root) {
+        result = end_run(by, err);
+        err = errno;
+    } else {
         csp__children_reap(0);
-    int err = errno;
+    }
     forget_run();
     csp__state.phase = CSP__LEFT;
     errno = err;

@@ -285,7 +285,7 @@ struct visit {
     void *arg;
 };
 
-static int sweep_dir(const char *dir)
+static int sweep_dir(const char *dir, int hidden)
 {
     int dirfd = open_dir(dir);
     if (dirfd < 0)
@@ -296,9 +296,9 @@ static int sweep_dir(const char *dir)
     if (dead == 0)
         return 0;
     int result = 0;
-    if (dead < 0)
-        (void)rmdir(dir); /* a removal was cut short; or it is none of ours, then it is not empty and stays */
-    else if (csp__sweep_processes(dir, SWEEP_MS) < 0 || csp__rundir_remove(dir) != 0)
+    if (dead < 0 && hidden)
+        (void)rmdir(dir); /* its start died before there was a lock */
+    else if (dead > 0 && (csp__sweep_processes(dir, SWEEP_MS) < 0 || csp__rundir_remove(dir) != 0))
         result = -1;
     int err = errno;
     if (lock >= 0)
@@ -322,7 +322,7 @@ static int visit_entry(const char *parent, const char *name, const struct visit 
         return 0;
     if (v->each != NULL)
         return hidden ? 0 : visit_live(dir, v->each, v->arg);
-    return !hidden || is_unfinished(dir) ? sweep_dir(dir) : 0;
+    return !hidden || is_unfinished(dir) ? sweep_dir(dir, hidden) : 0;
 }
 
 /* Goes through all run directories; a sweep goes on after a failure, which is the result then. */

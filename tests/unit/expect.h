@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What the tests of libipc say often. Decision: a check that fails in a child of csp_go is an exit status, which its
+ * parent asserts: Check's own pipe does not reach there. */
+#ifndef TESTS_EXPECT_H
+#define TESTS_EXPECT_H
+
+#include "csp.h"
+
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+/* In a child: leaves with the line's number, or what is left of it in a byte, if the condition does not hold. */
+#define CHILD_ASSERT(condition)                                                                                        \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return __LINE__ % 250 + 1;                                                                                 \
+    } while (0)
+
+#define ASSERT_OK(call) ck_assert_msg((call) >= 0, "%s: %s", #call, csp_errmsg())
+
+#define ASSERT_ERRNO(call, err)                                                                                        \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result_ = (long)(call);                                                                                   \
+        int errno_ = errno;                                                                                            \
+        ck_assert_msg(result_ == -1 && errno_ == (err), "%s: %ld, %s: %s", #call, result_, strerror(errno_),           \
+                      csp_errmsg());                                                                                   \
+    } while (0)
+
+static inline csp_time soon(void)
+{
+    return csp_in(5000);
+}
+
+static inline csp_proc go(int (*fn)(void *), void *arg)
+{
+    csp_proc p = csp_go(fn, arg);
+    ck_assert_msg(p > 0, "csp_go: %s", csp_errmsg());
+    return p;
+}
+
+static inline csp_chan make(size_t capacity)
+{
+    csp_chan c = csp_make(capacity);
+    ck_assert_msg(c != 0, "csp_make: %s", csp_errmsg());
+    return c;
+}
+
+static inline void ended(csp_proc p, int how, int code)
+{
+    csp_exit why = {-1, -1};
+    ASSERT_OK(csp_wait(p, &why, soon()));
+    ck_assert_msg(why.how == how && why.code == code, "ended with how %d, code %d", why.how, why.code);
+}
+
+static inline void ended_well(csp_proc p)
+{
+    ended(p, CSP_CLEAN, 0);
+}
+
+static inline void send_number(csp_chan c, long n)
+{
+    ck_assert_msg(csp_send(c, &n, sizeof n, soon()) == 0, "csp_send: %s", csp_errmsg());
+}
+
+static inline long receive_number(csp_chan c)
+{
+    long n = -1;
+    ck_assert_msg(csp_recv(c, &n, sizeof n, soon()) == (ssize_t)sizeof n, "csp_recv: %s", csp_errmsg());
+    return n;
+}
+
+#endif
