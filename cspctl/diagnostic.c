@@ -40,14 +40,21 @@ size_t diagnostics_errors(const struct diagnostics *d)
     return d->errors;
 }
 
+bool diagnostics_full(const struct diagnostics *d)
+{
+    return d->n == DIAGNOSTICS_LIMIT;
+}
+
 static void add(struct diagnostics *d, struct diagnostic new)
 {
+    if (new.at.line > d->source.nlines)
+        new.at = source_place(&d->source, d->source.size);
     for (size_t i = 0; i < d->n; i++)
         if (d->item[i].at.line == new.at.line &&
             d->item[i].at.column == new.at.column &&strcmp(d->item[i].message, new.message) == 0)
             return;
     d->errors += !new.warning;
-    if (d->n == DIAGNOSTICS_LIMIT) {
+    if (diagnostics_full(d)) {
         d->omitted++;
         return;
     }

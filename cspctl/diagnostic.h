@@ -33,6 +33,9 @@ void diagnostics_free(struct diagnostics *d);
 /* How many errors (warnings not counted) there are. */
 size_t diagnostics_errors(const struct diagnostics *d);
 
+/* Whether more are only counted, so that it is not worth while to find words for them. */
+bool diagnostics_full(const struct diagnostics *d);
+
 /* Say that something is wrong. The same words at the same place are said once. The hint is copied. */
 void diagnose(struct diagnostics *d, struct place at, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

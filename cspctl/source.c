@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Places are lines and characters while text is bytes: a table of line starts joins the two, and characters are counted
- * within a line only when somebody asks. */
+/* Places are lines and characters while text is bytes. Two tables join them, of lines and of characters in each block
+ * of bytes, so that a place costs the same in a file of one long line (JSON is YAML) as anywhere else. */
 #include "source.h"
 #include "diagnostic.h"
 #include "pool.h"
@@ -44,22 +44,76 @@ static size_t line_break(const char *text, size_t size)
     return size >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0) ? 3 : 0;
 }
 
+static void add_line(struct source *s, size_t *room, struct line line)
+{
+    if (s->nlines == *room)
+        s->lines = memory_resize(s->lines, (*room *= 2) * sizeof *s->lines);
+    s->lines[s->nlines++] = line;
+}
+
 static void find_lines(struct source *s)
 {
-    size_t room = 64;
+    size_t room = 64, start = 0;
 
     s->lines = memory_alloc(room * sizeof *s->lines);
-    s->lines[0] = 0;
-    s->nlines = 1;
+    s->nlines = 0;
     for (size_t i = 0; i < s->size;) {
         size_t n = line_break(s->text + i, s->size - i);
+        if (n) {
+            add_line(s, &room, (struct line){start, i});
+            start = i + n;
+        }
         i += n ? n : 1;
-        if (!n)
-            continue;
-        if (s->nlines == room)
-            s->lines = memory_resize(s->lines, (room *= 2) * sizeof *s->lines);
-        s->lines[s->nlines++] = i;
     }
+    add_line(s, &room, (struct line){start, s->size});
+}
+
+/* Each byte begins a character but those that continue one. */
+static bool begins_character(const struct source *s, size_t offset)
+{
+    return ((unsigned char)s->text[offset] & 0xc0) != 0x80;
+}
+
+static void count_characters(struct source *s)
+{
+    uint32_t n = 0;
+
+    s->characters = memory_alloc((s->size / SOURCE_BLOCK + 1) * sizeof *s->characters);
+    for (size_t i = 0; i <= s->size; i++) {
+        if (i % SOURCE_BLOCK == 0)
+            s->characters[i / SOURCE_BLOCK] = n;
+        if (i < s->size)
+            n += begins_character(s, i);
+    }
+}
+
+static uint32_t characters_before(const struct source *s, size_t offset)
+{
+    size_t i = offset - offset % SOURCE_BLOCK;
+    uint32_t n = s->characters[i / SOURCE_BLOCK];
+
+    for (; i < offset; i++)
+        n += begins_character(s, i);
+    return n;
+}
+
+/* Where the character begins that so many are before. */
+static size_t character_offset(const struct source *s, uint32_t nth)
+{
+    size_t low = 0, high = s->size / SOURCE_BLOCK + 1;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (s->characters[middle] <= nth)
+            low = middle;
+        else
+            high = middle;
+    }
+    uint32_t n = s->characters[low];
+    size_t i = low * SOURCE_BLOCK;
+    for (; i < s->size && (n < nth || !begins_character(s, i)); i++)
+        n += begins_character(s, i);
+    return i;
 }
 
 const char *source_line(const struct source *s, unsigned line, size_t *length)
@@ -67,47 +121,32 @@ const char *source_line(const struct source *s, unsigned line, size_t *length)
     *length = 0;
     if (line == 0 || line > s->nlines)
         return "";
-    size_t start = s->lines[line - 1], end = line < s->nlines ? s->lines[line] : s->size;
-    size_t n = 0;
-    while (start + n < end && !line_break(s->text + start + n, end - start - n))
-        n++;
-    *length = n;
-    return s->text + start;
+    *length = s->lines[line - 1].end - s->lines[line - 1].start;
+    return s->text + s->lines[line - 1].start;
 }
 
 size_t source_offset(const struct source *s, struct place at)
 {
-    size_t length, i = 0;
-    uint32_t code;
-    const char *line = source_line(s, at.line, &length);
-
     if (at.line == 0 || at.line > s->nlines)
-        return s->size;
-    for (unsigned column = 1; column < at.column && i < length; column++) {
-        size_t n = source_character(line + i, length - i, &code);
-        i += n ? n : 1;
-    }
-    return (size_t)(line - s->text) + i;
+        return s->size; /* where libyaml sees the end of a file without a final newline */
+    const struct line *line = &s->lines[at.line - 1];
+    size_t offset = character_offset(s, characters_before(s, line->start) + at.column - 1);
+    return offset < line->end ? offset : line->end;
 }
 
 struct place source_place(const struct source *s, size_t offset)
 {
     size_t low = 0, high = s->nlines;
-    uint32_t code;
 
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
-        if (s->lines[middle] <= offset)
+        if (s->lines[middle].start <= offset)
             low = middle;
         else
             high = middle;
     }
-    struct place at = {(unsigned)low + 1, 1};
-    for (size_t i = s->lines[low]; i < offset; at.column++) {
-        size_t n = source_character(s->text + i, s->size - i, &code);
-        i += n ? n : 1;
-    }
-    return at;
+    uint32_t column = characters_before(s, offset) - characters_before(s, s->lines[low].start);
+    return (struct place){(unsigned)low + 1, column + 1};
 }
 
 static bool is_text(uint32_t c)
@@ -197,6 +236,7 @@ bool source_load(struct diagnostics *d, const char *path)
     if (s->size >= 3 && memcmp(s->text, "\xef\xbb\xbf", 3) == 0)
         memmove(s->text, s->text + 3, s->size -= 3);
     find_lines(s);
+    count_characters(s);
     return good && check_text(d, s);
 }
 
@@ -204,4 +244,5 @@ void source_free(struct source *s)
 {
     free(s->text);
     free(s->lines);
+    free(s->characters);
 }

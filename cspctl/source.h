@@ -7,13 +7,19 @@
 #include "pipeline.h"
 
 #define SOURCE_LIMIT (1 << 20) /* bytes of a file */
+#define SOURCE_BLOCK 128
+
+struct line {
+    size_t start, end; /* bytes, without what ends it */
+};
 
 struct source {
     const char *path;
     char *text; /* without a byte order mark */
     size_t size;
-    size_t *lines; /* where each begins; lines end as YAML 1.1 says */
+    struct line *lines; /* they end as YAML 1.1 says */
     size_t nlines;
+    uint32_t *characters; /* how many begin before each SOURCE_BLOCK bytes */
 };
 
 /* Read d's file. False if there is something wrong, which is then among d's errors. */

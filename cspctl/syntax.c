@@ -112,9 +112,18 @@ static bool is_braced_variable(const struct diagnostics *d, struct place at)
     return at.column > 1 && character_at(d, at) == '{' && character_at(d, before) == '$';
 }
 
-static struct place place_of(const yaml_mark_t *mark)
+/* What is missing at the end of the file is missing behind its last word, not on the empty line (or one beyond the
+ * last) where the parser noticed. */
+static struct place place_of(const struct source *s, const yaml_mark_t *mark)
 {
-    return (struct place){(unsigned)mark->line + 1, (unsigned)mark->column + 1};
+    struct place at = {(unsigned)mark->line + 1, (unsigned)mark->column + 1};
+    size_t end = source_offset(s, at);
+
+    if (end < s->size)
+        return at;
+    while (end > 0 && strchr(" \t\r\n", s->text[end - 1]))
+        end--;
+    return source_place(s, end);
 }
 
 static bool has(const char *text, const char *part)
@@ -143,7 +152,7 @@ static const char *complete(struct diagnostics *d, const char *text, struct plac
 
 void syntax_error(struct diagnostics *d, const yaml_parser_t *p)
 {
-    struct place at = place_of(&p->problem_mark), began = place_of(&p->context_mark);
+    struct place at = place_of(&d->source, &p->problem_mark), began = place_of(&d->source, &p->context_mark);
     const struct complaint *c = complaint_about(p);
 
     if (p->error == YAML_MEMORY_ERROR)

@@ -91,7 +91,7 @@ static void check_sides(struct reader *r)
         const struct channel *c = &p->channels[i];
         if (is_complete(r, c) || said[i])
             continue;
-        const struct channel *near = nearest_channel(r, c);
+        const struct channel *near = diagnostics_full(r->d) ? NULL : nearest_channel(r, c);
         if (!c->nsenders && !c->nreceivers) {
             diagnose(r->d, c->place,
                      near ? diagnostics_text(r->d, "did you mean \"%s\"%s?", near->name, use_of(r, near))

@@ -106,30 +106,18 @@ static void unset(struct diagnostics *d, const struct pipeline *p, struct place 
              diagnostics_quote(d, name));
 }
 
-static bool check_piece(const struct document *doc, const struct pipeline *p, struct place at,
-                        const struct piece *piece, bool without_replica)
+static void say_piece(const struct document *doc, const struct pipeline *p, struct place at, const struct piece *piece)
 {
     static const char dollar[] = "write $$ for a dollar sign";
 
-    switch (piece->kind) {
-    case PIECE_TEXT:
-        return true;
-    case PIECE_NAME:
-        if (variable_find(p, piece->text, piece->length) || (!without_replica && is_replica(piece)))
-            return true;
+    if (piece->kind == PIECE_NAME)
         unset(doc->d, p, at, piece);
-        break;
-    case PIECE_LONE:
+    else if (piece->kind == PIECE_LONE)
         diagnose(doc->d, at, dollar, "no variable's name follows \"$\"");
-        break;
-    case PIECE_UNCLOSED:
+    else if (piece->kind == PIECE_UNCLOSED)
         diagnose(doc->d, at, "close it with }, or write $$ for a dollar sign", "\"${\" is not closed");
-        break;
-    case PIECE_NO_NAME:
+    else
         diagnose(doc->d, at, dollar, "there is no variable's name between \"${\" and \"}\"");
-        break;
-    }
-    return false;
 }
 
 static size_t dollars_before(const char *text, const char *end)
@@ -148,11 +136,16 @@ bool template_check(const struct document *doc, const struct pipeline *p, int no
     struct piece piece;
     bool good = true;
 
-    while (next_piece(&rest, &piece))
-        if (piece.kind != PIECE_TEXT &&
-            !check_piece(doc, p, document_dollar(doc, node, dollars_before(text, piece.start)), &piece,
-                         without_replica))
-            good = false;
+    while (next_piece(&rest, &piece)) {
+        bool known = piece.kind == PIECE_NAME &&
+                     (variable_find(p, piece.text, piece.length) || (!without_replica && is_replica(&piece)));
+        if (piece.kind == PIECE_TEXT || known)
+            continue;
+        good = false;
+        if (diagnostics_full(doc->d))
+            break;
+        say_piece(doc, p, document_dollar(doc, node, dollars_before(text, piece.start)), &piece);
+    }
     return good;
 }
 
