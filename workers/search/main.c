@@ -73,10 +73,13 @@ static int serve(struct index *x, const struct options *o)
     csp_msg m;
     bool well = true;
     while (well && csp_recv_msg(requests, &m, CSP_FOREVER) == 0) {
+        /* The asker's receiving end came along: as long as it is ours too, its leaving would not be noticed. */
+        if (m.chan != 0)
+            (void)csp_drop(m.chan, CSP_RECV);
         well = serve_one(x, o, &m);
         int error = errno;
         if (m.chan != 0)
-            csp_drop(m.chan, CSP_SEND | CSP_RECV);
+            (void)csp_drop(m.chan, CSP_SEND);
         csp_msg_free(&m);
         errno = error;
     }
