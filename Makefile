@@ -102,6 +102,12 @@ NEEDS_bridge  := $(BUILD)/tests/exec.a
 NEEDS_gather  := $(BUILD)/tests/cspctl.a
 NEEDS_log     := $(BUILD)/tests/cspctl.a
 NEEDS_result  := $(BUILD)/tests/cspctl.a
+SPEAKER       := $(BUILD)/obj/tests/speaker.o
+NEEDS_broker  := $(SPEAKER)
+NEEDS_offers  := $(SPEAKER)
+NEEDS_streams := $(SPEAKER)
+NEEDS_endings := $(SPEAKER)
+NEEDS_frames  := $(SPEAKER)
 PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
 TEST_LINK = $(LINK) -Wl,--wrap=tcase_create -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
             $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)

@@ -13,9 +13,10 @@
 
 #define DEATH_MS 2000 /* for processes to die of SIGKILL */
 
+/* A root that said BYE lives, and waits for the answer. */
 static bool must_die(const struct broker *b, const struct process *p)
 {
-    return p->pidfd >= 0 && !p->dead && !p->guest && !(p == b->root && b->bye);
+    return p->pidfd >= 0 && !p->dead && !p->guest && !(b->bye && p->pid == b->root->pid);
 }
 
 static void wait_dead(const struct process *p, int64_t until)

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define LINGER_MS  1000
-#define SPARE_FDS  32 /* for what the broker opens for a moment */
+#define SPARE_FDS  16 /* for what the broker opens for a moment */
 #define BACKLOG    4096
 #define MONITOR_AT "inproc://monitor"
 

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "speaker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+struct test_run run;
+static int point[2]; /* the pipe of reached() */
+
+/* ---- the broker ------------------------------------------------------------------------------------------------- */
+
+static void exec_broker(pid_t root, unsigned long descriptors, int lock, int ready)
+{
+    char path[4096], root_text[16], lock_text[16], ready_text[16];
+    const char *dir = getenv("CSP_LIBEXEC"), *build = getenv("CSP_TEST_BUILD");
+    snprintf(path, sizeof path, "%s%s/broker",
+             dir != NULL     ? dir
+             : build != NULL ? build
+                             : "build",
+             dir != NULL ? "" : "/libexec/csp");
+    snprintf(root_text, sizeof root_text, "%d", (int)root);
+    snprintf(lock_text, sizeof lock_text, "%d", lock);
+    snprintf(ready_text, sizeof ready_text, "%d", ready);
+    fcntl(lock, F_SETFD, 0);
+    fcntl(ready, F_SETFD, 0);
+    if (descriptors != 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
+    setsid();
+    execl(path, "broker", "--dir", run.dir, "--name", "test", "--file", "test.yaml", "--root", root_text, "--lock",
+          lock_text, "--ready", ready_text, (char *)NULL);
+    _exit(127);
+}
+
+pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t size)
+{
+    int lock, ready[2];
+    ck_assert_int_eq(csp__rundir_make(run.dir, sizeof run.dir, &lock), 0);
+    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        exec_broker(root, descriptors, lock, ready[1]);
+    close(ready[1]);
+    close(lock);
+    size_t have = 0;
+    struct pollfd item = {.fd = ready[0], .events = POLLIN};
+    while (have < size - 1) {
+        ck_assert_msg(poll(&item, 1, WAIT_MS) == 1, "the broker says nothing on its ready pipe");
+        ssize_t n = read(ready[0], line + have, size - 1 - have);
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+    }
+    line[have] = '\0';
+    close(ready[0]);
+    return pid;
+}
+
+int wait_child(pid_t pid)
+{
+    int status = -1;
+    struct timespec pause = {.tv_nsec = 2000000};
+    for (int i = 0; i < WAIT_MS / 2; i++) { /* poll: a SIGCHLD would be Check's too */
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return status;
+        nanosleep(&pause, NULL);
+    }
+    ck_abort_msg("process %d does not end", (int)pid);
+    return -1;
+}
+
+void run_start(void)
+{
+    char line[256];
+    ck_assert_int_eq(pipe2(point, O_CLOEXEC), 0);
+    run.broker = broker_start(getpid(), 0, line, sizeof line);
+    ck_assert_str_eq(line, "ready\n");
+    ck_assert_int_eq(csp__rundir_read(run.dir, &run.info), 0);
+    run.root = speaker_new();
+    struct heard h = hello(run.root, 0, 0, WIRE_PROCESS);
+    ck_assert_int_eq(h.head.type, WIRE_WELCOME);
+}
+
+void run_stop(void)
+{
+    struct stat st;
+    if (run.root != NULL)
+        ck_assert_int_eq(bye(run.root, 0, 0), 0);
+    ck_assert_int_eq(wait_child(run.broker), 0);
+    ck_assert_int_eq(stat(run.dir, &st), -1);
+}
+
+/* ---- frames ----------------------------------------------------------------------------------------------------- */
+
+struct speaker *speaker_new(void)
+{
+    struct speaker *s = calloc(1, sizeof *s);
+    ck_assert_ptr_nonnull(s);
+    char at[128];
+    snprintf(at, sizeof at, "ipc://%s/broker", run.dir);
+    int none = 0;
+    s->context = zmq_ctx_new();
+    s->socket = zmq_socket(s->context, ZMQ_DEALER);
+    ck_assert_ptr_nonnull(s->socket);
+    zmq_setsockopt(s->socket, ZMQ_SNDHWM, &none, sizeof none);
+    zmq_setsockopt(s->socket, ZMQ_RCVHWM, &none, sizeof none);
+    zmq_setsockopt(s->socket, ZMQ_LINGER, &none, sizeof none);
+    ck_assert_int_eq(zmq_connect(s->socket, at), 0);
+    return s;
+}
+
+void speaker_free(struct speaker *s)
+{
+    zmq_close(s->socket);
+    zmq_ctx_term(s->context);
+    if (s->page != NULL)
+        munmap(s->page, WIRE_PAGE_SIZE);
+    free(s);
+}
+
+void say(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size)
+{
+    struct wire_head full = wire_head(type, head.flags, size);
+    full.channel = head.channel;
+    full.seq = head.seq;
+    full.count = head.count;
+    zmq_msg_t msg;
+    ck_assert_int_eq(zmq_msg_init_size(&msg, sizeof full + size), 0);
+    memcpy(zmq_msg_data(&msg), &full, sizeof full);
+    if (size != 0)
+        memcpy((char *)zmq_msg_data(&msg) + sizeof full, payload, size);
+    ck_assert_int_ge(zmq_msg_send(&msg, s->socket, 0), 0);
+}
+
+static bool hear_within(struct speaker *s, int ms, struct heard *h)
+{
+    static zmq_msg_t msg;
+    static bool used;
+    if (used)
+        zmq_msg_close(&msg);
+    used = true;
+    zmq_msg_init(&msg);
+    zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, ms) != 1)
+        return false;
+    ck_assert_int_ge(zmq_msg_recv(&msg, s->socket, ZMQ_DONTWAIT), 0);
+    ck_assert_int_eq(wire_check(zmq_msg_data(&msg), zmq_msg_size(&msg), &h->head), 0);
+    h->data = (unsigned char *)zmq_msg_data(&msg) + sizeof h->head;
+    h->size = h->head.length;
+    return true;
+}
+
+struct heard hear(struct speaker *s, enum wire_type type)
+{
+    struct heard h;
+    ck_assert_msg(hear_within(s, WAIT_MS, &h), "no %s within %d ms", wire_name(type), WAIT_MS);
+    ck_assert_msg(h.head.type == type, "%s, not %s", wire_name(h.head.type), wire_name(type));
+    return h;
+}
+
+bool silent(struct speaker *s)
+{
+    struct heard h;
+    ask(run.root, WIRE_STAT, (struct wire_head){0}, NULL, 0);
+    return !hear_within(s, 20, &h);
+}
+
+struct heard ask(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size)
+{
+    head.seq = ++s->seq;
+    say(s, type, head, payload, size);
+    struct heard h = hear(s, WIRE_ANSWER);
+    ck_assert_uint_eq(h.head.seq, s->seq);
+    return h;
+}
+
+int ask_err(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size)
+{
+    return (int)ask(s, type, head, payload, size).head.count;
+}
+
+/* ---- attaching -------------------------------------------------------------------------------------------------- */
+
+struct heard hello(struct speaker *s, uint64_t ticket, uint64_t process, uint32_t role)
+{
+    struct wire_hello w = {.ticket = ticket, .process = process, .pid = (uint32_t)getpid(), .role = role};
+    memcpy(w.token, run.info.token, sizeof w.token);
+    say(s, WIRE_HELLO, (struct wire_head){.seq = ++s->seq}, &w, sizeof w);
+    struct heard h;
+    ck_assert_msg(hear_within(s, WAIT_MS, &h), "no answer to HELLO");
+    if (h.head.type == WIRE_WELCOME) {
+        struct wire_welcome welcome;
+        memcpy(&welcome, h.data, sizeof welcome);
+        s->process = welcome.process;
+        s->line = welcome.line;
+    }
+    return h;
+}
+
+static struct speaker *welcomed(uint64_t ticket, uint64_t process, uint32_t role)
+{
+    struct speaker *s = speaker_new();
+    ck_assert_int_eq(hello(s, ticket, process, role).head.type, WIRE_WELCOME);
+    return s;
+}
+
+struct speaker *attach(uint64_t ticket)
+{
+    return welcomed(ticket, 0, WIRE_PROCESS);
+}
+
+struct speaker *guest(void)
+{
+    return welcomed(0, 0, WIRE_GUEST);
+}
+
+struct speaker *another_line(const struct speaker *of)
+{
+    return welcomed(0, of->process, WIRE_PROCESS);
+}
+
+/* ---- requests --------------------------------------------------------------------------------------------------- */
+
+static uint64_t channel_of(struct heard h)
+{
+    struct wire_channel c;
+    ck_assert_int_eq(h.head.count, 0);
+    ck_assert_uint_eq(h.size, sizeof c);
+    memcpy(&c, h.data, sizeof c);
+    return c.channel;
+}
+
+uint64_t make(struct speaker *s, uint64_t capacity, uint64_t max_bytes)
+{
+    struct wire_make w = {.capacity = capacity, .max_bytes = max_bytes};
+    return channel_of(ask(s, WIRE_MAKE, (struct wire_head){0}, &w, sizeof w));
+}
+
+uint64_t declare(const char *name, uint64_t capacity, uint32_t policy)
+{
+    unsigned char frame[sizeof(struct wire_make) + WIRE_MAX_NAME];
+    struct wire_make w = {.capacity = capacity, .max_bytes = 1 << 20, .policy = policy};
+    memcpy(frame, &w, sizeof w);
+    memcpy(frame + sizeof w, name, strlen(name));
+    return channel_of(ask(run.root, WIRE_MAKE, (struct wire_head){0}, frame, sizeof w + strlen(name)));
+}
+
+uint64_t make_group(struct speaker *s)
+{
+    struct wire_make w = {.kind = WIRE_GROUP};
+    return channel_of(ask(s, WIRE_MAKE, (struct wire_head){0}, &w, sizeof w));
+}
+
+int drop(struct speaker *s, uint64_t channel, uint32_t ends)
+{
+    return ask_err(s, WIRE_DROP, (struct wire_head){.channel = channel, .count = ends}, NULL, 0);
+}
+
+int close_channel(struct speaker *s, uint64_t channel)
+{
+    return ask_err(s, WIRE_CLOSE, (struct wire_head){.channel = channel}, NULL, 0);
+}
+
+struct wire_why why(struct speaker *s, uint64_t channel)
+{
+    struct wire_why w;
+    struct heard h = ask(s, WIRE_WHY, (struct wire_head){.channel = channel}, NULL, 0);
+    ck_assert_int_eq(h.head.count, 0);
+    memcpy(&w, h.data, sizeof w);
+    return w;
+}
+
+int add(struct speaker *s, uint64_t group, int64_t n)
+{
+    struct wire_add w = {n};
+    return ask_err(s, WIRE_ADD, (struct wire_head){.channel = group}, &w, sizeof w);
+}
+
+uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t ends1, uint64_t c2, uint32_t ends2)
+{
+    struct {
+        struct wire_announce fixed;
+        struct wire_ends ends[2];
+    } w = {.ends = {{c1, ends1, 0}, {c2, ends2, 0}}};
+    unsigned char payload[sizeof w + 4];
+    uint32_t count = (c1 != 0) + (c2 != 0);
+    size_t size = sizeof w.fixed + count * sizeof w.ends[0];
+    memcpy(payload, &w, size);
+    memcpy(payload + size, "name", 4);
+    struct heard h = ask(s, WIRE_ANNOUNCE, (struct wire_head){.count = count}, payload, size + 4);
+    ck_assert_int_eq(h.head.count, 0);
+    struct wire_announced a;
+    memcpy(&a, h.data, sizeof a);
+    if (process != NULL)
+        *process = a.process;
+    return a.ticket;
+}
+
+struct speaker *colleague(uint64_t c1, uint32_t ends1, uint64_t c2, uint32_t ends2)
+{
+    return attach(announce(run.root, NULL, c1, ends1, c2, ends2));
+}
+
+int bye(struct speaker *s, int how, int code)
+{
+    struct wire_exit w = {.how = how, .code = code};
+    return ask_err(s, WIRE_BYE, (struct wire_head){0}, &w, sizeof w);
+}
+
+int leave(struct speaker *s)
+{
+    return ask_err(s, WIRE_LEAVE, (struct wire_head){0}, NULL, 0);
+}
+
+/* ---- offers ----------------------------------------------------------------------------------------------------- */
+
+void offer(struct speaker *s, unsigned flags, const struct tcase *cases, size_t n)
+{
+    size_t size = n * sizeof(struct wire_case);
+    for (size_t i = 0; i < n; i++)
+        size += cases[i].length;
+    unsigned char *payload = malloc(size + 1), *at = payload + n * sizeof(struct wire_case);
+    ck_assert_ptr_nonnull(payload);
+    for (size_t i = 0; i < n; i++) {
+        struct wire_case w = {cases[i].op, cases[i].length, cases[i].channel, cases[i].attached};
+        memcpy(payload + i * sizeof w, &w, sizeof w);
+        if (w.length != 0)
+            memcpy(at, cases[i].value, w.length);
+        at += w.length;
+    }
+    struct wire_head head = {.flags = (uint16_t)flags, .seq = ++s->seq, .count = (uint32_t)n};
+    say(s, WIRE_OFFER, head, payload, size);
+    free(payload);
+}
+
+void withdraw(struct speaker *s)
+{
+    say(s, WIRE_WITHDRAW, (struct wire_head){.seq = s->seq}, NULL, 0);
+}
+
+struct committed committed(struct speaker *s)
+{
+    struct heard h = hear(s, WIRE_COMMIT);
+    struct wire_commit w;
+    ck_assert_uint_eq(h.head.seq, s->seq);
+    memcpy(&w, h.data, sizeof w);
+    return (struct committed){.which = h.head.count,
+                              .err = w.err,
+                              .channel = h.head.channel,
+                              .attached = w.attached,
+                              .value = (const char *)h.data + sizeof w,
+                              .length = h.size - sizeof w};
+}
+
+int send_text(struct speaker *s, uint64_t channel, const char *text)
+{
+    OFFER(s, 0, ON_SEND(channel, text));
+    struct committed c = committed(s);
+    ck_assert_uint_eq(c.which, 0);
+    return c.err;
+}
+
+bool is_text(const struct committed *c, const char *text)
+{
+    return c->err == 0 && c->length == strlen(text) && memcmp(c->value, text, c->length) == 0;
+}
+
+void recv_text(struct speaker *s, uint64_t channel, const char *text)
+{
+    OFFER(s, 0, ON_RECV(channel));
+    struct committed c = committed(s);
+    ck_assert_msg(is_text(&c, text), "received \"%.*s\" (%d), not \"%s\"", (int)c.length, c.value, c.err, text);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------------------------- */
+
+void page_make(struct speaker *s)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/p%llu", run.dir, (unsigned long long)s->line);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, WIRE_PAGE_SIZE), 0);
+    s->page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(s->page, MAP_FAILED);
+    close(fd);
+}
+
+int stream(struct speaker *s, uint64_t channel, uint32_t ends, uint64_t window, uint32_t slot)
+{
+    if ((ends & RECV) != 0 && s->page == NULL)
+        page_make(s);
+    struct wire_stream w = {.window = window, .slot = slot};
+    return ask_err(s, WIRE_STREAM, (struct wire_head){.channel = channel, .count = ends}, &w, sizeof w);
+}
+
+void put(struct speaker *s, uint64_t channel, uint64_t seq, unsigned flags, char first, uint32_t count, uint32_t length)
+{
+    size_t gap = (flags & WIRE_GAP) != 0, data = count * (length + gap), size = data + count * sizeof length;
+    char *payload = malloc(size), *at = payload;
+    ck_assert_ptr_nonnull(payload);
+    for (uint32_t i = 0; i < count; i++) {
+        memset(at, first + (char)(i % 26), length);
+        at += length;
+        if (gap != 0)
+            *at++ = '\n';
+        memcpy(payload + data + i * sizeof length, &length, sizeof length);
+    }
+    struct wire_head head = {.flags = (uint16_t)flags, .channel = channel, .seq = seq, .count = count};
+    say(s, WIRE_PUT, head, payload, size);
+    free(payload);
+}
+
+void took(struct speaker *s, uint64_t channel, uint32_t slot, uint64_t n, unsigned flags)
+{
+    __atomic_store_n(&s->page[slot], n, __ATOMIC_RELEASE);
+    say(s, WIRE_TOOK, (struct wire_head){.flags = (uint16_t)flags, .channel = channel, .seq = n}, NULL, 0);
+}
+
+const char *stat_field(const char *kind, uint64_t number, unsigned field)
+{
+    static char text[1 << 16], value[256];
+    char start[64];
+    struct heard h = ask(run.root, WIRE_STAT, (struct wire_head){0}, NULL, 0);
+    ck_assert_uint_lt(h.size, sizeof text);
+    memcpy(text, h.data, h.size);
+    text[h.size] = '\0';
+    snprintf(start, sizeof start, "%s\t%llu\t", kind, (unsigned long long)number);
+    char *line = strstr(text, start);
+    if (line == NULL)
+        return NULL;
+    line[strcspn(line, "\n")] = '\0';
+    for (unsigned i = 0; i < field && line != NULL; i++) {
+        line = strchr(line, '\t');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    ck_assert_ptr_nonnull(line);
+    snprintf(value, sizeof value, "%.*s", (int)strcspn(line, "\t"), line);
+    return value;
+}
+
+/* ---- processes that die ------------------------------------------------------------------------------------------ */
+
+pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg)
+{
+    pid_t parent = getpid(), pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    struct speaker *s = ticket != 0 ? attach(ticket) : NULL;
+    act(s, arg);
+    _exit(0);
+}
+
+_Noreturn void reached(void)
+{
+    if (write(point[1], "x", 1) == 1)
+        for (;;)
+            pause();
+    _exit(1);
+}
+
+void until_reached(void)
+{
+    char c;
+    struct pollfd item = {.fd = point[0], .events = POLLIN};
+    ck_assert_int_eq(poll(&item, 1, WAIT_MS), 1);
+    ck_assert_int_eq(read(point[0], &c, 1), 1);
+}
