@@ -337,8 +337,8 @@ static int end_run(csp_time by, int err)
     csp__children_reap(1);
     if (killed != 0)
         return csp__failf(ETIMEDOUT, "the broker did not end within %d s and was killed", TERM_MS / 1000);
-    return left && err != 0 ? csp__fail(err, "leaving the run", 0) : 0; /* the broker removes the directory last: it has
-                                 ended the run, also where its answer and its death crossed */
+    /* The broker removes the directory last: where it is gone the run was ended, also if answer and death crossed. */
+    return left && err != 0 ? csp__fail(err, "leaving the run", 0) : 0;
 }
 
 /* The lock is held, the run joined. */
