@@ -69,8 +69,8 @@ TEST(the_first_program_of_the_manual_prints_what_it_says)
     struct outcome o = sh("awk '/^ \\*     / { sub(/^ \\*     /, \"\"); print; on = 1; next } on && !/^ \\*$/ { exit } "
                           "on { print \"\" }' libipc/csp.h > %s &&"
                           " cc -Wall -Wextra -Werror %s %s -Ilibipc -L%s -lipc -Wl,-rpath,$(realpath %s) -o %s && %s",
-                          in_scratch("first.c"), getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "",
-                          in_scratch("first.c"), built("."), built("."), in_scratch("first"), in_scratch("first"));
+                          in_scratch("first.c"), sanitizers(), in_scratch("first.c"), built("."), built("."),
+                          in_scratch("first"), in_scratch("first"));
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "0\n1\n4\n9\n16\n");
     outcome_free(&o);
