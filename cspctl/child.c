@@ -24,11 +24,6 @@ struct plumbing {
     bool ours[3]; /* close fd[i] here: it was opened for the child */
 };
 
-int child_start_status(int error)
-{
-    return error == ENOENT ? 127 : 126;
-}
-
 int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans)
 {
     const struct process *process = &stage->p->processes[c->process];
@@ -244,10 +239,12 @@ static void say_not_started(const struct child *c, const struct stage *stage, in
 {
     const struct program *program = &stage->p->processes[c->process].program;
     char **argv = pipeline_argv(stage->p, c->process, c->replica);
-    const char *what = pool_format(stage->pool, "cannot start '%s'", argv[0]);
+    const char *what = pool_format(stage->pool, "cannot be started: %s", argv[0]);
 
     say_place(stage, c, program->argv != NULL ? program->places[0] : program->place, what, err,
-              err == ENOENT ? ": is it installed, and in PATH?" : "");
+              err == ENOENT   ? ": install it, or correct its name or PATH (or a script's #! line)"
+            : err == EACCES ? ": make it executable (chmod +x)"
+                            : "");
     free(argv);
 }
 
@@ -287,7 +284,7 @@ int child_start(struct child *c, const struct stage *stage)
     c->report = -1;
     c->start_error = err;
     c->phase = CHILD_ENDED;
-    c->ending.why = (csp_exit){CSP_CODE, child_start_status(err)};
+    c->ending.why = (csp_exit){CSP_CODE, err == ENOENT ? 127 : 126}; /* as the shell has it */
     return -1;
 }
 

@@ -70,7 +70,4 @@ void child_report_line(struct child *c, char *line);
 /* To its process group; to the bridge alone, which passes TERM on and kills its program with it. */
 void child_signal(const struct child *c, int signal);
 
-/* Exit status for a program that could not be executed, as the shell has it. */
-int child_start_status(int error);
-
 #endif

@@ -29,9 +29,7 @@ static void say_not_executed(const struct supervisor *s, const struct child *c)
     const struct program *program = &s->stage.p->processes[c->process].program;
     struct place at = program->argv != NULL ? program->places[0] : program->place;
 
-    message("%s:%u:%u: %s: cannot start '%s': %s%s", s->stage.p->path, at.line, at.column, c->label,
-            program->argv != NULL ? program->argv[0] : "/bin/sh", strerror(c->start_error),
-            c->start_error == ENOENT ? ": is it installed, and in PATH?" : "");
+    message("%s:%u:%u: %s: cannot be started: %s", s->stage.p->path, at.line, at.column, c->label, c->why);
 }
 
 static void say_failure(const struct supervisor *s, const struct child *c)
@@ -80,8 +78,6 @@ static csp_exit reason(const struct supervisor *s, struct child *c, const siginf
 
     child_read_report(c, s->epoll);
     child_close_report(c, s->epoll);
-    if (c->start_error != 0)
-        return (csp_exit){CSP_CODE, child_start_status(c->start_error)};
     if (c->reported)
         return c->ending.why;
     bool own = c->bridged || c->process == PIPELINE_NONE; /* the codes of a bridge itself are not the program's */

@@ -33,9 +33,10 @@ void child_report_line(struct child *c, char *line)
     char *rest = line;
     const char *what = strsep(&rest, " ");
 
-    if (rest != NULL && strcmp(what, "error") == 0)
-        c->start_error = (int)strtol(rest, NULL, 10);
-    else if (rest != NULL && strcmp(what, "ended") == 0)
+    if (rest != NULL && strcmp(what, "error") == 0) {
+        c->start_error = (int)strtol(rest, &rest, 10);
+        (void)snprintf(c->why, sizeof c->why, "%s", rest + (*rest == ' '));
+    } else if (rest != NULL && strcmp(what, "ended") == 0)
         read_ended(c, rest);
 }
 
