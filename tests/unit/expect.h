@@ -5,9 +5,12 @@
 #define TESTS_EXPECT_H
 
 #include "csp.h"
+#include "run.h"
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* In a child: leaves with the line's number, or what is left of it in a byte, if the condition does not hold. */
@@ -57,6 +60,25 @@ static inline void ended(csp_proc p, int how, int code)
 static inline void ended_well(csp_proc p)
 {
     ended(p, CSP_CLEAN, 0);
+}
+
+/* Until the broker has an offer of the process that waits. */
+static inline void until_waiting(csp_proc p)
+{
+    csp_time by = soon();
+    int waits = 0;
+    while (!waits) {
+        char start[32];
+        char *text = csp__stat();
+        ck_assert_msg(text != NULL && csp_now() < by, "process %ld does not wait:\n%s", (long)p, text);
+        snprintf(start, sizeof start, "process\t%ld\t", (long)p);
+        char *line = strstr(text, start);
+        char *end = line != NULL ? strchr(line, '\n') : NULL;
+        if (end != NULL)
+            *end = '\0';
+        waits = end != NULL && strstr(line, "\twaiting\t") != NULL;
+        free(text);
+    }
 }
 
 static inline void send_number(csp_chan c, long n)
