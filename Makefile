@@ -101,6 +101,7 @@ NEEDS_records := $(BUILD)/tests/exec.a
 NEEDS_bridge  := $(BUILD)/tests/exec.a
 NEEDS_gather  := $(BUILD)/tests/cspctl.a
 NEEDS_log     := $(BUILD)/tests/cspctl.a
+NEEDS_pipeline := $(BUILD)/tests/cspctl.a
 NEEDS_result  := $(BUILD)/tests/cspctl.a
 SPEAKER       := $(BUILD)/obj/tests/speaker.o
 NEEDS_broker  := $(SPEAKER)
