@@ -243,8 +243,8 @@ static void say_not_started(const struct child *c, const struct stage *stage, in
 
     say_place(stage, c, program->argv != NULL ? program->places[0] : program->place, what, err,
               err == ENOENT   ? ": install it, or correct its name or PATH (or a script's #! line)"
-            : err == EACCES ? ": make it executable (chmod +x)"
-                            : "");
+              : err == EACCES ? ": make it executable (chmod +x)"
+                              : "");
     free(argv);
 }
 

@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READY_EVERY 5 /* ms between two looks: the broker does not announce a change of state, and this ends with it   \
-                       */
+#define READY_EVERY                                                                                                    \
+    5 /* ms between two looks: the broker does not announce a change of state, and this ends with it                   \
+       */
 
 enum asking { ASK_SEND, ASK_WAIT, ASK_DONE };
 

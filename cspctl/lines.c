@@ -10,12 +10,11 @@
 static void log_line(const struct lines *l, const char *text, size_t size, const char *end, lines_write *out, void *arg)
 {
     char whole[PREFIX_LIMIT + LINES_LIMIT + sizeof LINES_MORE + 1];
-    size_t n = strnlen(l->prefix, PREFIX_LIMIT), e = strlen(end);
+    char *to = mempcpy(whole, l->prefix, strnlen(l->prefix, PREFIX_LIMIT));
 
-    memcpy(whole, l->prefix, n);
-    memcpy(whole + n, text, size);
-    memcpy(whole + n + size, end, e);
-    out(arg, whole, n + size + e);
+    to = mempcpy(to, text, size);
+    to = mempcpy(to, end, strlen(end));
+    out(arg, whole, (size_t)(to - whole));
 }
 
 /* Add to what is held; log lines that are full go as pieces. */

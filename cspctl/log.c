@@ -144,7 +144,7 @@ int log_source(struct log *log, const char *prefix)
     memcpy(s->prefix, prefix, size);
     atomic_fetch_add(&log->left, 1);
     if (epoll_ctl(log->epoll, EPOLL_CTL_ADD, s->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = s}) == 0)
-        return end[1];
+        return end[1]; /* cppcheck-suppress memleak ; s belongs to the thread now */
     int err = errno;
     atomic_fetch_sub(&log->left, 1);
     close(end[0]);

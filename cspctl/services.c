@@ -80,7 +80,10 @@ static void no_service(const char *name, json_t *all)
     const char *key;
     json_t *value;
 
-    json_object_foreach(all, key, value) suggestion_offer(&near, key);
+    json_object_foreach(all, key, value)
+    {
+        suggestion_offer(&near, key);
+    }
     if (near.best != NULL)
         message("%s: no such service: did you mean '%s'?", name, near.best);
     else if (json_object_size(all) == 0)

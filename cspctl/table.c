@@ -114,8 +114,8 @@ static void print_rows(const struct table *t, FILE *to, int titles)
     }
     for (size_t c = 0; titles && c < t->ncolumns; c++)
         print_cell(t, to, c, t->columns[c].title, wide[c]);
-    for (size_t i = 0; i < t->ncells; i++)
-        print_cell(t, to, i % t->ncolumns, t->cells[i], wide[i % t->ncolumns]);
+    for (size_t i = 0, c = 0; i < t->ncells; i++, c = c + 1 < t->ncolumns ? c + 1 : 0)
+        print_cell(t, to, c, t->cells[i], wide[c]);
     free(wide);
 }
 

@@ -4,6 +4,7 @@
 #include "../../cspctl/gather.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,13 +111,13 @@ static const char *merged(const char *by, int64_t limit)
 {
     static char titles[256];
     json_t *hits = answers_merge(three, 4, &(struct merge){.by = by, .limit = limit}), *hit;
-    size_t i;
+    size_t i, n = 0;
 
     *titles = '\0';
     json_array_foreach(hits, i, hit)
     {
-        strcat(titles, json_string_value(json_object_get(hit, "title")));
-        strcat(titles, " ");
+        const char *title = json_string_value(json_object_get(hit, "title"));
+        n += (size_t)snprintf(titles + n, sizeof titles - n, "%s ", title);
     }
     json_decref(hits);
     return titles;

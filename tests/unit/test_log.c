@@ -72,8 +72,8 @@ START_TEST(a_log_line_is_cut_at_the_limit_and_marked)
 {
     struct lines l = {.prefix = "> "};
     static char line[2 * LINES_LIMIT + 8], expected[3 * LINES_LIMIT];
-    memset(line, 'x', 2 * LINES_LIMIT + 3);
-    strcpy(line + 2 * LINES_LIMIT + 3, "\n");
+    memset(line, 'x', sizeof line - 5);
+    line[sizeof line - 5] = '\n';
     feed(&l, line);
     int n =
         sprintf(expected, "> %.*s" LINES_MORE "\n> %.*s" LINES_MORE "\n> xxx\n", LINES_LIMIT, line, LINES_LIMIT, line);
@@ -87,7 +87,7 @@ START_TEST(a_line_of_exactly_the_limit_is_not_cut)
     struct lines l = {.prefix = ""};
     static char line[LINES_LIMIT + 2];
     memset(line, 'x', LINES_LIMIT);
-    strcpy(line + LINES_LIMIT, "\n");
+    line[LINES_LIMIT] = '\n';
     feed(&l, line);
     written(line);
 }
@@ -109,7 +109,7 @@ START_TEST(a_long_line_of_data_is_not_cut_but_keeps_the_output)
     sprintf(expected, "a\n%syz\n", line);
     written(expected);
     lines_end(&l, keep, NULL);
-    strcat(expected, "b\n");
+    sprintf(expected, "a\n%syz\nb\n", line);
     written(expected);
 }
 END_TEST

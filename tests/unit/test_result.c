@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 Suite *result_suite(void);
@@ -124,7 +125,7 @@ static struct child report(const char *line)
     struct child c = {.report = -1};
     char copy[256];
 
-    strcpy(copy, line);
+    (void)snprintf(copy, sizeof copy, "%s", line);
     child_report_line(&c, copy);
     return c;
 }
