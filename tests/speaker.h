@@ -64,10 +64,13 @@ void say(struct speaker *s, enum wire_type type, struct wire_head head, const vo
 /* Hears the next frame, which must be of this type. */
 struct heard hear(struct speaker *s, enum wire_type type);
 
+/* Hears a frame if one is there. */
+bool hear_now(struct speaker *s, struct heard *h);
+
 /* Nothing was said to this line, although the broker has handled all that was said to it before. */
 bool silent(struct speaker *s);
 
-/* Says a request and hears its answer. */
+/* Says a request and hears its answer; what streams say meanwhile is lost. */
 struct heard ask(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size);
 int ask_err(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size);
 
