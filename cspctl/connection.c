@@ -99,6 +99,15 @@ static void add_channel(struct reader *r, size_t **channels, size_t *n, size_t c
     (*channels)[(*n)++] = channel;
 }
 
+/* Nothing stands between a worker and its descriptors: a channel there would be lost. Says so; the end is recorded all
+ * the same, so that nothing is said of the channel. */
+static void refuse_worker(struct reader *r, const struct value *v, const char *key)
+{
+    if (r->p->processes[r->process].kind == PROCESS_WORKER)
+        diagnose(r->d, v->place, diagnostics_text(r->d, "write %s: [CHANNEL, ...]", key),
+                 "%s: a worker opens its channels by their names", v->key->name);
+}
+
 static void add_input(struct reader *r, const struct value *v)
 {
     struct input *input = v->field;
@@ -114,6 +123,8 @@ static void add_input(struct reader *r, const struct value *v)
 void read_input_channel(struct reader *r, const struct value *v)
 {
     ((struct input *)v->field)->place = v->place;
+    if (output_word(v->text) < 0)
+        refuse_worker(r, v, "in");
     add_input(r, v);
 }
 
@@ -133,6 +144,7 @@ static void each_element(struct reader *r, const struct value *v, void (*read)(s
 void read_input_channels(struct reader *r, const struct value *v)
 {
     ((struct input *)v->field)->place = v->place;
+    refuse_worker(r, v, "in");
     each_element(r, v, add_input);
 }
 
@@ -169,15 +181,18 @@ void read_output_word(struct reader *r, const struct value *v)
     int word = output_word(v->text);
 
     output->place = v->place;
-    if (word >= 0)
+    if (word >= 0) {
         output->kind = word;
-    else
-        add_output(r, v);
+        return;
+    }
+    refuse_worker(r, v, "out");
+    add_output(r, v);
 }
 
 void read_output_channels(struct reader *r, const struct value *v)
 {
     ((struct output *)v->field)->place = v->place;
+    refuse_worker(r, v, "out");
     each_element(r, v, add_output);
 }
 
@@ -252,6 +267,7 @@ void read_port_numbers(struct reader *r, const struct value *v)
     const struct member *m = document_members(&r->doc, v->node, &n);
     struct value element;
 
+    refuse_worker(r, v, v->key->name);
     for (size_t i = 0; i < n; i++) {
         int fd = descriptor(r, v, &m[i]);
         if (fd < 0)

@@ -101,7 +101,7 @@ static size_t show_character(const char *text, size_t size, const char **shown, 
 
     *shown = text;
     *length = n;
-    if (n == 0 || (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0)) {
+    if (n == 0 || (!source_is_shown(code) && code != '\t')) {
         *shown = "?";
         *length = 1;
     }

@@ -128,6 +128,8 @@ static void check_process(struct reader *r, struct process *process, const struc
     conflict(r, worker, command, "a process is one program: keep one of them");
     conflict(r, given(m, SECTION_PROCESS, "stdin"), serve, requests);
     conflict(r, given(m, SECTION_PROCESS, "stdout"), serve, requests);
+    if (worker && !command)
+        conflict(r, given(m, SECTION_PROCESS, "records"), worker, "a worker sends and receives values as they are");
     if (command || worker)
         check_program(r, process);
 }

@@ -58,7 +58,7 @@ struct channel {
 
 enum process_kind {
     PROCESS_COMMAND, /* an ordinary program: under a bridge where a channel leads to one of its descriptors */
-    PROCESS_WORKER,  /* speaks libipc or cspctl: attaches by itself with CSP_TICKET */
+    PROCESS_WORKER,  /* speaks libipc or cspctl: attaches by itself with CSP_TICKET; its descriptors are no channels */
 };
 
 /* What a descriptor 0 is. */
@@ -83,7 +83,7 @@ struct output {
 
 /* One entry of `in:` or `out:`. */
 struct port {
-    int fd; /* >= 3, or -1: a worker opens the channel by its name */
+    int fd; /* >= 3; -1, always and only of a worker: it opens the channel by its name */
     size_t channel;
     struct place place;
 };

@@ -32,6 +32,12 @@ size_t source_character(const char *text, size_t size, uint32_t *code)
     return *code < least[n] || *code > 0x10ffff || surrogate ? 0 : n;
 }
 
+bool source_is_shown(uint32_t code)
+{
+    return code >= 0x20 && (code < 0x7f || code > 0x9f) && !(code >= 0x200e && code <= 0x200f) &&
+           !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069);
+}
+
 /* What YAML calls a break: CR LF, CR, LF, NEL, LS and PS. Returns its length or 0. */
 static size_t line_break(const char *text, size_t size)
 {

@@ -36,4 +36,7 @@ const char *source_line(const struct source *s, unsigned line, size_t *length);
 /* One character of UTF-8: its length in bytes and its code, or 0 if the bytes are none. */
 size_t source_character(const char *text, size_t size, uint32_t *code);
 
+/* Whether a character may be shown: it neither controls a terminal nor turns the direction of the text around it. */
+bool source_is_shown(uint32_t code);
+
 #endif

@@ -92,8 +92,8 @@ TEST(every_key_reaches_its_field)
              "  a:\n    command: [cat]\n    stdin: {file: words}\n    stdout: [c, d]\n    stderr: none\n"
              "    replicas: 3\n    out: {3: e}\n    env: {A: 1}\n    cwd: /tmp\n    success: [0, 9, 255]\n"
              "    grace: 0\n    records: nul\n"
-             "  b:\n    worker: [sieve]\n    stdin: [c, d]\n    stdout: log\n    in: [e]\n"
-             "    records: {in: length, out: whole}\n");
+             "  b:\n    worker: [sieve]\n    stdin: {file: words}\n    stdout: log\n    in: [c, d, e]\n"
+             "  f: {command: [cat], out: {3: c}, records: {in: length, out: whole}}\n");
     const struct process *a = &p->processes[0], *b = &p->processes[1];
 
     ck_assert_str_eq(p->name, "report");
@@ -118,8 +118,8 @@ TEST(every_key_reaches_its_field)
     ck_assert_int_eq(b->kind, PROCESS_WORKER);
     ck_assert_int_eq(b->output.kind, OUTPUT_LOG);
     ck_assert_int_eq(b->in.item[0].fd, -1);
-    ck_assert_int_eq(b->records_in, RECORDS_LENGTH);
-    ck_assert_int_eq(b->records_out, RECORDS_WHOLE);
+    ck_assert_int_eq(p->processes[2].records_in, RECORDS_LENGTH);
+    ck_assert_int_eq(p->processes[2].records_out, RECORDS_WHOLE);
     ck_assert_str_eq(b->program.path + strlen(b->program.path) - 18, "/libexec/csp/sieve");
     done(p);
 }
