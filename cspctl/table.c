@@ -20,13 +20,6 @@ struct table {
     struct pool *pool;
 };
 
-/* Neither controls nor what turns the direction of the text around them. */
-static int is_shown(uint32_t c)
-{
-    return c >= 0x20 && (c < 0x7f || c > 0x9f) && !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
-           !(c >= 0x2066 && c <= 0x2069);
-}
-
 char *table_printable(const char *text, size_t size)
 {
     char *shown = memory_alloc(size * strlen(REPLACEMENT) + 1), *to = shown;
@@ -34,7 +27,7 @@ char *table_printable(const char *text, size_t size)
 
     for (size_t i = 0, n; i < size; i += n) {
         n = source_character(text + i, size - i, &code);
-        if (n > 0 && is_shown(code)) {
+        if (n > 0 && source_is_shown(code)) {
             to = mempcpy(to, text + i, n);
             continue;
         }
