@@ -300,38 +300,45 @@ static int await_welcome(struct csp__line *line)
     return 0;
 }
 
-static void close_page(struct csp__line *line)
+/* The file of the page, where the broker has not come to it. */
+static void remove_page(const struct csp__line *line)
 {
-    if (line->page == NULL)
-        return;
-    if (!atomic_load(&line->context->over)) {
-        char path[sizeof csp__state.dir + 32];
-        (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
-        (void)unlink(path); /* where the broker has not come to it */
-    }
-    munmap((void *)line->page, WIRE_PAGE_SIZE);
+    if (atomic_load(&line->context->over))
+        return; /* the directory may be another run's by now */
+    char path[sizeof csp__state.dir + 32];
+    (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
+    (void)unlink(path);
 }
 
-static void free_line(struct csp__line *line)
+/* All but the socket and the context. */
+static void free_memory(struct csp__line *line)
 {
     for (size_t i = 0; i < CSP__BUCKETS; i++)
         while (line->streams[i] != NULL)
             csp__stream_end(line, line->streams[i], CSP_SEND | CSP_RECV);
     while (line->stash != NULL)
         csp__stash_remove(line, line->stash);
-    close_page(line);
-    if (line->socket != NULL) {
-        if (line->gone)
-            (void)set(line->socket, ZMQ_LINGER, 0);
-        zmq_close(line->socket);
-    }
+    if (line->page != NULL)
+        munmap((void *)line->page, WIRE_PAGE_SIZE);
     zmq_msg_close(&line->frame);
-    csp__context_release(line->context);
     free(line->spare);
     free(line->items);
     free(line->polls);
     free(line->slots);
     free(line);
+}
+
+static void free_line(struct csp__line *line)
+{
+    if (line->page != NULL)
+        remove_page(line);
+    if (line->socket != NULL) {
+        if (line->gone)
+            (void)set(line->socket, ZMQ_LINGER, 0);
+        zmq_close(line->socket);
+    }
+    csp__context_release(line->context);
+    free_memory(line);
 }
 
 static void leave(void *arg)
@@ -407,10 +414,12 @@ void csp__line_close(void)
     pthread_setspecific(key, NULL);
 }
 
+/* The socket and the context are the parent's: libzmq must not hear of them again. */
 void csp__line_forget(void)
 {
-    if (mine != NULL && mine->page != NULL)
-        munmap((void *)mine->page, WIRE_PAGE_SIZE);
+    if (mine == NULL)
+        return;
+    free_memory(mine);
     mine = NULL;
     pthread_setspecific(key, NULL);
 }

@@ -146,7 +146,11 @@ void csp__children_reap(int all)
 
 void csp__children_forget(void)
 {
-    children = NULL; /* their descriptors are replaced with all others; the memory is the parent's copy */
+    while (children != NULL) { /* their descriptors are replaced with all others */
+        struct csp__child *child = children;
+        children = child->next;
+        free(child);
+    }
 }
 
 int csp_wait(csp_proc p, csp_exit *why, csp_time by)

@@ -270,6 +270,7 @@ int csp__state_forked(uint64_t process, uint64_t ticket)
     csp__state.is_root = csp__state.said_bye = 0;
     csp__state.lines = 0;
     csp__state.lock_file = -1; /* a descriptor of the parent's: it was replaced */
+    free(csp__state.context);  /* what it holds is the parent's */
     csp__state.context = new_context();
     if (csp__state.context == NULL) {
         csp__state.phase = CSP__LEFT;

@@ -483,7 +483,9 @@ START_TEST(a_block_larger_than_the_window_goes_in_parts)
     size_t count = 0;
     for (int i = 0; i < 5000; i++) {
         lengths[i] = 7;
-        snprintf(data + (size_t)i * 7, 7, "%06d", i);
+        char text[16];
+        snprintf(text, sizeof text, "%06d", i);
+        memcpy(data + (size_t)i * 7, text, 7);
     }
     c = make(10000);
     ASSERT_OK(csp_stream(c, CSP_SEND | CSP_RECV, 1024));
