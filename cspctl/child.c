@@ -284,7 +284,7 @@ int child_start(struct child *c, const struct stage *stage)
     c->report = -1;
     c->start_error = err;
     c->phase = CHILD_ENDED;
-    c->ending.why = (csp_exit){CSP_CODE, err == ENOENT ? 127 : 126}; /* as the shell has it */
+    c->ending.why = (csp_exit){CSP_CODE, err == ENOENT && !said ? 127 : 126}; /* as the shell has it */
     return -1;
 }
 

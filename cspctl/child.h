@@ -18,6 +18,7 @@ enum child_phase {
     CHILD_RUNNING, /* and expected to */
     CHILD_LEFT,    /* the run is ending, and so are its channels: it will end by itself, or be killed when due */
     CHILD_TOLD,    /* SIGTERM was sent; killed when due */
+    CHILD_HALTED,  /* a bridge that was told to kill its program at once: killed when due */
     CHILD_KILLED,  /* SIGKILL was sent; given up when due */
     CHILD_ENDED,
 };
@@ -30,7 +31,7 @@ struct child {
     pid_t pid;
     csp_proc proc; /* -1: not announced */
     uint64_t ticket;
-    csp_time due; /* LEFT, TOLD, KILLED: when the phase has lasted too long */
+    csp_time due; /* LEFT to KILLED: when the phase has lasted too long */
     struct ending ending;
     /* of a bridge */
     bool bridged, reported;

@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #define BRIDGE_SLACK 1000000000LL /* a bridge kills its program at the grace's end, and then ends itself */
+#define HALT_WAIT    1000000000LL
 #define KILL_WAIT    5000000000LL /* from SIGKILL to giving up: a process may be stuck in the kernel */
 #define CALL_GRACE   1000000000LL
 
@@ -35,10 +36,19 @@ static void tell(struct supervisor *s, struct child *c)
     c->due = csp_now() + grace_of(s, c);
 }
 
+/* A bridge that is killed closes its program's stdin before the kernel kills the program: time enough to take the input
+ * for complete and print a result. So a bridge is asked first to kill its program itself. */
 static void kill_child(struct child *c)
 {
-    if (c->phase < CHILD_RUNNING || c->phase > CHILD_TOLD)
+    if (c->phase < CHILD_RUNNING || c->phase > CHILD_HALTED)
         return;
+    if (c->bridged && c->phase != CHILD_HALTED) {
+        child_signal(c, SIGINT);
+        child_signal(c, SIGCONT);
+        c->phase = CHILD_HALTED;
+        c->due = csp_now() + HALT_WAIT;
+        return;
+    }
     child_signal(c, SIGKILL);
     c->phase = CHILD_KILLED;
     c->due = csp_now() + KILL_WAIT;
@@ -132,7 +142,7 @@ static void overdue(struct supervisor *s, struct child *c)
         reaper_ended(s, c);
         return;
     }
-    if (process_of(s, c) != NULL)
+    if (process_of(s, c) != NULL && c->phase != CHILD_HALTED)
         message("%s: did not end within its grace of %s: killed", c->label,
                 unit_print_duration(process_of(s, c)->grace, text));
     kill_child(c);
@@ -140,7 +150,7 @@ static void overdue(struct supervisor *s, struct child *c)
 
 static bool is_timed(const struct child *c)
 {
-    return c->phase == CHILD_LEFT || c->phase == CHILD_TOLD || c->phase == CHILD_KILLED;
+    return c->phase >= CHILD_LEFT && c->phase <= CHILD_KILLED;
 }
 
 void drain_step(struct supervisor *s)

@@ -64,8 +64,8 @@ void reaper_ended(struct supervisor *s, struct child *c)
     bool quiet = s->state == RUN_KILLED || s->state == RUN_OVER;
     if (failed && !quiet)
         say_failure(s, c);
-    if (c->ending.lost > 0 && !quiet)
-        message("%s: up to %" PRIu64 " values lost", c->label, c->ending.lost);
+    if (ending_lost(&c->ending) > 0 && !quiet)
+        message("%s: up to %" PRIu64 " values lost", c->label, ending_lost(&c->ending));
     if (c->process == PIPELINE_NONE)
         supervisor_event(s, EVENT_CALLED);
     else if (failed && s->stage.p->on_failure == ON_FAILURE_STOP)
@@ -87,7 +87,7 @@ static csp_exit reason(const struct supervisor *s, struct child *c, const siginf
 static void take_child(struct supervisor *s, struct child *c, const siginfo_t *info)
 {
     c->ending.why = reason(s, c, info);
-    c->ending.ours = c->phase == CHILD_TOLD || c->phase == CHILD_KILLED;
+    c->ending.ours = c->phase >= CHILD_TOLD && c->phase <= CHILD_KILLED;
     if (c->proc >= 0 && csp__reaped(c->proc, c->ending.why) != 0 && errno == ENOTCONN) {
         result_cause(&s->result, CAUSE_BROKER, 0, NULL);
         supervisor_event(s, EVENT_BROKER);

@@ -36,6 +36,11 @@ bool ending_is_failure(const struct ending *e)
     return e->why.how == CSP_CODE;
 }
 
+uint64_t ending_lost(const struct ending *e)
+{
+    return e->why.how == CSP_SIGNAL && e->why.code == SIGPIPE ? 0 : e->lost;
+}
+
 void result_cause(struct result *r, enum cause cause, int code, const char *who)
 {
     if (r->cause != CAUSE_NONE)
@@ -47,7 +52,7 @@ void result_cause(struct result *r, enum cause cause, int code, const char *who)
 
 bool result_ended(struct result *r, const struct ending *e, const char *who)
 {
-    r->lost += e->lost;
+    r->lost += ending_lost(e);
     if (!ending_is_failure(e))
         return false;
     result_cause(r, CAUSE_FAILURE, ending_status(e->why), who);

@@ -19,7 +19,7 @@
 struct ending {
     csp_exit why;
     bool ours;     /* after we had told it to end */
-    uint64_t lost; /* values that it may have lost */
+    uint64_t lost; /* values that it had not read to the end: see ending_lost() */
 };
 
 enum cause { CAUSE_NONE, CAUSE_FAILURE, CAUSE_SIGNAL, CAUSE_DEADLINE, CAUSE_BROKER, CAUSE_SYSTEM };
@@ -40,6 +40,9 @@ csp_exit ending_of(const siginfo_t *info, const uint8_t success[32]);
 /* Whether the process failed on its own. Death by SIGPIPE never is: its receivers were gone, and if one of them failed
  * then that is the failure. */
 bool ending_is_failure(const struct ending *e);
+
+/* Values that it may have lost. None where it ended because nobody wanted its output any more. */
+uint64_t ending_lost(const struct ending *e);
 
 /* The first cause stays; later ones change nothing. */
 void result_cause(struct result *r, enum cause cause, int code, const char *who);

@@ -86,7 +86,9 @@ static bool announce_children(struct supervisor *s)
             c->bridged = process_bridged(p, i);
             c->label = process_label(p, i, replica, s->stage.pool);
             if (child_announce(c, &s->stage, s->chans) != 0)
-                return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->label, csp_errmsg());
+                return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->label,
+                              errno == ENOBUFS ? "too many processes for the limit of open files: raise it (ulimit -n)"
+                                               : csp_errmsg());
             s->alive_of[i]++;
             s->alive++;
         }

@@ -24,6 +24,7 @@ static const struct {
     {"signal", {.why = {CSP_SIGNAL, SIGKILL}}, true, 137},
     {"a crash", {.why = {CSP_SIGNAL, SIGSEGV}}, true, 139},
     {"nobody read on", {.why = {CSP_SIGNAL, SIGPIPE}}, false, 0},
+    {"nobody read on, in the middle of its input", {.why = {CSP_SIGNAL, SIGPIPE}, .lost = 9}, false, 0},
     {"another death's victim", {.why = {CSP_CANCELLED, 0}}, false, 0},
     {"a victim that lost values", {.why = {CSP_CANCELLED, 0}, .lost = 7}, false, 1},
     {"told to end, and died of it", {.why = {CSP_SIGNAL, SIGTERM}, .ours = OURS}, false, 0},
