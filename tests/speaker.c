@@ -19,6 +19,7 @@
 
 struct test_run run;
 static int point[2]; /* the pipe of reached() */
+static struct speaker *all;
 
 /* ---- the broker ------------------------------------------------------------------------------------------------- */
 
@@ -101,6 +102,8 @@ void run_stop(void)
         ck_assert_int_eq(bye(run.root, 0, 0), 0);
     ck_assert_int_eq(wait_child(run.broker), 0);
     ck_assert_int_eq(stat(run.dir, &st), -1);
+    while (all != NULL)
+        speaker_free(all);
 }
 
 /* ---- frames ----------------------------------------------------------------------------------------------------- */
@@ -119,11 +122,17 @@ struct speaker *speaker_new(void)
     zmq_setsockopt(s->socket, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt(s->socket, ZMQ_LINGER, &none, sizeof none);
     ck_assert_int_eq(zmq_connect(s->socket, at), 0);
+    s->next = all;
+    all = s;
     return s;
 }
 
 void speaker_free(struct speaker *s)
 {
+    struct speaker **at = &all;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
     zmq_close(s->socket);
     zmq_ctx_term(s->context);
     if (s->page != NULL)

@@ -23,6 +23,7 @@ struct speaker {
     void *context, *socket;
     uint64_t process, line, seq;
     uint64_t *page;
+    struct speaker *next; /* of all there are: run_stop() frees them */
 };
 
 /* A frame heard; `data` is its payload, and good until the line hears the next. */
