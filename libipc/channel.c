@@ -8,6 +8,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define MAX_BYTES (64u << 20) /* of a channel made by csp_make */
@@ -94,8 +95,7 @@ csp_chan csp_open(const char *name, int ends)
     return c;
 }
 
-/* The sending or receiving of this thread that ends with a drop goes first: what it had delivered ahead and not taken
- * goes back by the count in the page. */
+/* What a receiving stream has and did not take goes back by the count in its page, so nothing need be said of it. */
 int csp_drop(csp_chan c, int ends)
 {
     if (check_ends("drop", ends) != 0)
@@ -103,6 +103,9 @@ int csp_drop(csp_chan c, int ends)
     struct csp__line *line = csp__line("drop");
     if (line == NULL)
         return -1;
+    if ((ends & CSP_RECV) != 0 && csp__stream_elsewhere(line, c))
+        return csp__failf(EBUSY, "drop, channel %" PRIu64 ": another thread receives it as a stream: it must drop it",
+                          c);
     struct csp__request r = {.type = WIRE_DROP, .chan = c, .count = (uint32_t)ends};
     int err = csp__ask(line, &r, CSP_FOREVER, 0, NULL, NULL);
     if (err != 0)

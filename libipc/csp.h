@@ -126,8 +126,10 @@ CSP_API int csp_init(void);
 
 /* Leaves the run. The ends of this process go with the reason "clean". The root's leaving ends the run: every process
  * of it is killed, the broker ends, the run directory is removed, and children started here are reaped. A process that
- * returns from main or calls exit does the same by itself, with its exit status as the reason.
- * Returns 0 (also when nothing was begun), or -1: ETIMEDOUT (the broker did not end within 5 s and was killed). */
+ * returns from main or calls exit does the same by itself, with its exit status as the reason. Calls in other threads
+ * end with ENOTCONN, as do all later ones until csp_init begins anew.
+ * Returns 0 (also when nothing was begun), or -1: ETIMEDOUT (the broker did not end within 5 s and was killed),
+ * ENOTCONN (it had gone before); then, too, nothing is left of a run whose root this is. */
 CSP_API int csp_term(void);
 
 /* The last error of this thread in words: what was asked, of which channel, and what went wrong. Valid until the
@@ -149,7 +151,7 @@ CSP_API csp_chan csp_open(const char *name, int ends);
 /* Gives up ends of a channel. The drop of the last sending end closes it; of the last receiving end breaks it: what it
  * holds is discarded, senders get EPIPE. Values put on a stream before are still sent. A value that a receiving stream
  * has ready and that was not received goes back to the channel.
- * Returns 0, or -1: EBADF (not held), EINVAL (ends). */
+ * Returns 0, or -1: EBADF (not held), EINVAL (ends), EBUSY (another thread receives it as a stream: that must drop). */
 CSP_API int csp_drop(csp_chan c, int ends);
 
 /* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes
@@ -204,8 +206,8 @@ CSP_API void csp_msg_free(csp_msg *m);
  * Values in send cases are those at the call; a value in a losing case was never sent; a losing receive takes nothing.
  * Returns the index of the case that happened: look at its err. Or -1, and nothing happened: EAGAIN (CSP_NOW),
  * ETIMEDOUT, EINVAL (a case not made by csp_on_*, NULL buffer), EBADF (a channel or its end is not held; an fd that is
- * not open; that case has err = EBADF), ENOBUFS (more than 4,096 cases), ECHILD (csp_on_exit: no child of this
- * process). With no case but nil ones it waits for the deadline. Source: Go, select. */
+ * not open; that case has err = EBADF), ENOBUFS (more than 4,096 cases, or values of over 256 MiB together), ECHILD
+ * (csp_on_exit: no child of this process). With no case but nil ones it waits for the deadline. Source: Go, select. */
 CSP_API int csp_select(csp_case *cases, size_t n, csp_time by);
 
 /* As csp_select, but where several can happen the first in order does. */
@@ -232,8 +234,8 @@ CSP_API csp_case csp_on_time(csp_time when);
  * time.Ticker. */
 CSP_API csp_case csp_on_tick(csp_tick *t);
 
-/* A descriptor has one of the poll(2) events, or an error, or is hung up; .len has the revents. Edges are not missed:
- * it is asked of poll(2) at each select. */
+/* A descriptor has one of the poll(2) events (POLLIN, POLLOUT, POLLPRI; EINVAL for others; 0: none), or an error, or is
+ * hung up; .len has the revents. Edges are not missed: it is asked of poll(2) at each select. */
 CSP_API csp_case csp_on_fd(int fd, short events);
 
 /* The process p, a child started by csp_go or csp_spawn here, has ended; its reason is in *why, which may be NULL. The

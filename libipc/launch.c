@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Starting the broker. Decision: it says on a pipe that it is ready, or why it is not, so that nobody sleeps or
- * guesses; it gets the locked descriptor, so that the run directory stays locked as long as root or broker lives, and a
+ * guesses; it makes the run directory, whose path it gets, so that a root killed on the way leaves none, and has a
  * session of its own, so that a terminal's Ctrl-C never takes the broker before its run. */
 #include "launch.h"
 #include "csp.h"
@@ -20,7 +20,7 @@
 #define READY_MS 10000
 
 /* Numbers of the descriptors in the broker. Ours are moved above them first, so that none takes the other's place. */
-enum { BROKER_LOCK = 3, BROKER_READY = 4, BROKER_NO_MORE = 5 };
+enum { BROKER_READY = 3, BROKER_NO_MORE = 4 };
 
 int csp__spawn_clean(posix_spawnattr_t *attributes, short flags)
 {
@@ -39,13 +39,11 @@ int csp__spawn_clean(posix_spawnattr_t *attributes, short flags)
     return err;
 }
 
-static int add_actions(posix_spawn_file_actions_t *actions, int lock, int ready)
+static int add_actions(posix_spawn_file_actions_t *actions, int ready)
 {
     int err = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
     if (err == 0)
         err = posix_spawn_file_actions_adddup2(actions, 0, 1);
-    if (err == 0)
-        err = posix_spawn_file_actions_adddup2(actions, lock, BROKER_LOCK);
     if (err == 0)
         err = posix_spawn_file_actions_adddup2(actions, ready, BROKER_READY);
     if (err == 0)
@@ -54,7 +52,7 @@ static int add_actions(posix_spawn_file_actions_t *actions, int lock, int ready)
 }
 
 /* Starts the program. Returns 0 or an errno. */
-static int spawn(pid_t *pid, char *const argv[], int lock, int ready)
+static int spawn(pid_t *pid, char *const argv[], int ready)
 {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
@@ -63,7 +61,7 @@ static int spawn(pid_t *pid, char *const argv[], int lock, int ready)
         return err;
     err = posix_spawn_file_actions_init(&actions);
     if (err == 0) {
-        err = add_actions(&actions, lock, ready);
+        err = add_actions(&actions, ready);
         if (err == 0)
             err = posix_spawn(pid, argv[0], &actions, &attributes, argv, environ);
         posix_spawn_file_actions_destroy(&actions);
@@ -118,18 +116,15 @@ static int above(int fd)
     return fcntl(fd, F_DUPFD_CLOEXEC, BROKER_NO_MORE);
 }
 
-static pid_t start(const char *program, char *const argv[], int lock)
+static pid_t start(const char *program, char *const argv[])
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return csp__failf(errno, "a pipe to the broker: %s", strerrordesc_np(errno));
-    int high_lock = above(lock);
     int high_ready = above(ends[1]);
     close(ends[1]);
     pid_t pid = -1;
-    int err = high_lock < 0 || high_ready < 0 ? errno : spawn(&pid, argv, high_lock, high_ready);
-    if (high_lock >= 0)
-        close(high_lock);
+    int err = high_ready < 0 ? errno : spawn(&pid, argv, high_ready);
     if (high_ready >= 0)
         close(high_ready);
     if (err != 0) {
@@ -148,22 +143,20 @@ static pid_t start(const char *program, char *const argv[], int lock)
     return -1;
 }
 
-pid_t csp__launch(const char *dir, int lock, const char *name, const char *file)
+pid_t csp__launch(const char *dir, const char *name, const char *file)
 {
     char program[PATH_MAX];
     if (csp__program_path("broker", program, sizeof program) != 0)
         return csp__failf(errno, "the broker program is not found: set CSP_LIBEXEC to the directory that holds it");
     char root[24];
-    char lock_number[12];
     char ready_number[12];
     (void)snprintf(root, sizeof root, "%ld", (long)getpid());
-    (void)snprintf(lock_number, sizeof lock_number, "%d", BROKER_LOCK);
     (void)snprintf(ready_number, sizeof ready_number, "%d", BROKER_READY);
-    const char *argv[] = {program,  "--dir", dir,      "--lock", lock_number, "--ready", ready_number,
-                          "--root", root,    "--name", name,     NULL,        NULL,      NULL};
+    const char *argv[] = {program, "--dir",  dir,  "--ready", ready_number, "--root",
+                          root,    "--name", name, NULL,      NULL,         NULL};
     if (file != NULL) {
-        argv[11] = "--file";
-        argv[12] = file;
+        argv[9] = "--file";
+        argv[10] = file;
     }
-    return start(program, (char *const *)argv, lock);
+    return start(program, (char *const *)argv);
 }

@@ -208,15 +208,16 @@ static int set_environment(void)
 static int start_broker(const char *name, const char *file)
 {
     struct csp__runinfo info;
-    csp__state.broker_pid = csp__launch(csp__state.dir, csp__state.lock_file, name, file);
+    csp__state.broker_pid = csp__launch(csp__state.dir, name, file);
     if (csp__state.broker_pid < 0)
         return -1;
+    csp__state.lock_file = csp__rundir_hold(csp__state.dir);
     csp__state.is_root = 1;
     csp__state.role = WIRE_PROCESS;
     csp__state.ticket = 0;
     int result;
-    if (csp__rundir_read(csp__state.dir, &info) != 0) {
-        result = csp__failf(errno, "the file run in %s: %s", csp__state.dir, strerrordesc_np(errno));
+    if (csp__state.lock_file < 0 || csp__rundir_read(csp__state.dir, &info) != 0) {
+        result = csp__failf(errno, "the run directory %s: %s", csp__state.dir, strerrordesc_np(errno));
     } else {
         memcpy(csp__state.token, info.token, sizeof info.token);
         result = set_environment() == 0 ? attach(csp__state.broker_pid) : -1;
@@ -235,8 +236,8 @@ static int start(const char *name, const char *file)
         return csp__failf(EINVAL, "the run's name has a tab or newline in it, or over %d bytes", WIRE_MAX_NAME);
     if (prepare_process() != 0)
         return -1;
-    if (csp__rundir_make(csp__state.dir, sizeof csp__state.dir, &csp__state.lock_file) != 0)
-        return csp__failf(errno, "a run directory could not be made: %s", strerrordesc_np(errno));
+    if (csp__rundir_name(csp__state.dir, sizeof csp__state.dir) != 0)
+        return csp__failf(errno, "a run directory could not be named: %s", strerrordesc_np(errno));
     if (start_broker(name, file) == 0)
         return 0;
     int err = errno;

@@ -27,16 +27,11 @@
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-/* Where run directories are: the parent for new ones first. Returns how many parents there are, 1 or 2. */
-static size_t parents(const char *list[2])
+/* Where run directories are. One place, so that what is started, listed and swept are the same runs. */
+static const char *parent(void)
 {
     const char *xdg = getenv("XDG_RUNTIME_DIR");
-    size_t n = 0;
-    if (xdg != NULL && *xdg == '/' && access(xdg, W_OK | X_OK) == 0)
-        list[n++] = xdg;
-    if (n == 0 || strcmp(xdg, "/tmp") != 0)
-        list[n++] = "/tmp";
-    return n;
+    return xdg != NULL && *xdg == '/' && access(xdg, W_OK | X_OK) == 0 ? xdg : "/tmp";
 }
 
 static int is_ours(const char *name)
@@ -60,20 +55,53 @@ static int open_dir(const char *dir)
     return fd;
 }
 
-static int random_name(char *name, size_t size, const char *parent)
+int csp__rundir_name(char *path, size_t size)
 {
+    (void)csp__rundir_sweep(); /* what cannot be swept now does not keep this run from starting */
     unsigned char bytes[RANDOM_CHARS];
     char chars[RANDOM_CHARS + 1] = "";
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         return -1;
     for (size_t i = 0; i < RANDOM_CHARS; i++)
         chars[i] = alphabet[bytes[i] % (sizeof alphabet - 1)];
-    int n = snprintf(name, size, "%s/." PREFIX "%s", parent, chars);
+    int n = snprintf(path, size, "%s/" PREFIX "%s", parent(), chars);
     if (n < 0 || (size_t)n >= size || (size_t)n + strlen("/broker") > SOCKET_PATH) {
         errno = ENAMETOOLONG;
         return -1;
     }
     return 0;
+}
+
+/* The name that a run directory has until its lock is held. */
+static int hidden_name(char *hidden, size_t size, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int n = slash == NULL ? -1 : snprintf(hidden, size, "%.*s.%s", (int)(slash + 1 - path), path, slash + 1);
+    if (n < 0 || (size_t)n >= size) {
+        errno = n < 0 ? EINVAL : ENAMETOOLONG;
+        return -1;
+    }
+    return 0;
+}
+
+/* Locks a file, shared: root and broker hold it, and a sweep, which wants it alone, knows by that that one lives. */
+static int hold(int lock)
+{
+    if (lock < 0 || flock(lock, LOCK_SH | LOCK_NB) == 0)
+        return lock;
+    int err = errno;
+    close(lock);
+    errno = err;
+    return -1;
+}
+
+/* Takes back a directory that did not become one: without a descriptor, for there may be none. */
+static void unmake(const char *hidden)
+{
+    char file[PATH_MAX];
+    if (snprintf(file, sizeof file, "%s/lock", hidden) < (int)sizeof file)
+        (void)unlink(file);
+    (void)rmdir(hidden);
 }
 
 /* Makes and locks the file `lock` in the directory whose first name is hidden. */
@@ -82,55 +110,77 @@ static int make_lock(const char *hidden)
     int dirfd = open_dir(hidden);
     if (dirfd < 0)
         return -1;
-    int lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        int err = errno;
-        close(lock);
-        lock = -1;
-        errno = err;
-    }
+    int lock = hold(openat(dirfd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     int err = errno;
     close(dirfd);
     errno = err;
     return lock;
 }
 
-static int make_once(const char *parent, char *path, size_t size, int *lock)
+static int is_our_file(const char *name)
+{
+    static const char *const names[] = {"run", ".run", "services", ".services", "broker"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1;
+    return name[0] == 'p' && name[1] != '\0' && strspn(name + 1, "0123456789") == strlen(name + 1);
+}
+
+static int remove_one(const char *dir)
+{
+    int dirfd = open_dir(dir);
+    DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
+    if (d == NULL) {
+        int err = errno;
+        if (dirfd >= 0)
+            close(dirfd);
+        errno = err;
+        return err == ENOENT ? 0 : -1;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(d)) != NULL)
+        if (is_our_file(entry->d_name))
+            (void)unlinkat(dirfd, entry->d_name, 0);
+    (void)unlinkat(dirfd, "lock", 0);
+    closedir(d);
+    return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+int csp__rundir_remove(const char *dir)
 {
     char hidden[PATH_MAX];
-    if (random_name(hidden, sizeof hidden, parent) != 0)
+    if (hidden_name(hidden, sizeof hidden, dir) != 0)
         return -1;
-    char *dot = strrchr(hidden, '/') + 1;
-    int n = snprintf(path, size, "%.*s%s", (int)(dot - hidden), hidden, dot + 1);
-    if (n < 0 || (size_t)n >= size) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    if (mkdir(hidden, 0700) != 0)
+    int result = remove_one(dir);
+    return remove_one(hidden) == 0 ? result : -1;
+}
+
+int csp__rundir_make(const char *path, int *lock)
+{
+    char hidden[PATH_MAX];
+    if (hidden_name(hidden, sizeof hidden, path) != 0 || mkdir(hidden, 0700) != 0)
         return -1;
     *lock = chmod(hidden, 0700) == 0 ? make_lock(hidden) : -1;
     if (*lock >= 0 && renameat2(AT_FDCWD, hidden, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
         return 0;
     int err = errno;
-    (void)csp__rundir_remove(hidden);
+    unmake(hidden);
     if (*lock >= 0)
         close(*lock);
     errno = err;
     return -1;
 }
 
-int csp__rundir_make(char *path, size_t size, int *lock)
+int csp__rundir_hold(const char *path)
 {
-    const char *list[2];
-    (void)parents(list);
-    (void)csp__rundir_sweep(); /* what cannot be swept now does not keep this run from starting */
-    for (int tries = 0; tries < 16; tries++) {
-        if (make_once(list[0], path, size, lock) == 0)
-            return 0;
-        if (errno != EEXIST)
-            break;
-    }
-    return -1;
+    int dirfd = open_dir(path);
+    if (dirfd < 0)
+        return -1;
+    int lock = hold(openat(dirfd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    int err = errno;
+    close(dirfd);
+    errno = err;
+    return lock;
 }
 
 /* ---- the file `run` */
@@ -298,7 +348,7 @@ static int sweep_dir(const char *dir, int hidden)
     int result = 0;
     if (dead < 0 && hidden)
         (void)rmdir(dir); /* its start died before there was a lock */
-    else if (dead > 0 && (csp__sweep_processes(dir, SWEEP_MS) < 0 || csp__rundir_remove(dir) != 0))
+    else if (dead > 0 && (csp__sweep_processes(dir, SWEEP_MS) < 0 || remove_one(dir) != 0))
         result = -1;
     int err = errno;
     if (lock >= 0)
@@ -314,11 +364,11 @@ static int is_unfinished(const char *dir)
     return lstat(dir, &st) == 0 && time(NULL) - st.st_mtime > UNFINISHED_S;
 }
 
-static int visit_entry(const char *parent, const char *name, const struct visit *v)
+static int visit_entry(const char *name, const struct visit *v)
 {
     char dir[PATH_MAX];
     int hidden = *name == '.';
-    if (!is_ours(name + hidden) || snprintf(dir, sizeof dir, "%s/%s", parent, name) >= (int)sizeof dir)
+    if (!is_ours(name + hidden) || snprintf(dir, sizeof dir, "%s/%s", parent(), name) >= (int)sizeof dir)
         return 0;
     if (v->each != NULL)
         return hidden ? 0 : visit_live(dir, v->each, v->arg);
@@ -328,22 +378,18 @@ static int visit_entry(const char *parent, const char *name, const struct visit 
 /* Goes through all run directories; a sweep goes on after a failure, which is the result then. */
 static int visit_all(const struct visit *v)
 {
-    const char *list[2];
-    size_t n = parents(list);
+    DIR *d = opendir(parent());
+    if (d == NULL)
+        return -1;
+    const struct dirent *entry;
     int result = 0;
-    for (size_t i = 0; i < n; i++) {
-        DIR *d = opendir(list[i]);
-        if (d == NULL)
-            return -1;
-        const struct dirent *entry;
-        while ((v->each == NULL || result == 0) && (entry = readdir(d)) != NULL) {
-            int one = visit_entry(list[i], entry->d_name, v);
-            result = one != 0 ? one : result;
-        }
-        int err = errno;
-        closedir(d);
-        errno = err;
+    while ((v->each == NULL || result == 0) && (entry = readdir(d)) != NULL) {
+        int one = visit_entry(entry->d_name, v);
+        result = one != 0 ? one : result;
     }
+    int err = errno;
+    closedir(d);
+    errno = err;
     return result;
 }
 
@@ -355,33 +401,4 @@ int csp__rundir_each(int (*each)(const char *dir, const struct csp__runinfo *inf
 int csp__rundir_sweep(void)
 {
     return visit_all(&(struct visit){.each = NULL});
-}
-
-static int is_our_file(const char *name)
-{
-    static const char *const names[] = {"run", ".run", "services", ".services", "broker"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
-            return 1;
-    return name[0] == 'p' && name[1] != '\0' && strspn(name + 1, "0123456789") == strlen(name + 1);
-}
-
-int csp__rundir_remove(const char *dir)
-{
-    int dirfd = open_dir(dir);
-    DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
-    if (d == NULL) {
-        int err = errno;
-        if (dirfd >= 0)
-            close(dirfd);
-        errno = err;
-        return err == ENOENT ? 0 : -1;
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(d)) != NULL)
-        if (is_our_file(entry->d_name))
-            (void)unlinkat(dirfd, entry->d_name, 0);
-    (void)unlinkat(dirfd, "lock", 0);
-    closedir(d);
-    return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
 }

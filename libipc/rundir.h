@@ -19,9 +19,17 @@ struct csp__runinfo { /* the file `run` */
     int64_t started; /* CLOCK_REALTIME, ns */
 };
 
-/* Makes a run directory with its lock held, sweeping what dead runs left first. path gets its name, *lock the locked
- * descriptor (CLOEXEC). 0, or -1 with errno; ENAMETOOLONG where a socket in it would have a path over 107 bytes. */
-int csp__rundir_make(char *path, size_t size, int *lock);
+/* Draws the path of a run directory that is not there yet, sweeping what dead runs left first. 0, or -1 with errno;
+ * ENAMETOOLONG where a socket in it would have a path over 107 bytes. The root draws it and the broker makes it, so that
+ * whichever of the two is killed on the way, the other knows what to remove. */
+int csp__rundir_name(char *path, size_t size);
+
+/* Makes the run directory of this path and locks it. *lock is the locked descriptor (CLOEXEC). 0, or -1 with errno and
+ * nothing made; EEXIST: draw another. */
+int csp__rundir_make(const char *path, int *lock);
+
+/* Holds the lock too, of a run directory that another process made and holds. A descriptor (CLOEXEC), or -1. */
+int csp__rundir_hold(const char *path);
 
 /* Writes and reads the file `run`; written whole or not at all. EPROTO: it is not of this version. */
 int csp__rundir_write(const char *dir, const struct csp__runinfo *info);
@@ -34,7 +42,7 @@ int csp__rundir_alive(const char *dir);
  */
 int csp__rundir_each(int (*each)(const char *dir, const struct csp__runinfo *info, void *arg), void *arg);
 
-/* Removes a run directory and the files in it; nothing there is success. */
+/* Removes a run directory, finished or not, and the files in it; nothing there is success. */
 int csp__rundir_remove(const char *dir);
 
 /* Removes every run directory of this user whose lock is free, after ending the processes that carry its name. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,11 @@
 #include <unistd.h>
 
 #define FIRST_COSTS 64
+
+/* The receiving streams of all threads: a drop must not pull one from under another thread, which has values of it that
+ * the broker would give to others. */
+static pthread_mutex_t receiving_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct csp__stream *receiving;
 
 static struct csp__stream **bucket(struct csp__line *line, csp_chan c)
 {
@@ -28,6 +34,34 @@ struct csp__stream *csp__stream_find(struct csp__line *line, csp_chan c)
     while (s != NULL && s->chan != c)
         s = s->next;
     return s;
+}
+
+int csp__stream_elsewhere(const struct csp__line *line, csp_chan c)
+{
+    pthread_mutex_lock(&receiving_lock);
+    const struct csp__stream *s = receiving;
+    while (s != NULL && (s->chan != c || s->line == line))
+        s = s->next_receiving;
+    pthread_mutex_unlock(&receiving_lock);
+    return s != NULL;
+}
+
+static void note_receiving(struct csp__stream *s)
+{
+    pthread_mutex_lock(&receiving_lock);
+    s->next_receiving = receiving;
+    receiving = s;
+    pthread_mutex_unlock(&receiving_lock);
+}
+
+static void forget_receiving(const struct csp__stream *s)
+{
+    pthread_mutex_lock(&receiving_lock);
+    struct csp__stream **at = &receiving;
+    while (*at != s)
+        at = &(*at)->next_receiving;
+    *at = s->next_receiving;
+    pthread_mutex_unlock(&receiving_lock);
 }
 
 static void drop_batch(struct csp__stream *s)
@@ -51,6 +85,7 @@ void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends)
             drop_batch(s);
         line->slot_used[s->recv.slot] = 0;
         s->recv.on = 0;
+        forget_receiving(s);
     }
     if (s->send.on || s->recv.on)
         return;
@@ -105,6 +140,7 @@ static struct csp__stream *new_stream(struct csp__line *line, csp_chan c)
     if (s == NULL)
         return NULL;
     s->chan = c;
+    s->line = line;
     s->recv.last = &s->recv.first;
     s->next = *bucket(line, c);
     *bucket(line, c) = s;
@@ -131,6 +167,7 @@ static int begin(struct csp__line *line, struct csp__stream *s, int ends, size_t
         line->slot_used[body.slot] = 1;
         s->recv = (struct csp__receiving){.on = 1, .window = window, .slot = body.slot};
         s->recv.last = &s->recv.first;
+        note_receiving(s);
     }
     const void *payload;
     struct csp__request r = {

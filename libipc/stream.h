@@ -38,6 +38,8 @@ struct csp__receiving {
 
 struct csp__stream {
     struct csp__stream *next;
+    struct csp__stream *next_receiving; /* of all threads */
+    struct csp__line *line;
     csp_chan chan;
     uint64_t max_bytes;
     struct csp__sending send;
@@ -46,6 +48,9 @@ struct csp__stream {
 
 /* This line's stream of the channel, or NULL. */
 struct csp__stream *csp__stream_find(struct csp__line *line, csp_chan c);
+
+/* Whether another thread receives the channel as a stream. */
+int csp__stream_elsewhere(const struct csp__line *line, csp_chan c);
 
 /* Ends of the stream are no longer: dropped, or the line goes. */
 void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends);

@@ -6,13 +6,12 @@
 #include "run.h"
 #include "rundir.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -120,6 +119,25 @@ START_TEST(a_broker_that_is_none_is_an_error_at_once)
     ck_assert_int_eq(symlink("/bin/true", path), 0);
     ASSERT_ERRNO(csp_init(), EPROTO);
     unlink(path);
+}
+
+START_TEST(without_descriptors_init_is_emfile_and_nothing_aborts)
+{
+    struct rlimit few;
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (rlim_t n = 4; n < 40; n++) {
+        few = before;
+        few.rlim_cur = n;
+        setrlimit(RLIMIT_NOFILE, &few);
+        int result = csp_init();
+        int err = errno;
+        setrlimit(RLIMIT_NOFILE, &before);
+        ck_assert_msg(result == 0 || err == EMFILE, "%lu descriptors: %s: %s", (unsigned long)n, strerror(err),
+                      csp_errmsg());
+        ck_assert_int_eq(csp_term(), 0);
+        ck_assert(n > 5 || result != 0);
+    }
 }
 
 /* Runs fn in a process of its own, forked before it knows any run; its exit status. */
@@ -479,6 +497,30 @@ START_TEST(term_wakes_the_calls_of_other_threads)
     ck_assert_int_eq((int)(intptr_t)result, ENOTCONN);
 }
 
+static void *hold_stream(void *arg)
+{
+    const csp_chan *c = arg;
+    if (csp_stream(c[2], CSP_RECV, 100) != 0 || csp_send(c[0], NULL, 0, soon()) != 0 ||
+        csp_recv(c[1], NULL, 0, soon()) != 0)
+        return NULL;
+    return csp_drop(c[2], CSP_RECV) == 0 ? arg : NULL;
+}
+
+START_TEST(a_drop_under_another_threads_stream_is_ebusy)
+{
+    pthread_t thread;
+    void *result;
+    csp_chan c[3] = {make(0), make(0), make(1)};
+    ck_assert_int_eq(pthread_create(&thread, NULL, hold_stream, c), 0);
+    ck_assert_int_eq(csp_recv(c[0], NULL, 0, soon()), 0);
+    ASSERT_ERRNO(csp_drop(c[2], CSP_RECV), EBUSY);
+    ck_assert_int_eq(csp_send(c[1], NULL, 0, soon()), 0);
+    pthread_join(thread, &result);
+    ck_assert_ptr_nonnull(result);
+    ASSERT_ERRNO(csp_drop(c[2], CSP_RECV), EBADF);
+    ck_assert_int_eq(csp_term(), 0);
+}
+
 static int do_nothing(void *arg)
 {
     (void)arg;
@@ -543,6 +585,7 @@ Suite *libipc_suite(void)
     tcase_add_test(t, a_run_directory_with_a_long_path_is_enametoolong);
     tcase_add_test(t, no_broker_program_is_enoent_and_leaves_no_directory);
     tcase_add_test(t, a_broker_that_is_none_is_an_error_at_once);
+    tcase_add_test(t, without_descriptors_init_is_emfile_and_nothing_aborts);
     tcase_add_test(t, csp_run_in_the_environment_makes_a_guest);
     tcase_add_test(t, a_wrong_ticket_is_eacces);
     tcase_add_test(t, a_wrong_token_is_eacces);
@@ -553,6 +596,7 @@ Suite *libipc_suite(void)
     tcase_add_test(t, a_child_of_a_plain_fork_cannot_call_and_disturbs_nothing);
     tcase_add_test(t, threads_have_lines_of_their_own);
     tcase_add_test(t, term_wakes_the_calls_of_other_threads);
+    tcase_add_test(t, a_drop_under_another_threads_stream_is_ebusy);
     tcase_add_test(t, go_is_ebusy_while_other_threads_have_lines);
     tcase_add_test(t, an_error_says_what_was_asked_of_which_channel);
     tcase_add_test(t, time_saturates_and_never_goes_back);
