@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The broker: hosts the channels of one run, and ends with it. Decision: it is started by the library with what must
- * not be raced for, the run's directory and its lock, already in hand; it says "ready" on a pipe when it can be spoken
- * to, or why it never will be. */
+/* The broker: hosts the channels of one run, and ends with it. Decision: it is started by the library with the path of
+ * the run directory, which it makes: so a root that is killed at any moment leaves none; it says "ready" on a pipe when
+ * it can be spoken to, or why it never will be. */
 #include "broker.h"
 
 #include "accept.h"
@@ -28,10 +28,10 @@
 
 struct arguments {
     const char *dir, *name, *file;
-    long root, lock, ready;
+    long root, ready;
 };
 
-static const char usage[] = "usage: broker --dir DIR --root PID --lock FD --ready FD [--name NAME] [--file FILE]\n"
+static const char usage[] = "usage: broker --dir DIR --root PID --ready FD [--name NAME] [--file FILE]\n"
                             "It is started by a program that uses libipc, not by hand: run `cspctl run FILE`, or a "
                             "program that calls csp_init.\n";
 
@@ -52,15 +52,12 @@ static bool number(const char *text, long *value)
 
 static bool parse(int argc, char **argv, struct arguments *a)
 {
-    enum { DIR_ = 'd', NAME = 'n', FILE_ = 'f', ROOT = 'p', LOCK = 'l', READY = 'r' };
-    static const struct option options[] = {{"dir", required_argument, NULL, DIR_},
-                                            {"name", required_argument, NULL, NAME},
-                                            {"file", required_argument, NULL, FILE_},
-                                            {"root", required_argument, NULL, ROOT},
-                                            {"lock", required_argument, NULL, LOCK},
-                                            {"ready", required_argument, NULL, READY},
-                                            {NULL, 0, NULL, 0}};
-    *a = (struct arguments){.name = "", .file = "", .root = -1, .lock = -1, .ready = -1};
+    enum { DIR_ = 'd', NAME = 'n', FILE_ = 'f', ROOT = 'p', READY = 'r' };
+    static const struct option options[] = {
+        {"dir", required_argument, NULL, DIR_},    {"name", required_argument, NULL, NAME},
+        {"file", required_argument, NULL, FILE_},  {"root", required_argument, NULL, ROOT},
+        {"ready", required_argument, NULL, READY}, {NULL, 0, NULL, 0}};
+    *a = (struct arguments){.name = "", .file = "", .root = -1, .ready = -1};
     bool good = true;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (o == DIR_)
@@ -69,12 +66,12 @@ static bool parse(int argc, char **argv, struct arguments *a)
             a->name = optarg;
         else if (o == FILE_)
             a->file = optarg;
-        else if (o == ROOT || o == LOCK || o == READY)
-            good = number(optarg, o == ROOT ? &a->root : o == LOCK ? &a->lock : &a->ready) && good;
+        else if (o == ROOT || o == READY)
+            good = number(optarg, o == ROOT ? &a->root : &a->ready) && good;
         else
             return false;
     }
-    return good && optind == argc && a->dir != NULL && a->root > 0 && a->lock >= 0 && a->ready >= 0;
+    return good && optind == argc && a->dir != NULL && a->root > 0 && a->ready >= 0;
 }
 
 /* Raises the limit of descriptors; a third of it each for lines and processes. */
@@ -99,12 +96,12 @@ static int fill_info(struct broker *b, const struct arguments *a)
     b->info.root = (pid_t)a->root;
     b->info.broker = getpid();
     b->info.started = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-    if (strlen(a->name) >= sizeof b->info.name || strlen(a->file) >= sizeof b->info.file) {
+    int name = snprintf(b->info.name, sizeof b->info.name, "%s", a->name);
+    int file = snprintf(b->info.file, sizeof b->info.file, "%s", a->file);
+    if (name >= (int)sizeof b->info.name || file >= (int)sizeof b->info.file) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(b->info.name, a->name);
-    strcpy(b->info.file, a->file);
     ssize_t n;
     do
         n = getrandom(b->info.token, sizeof b->info.token, 0);
@@ -182,9 +179,10 @@ static int open_broker(struct broker *b, const struct arguments *a)
 {
     umask(077);
     init_lists(b);
-    b->dir = a->dir;
-    b->lock = (int)a->lock;
     b->now = monotonic_now();
+    if (csp__rundir_make(a->dir, &b->lock) != 0)
+        return -1;
+    b->dir = a->dir; /* ours to remove */
     if (raise_limits(b) != 0 || fill_info(b, a) != 0 || random_seed(&b->random) != 0 || watch_root(b) != 0 ||
         open_sockets(b) != 0 || csp__rundir_write(b->dir, &b->info) != 0)
         return -1;
@@ -194,6 +192,8 @@ static int open_broker(struct broker *b, const struct arguments *a)
 
 static void close_broker(struct broker *b)
 {
+    if (b->dir != NULL)
+        (void)csp__rundir_remove(b->dir);
     if (b->router != NULL)
         zmq_socket_monitor(b->router, NULL, 0);
     if (b->monitor != NULL)
@@ -213,9 +213,9 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     static struct broker broker = {.epoll = -1};
-    int lock = (int)a.lock, ready = (int)a.ready;
-    if (fcntl(lock, F_SETFD, FD_CLOEXEC) != 0 || fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
-        fprintf(stderr, "broker: --lock and --ready: these descriptors are not open: start it through libipc\n");
+    int ready = (int)a.ready;
+    if (fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
+        fprintf(stderr, "broker: --ready: this descriptor is not open: start it through libipc\n");
         return EX_USAGE;
     }
     if (open_broker(&broker, &a) != 0) {
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
     }
     if (dprintf(ready, "ready\n") < 0) {
         close_broker(&broker);
-        return EX_OSERR; /* nobody waits: whoever started it is gone, and sweeps next time */
+        return EX_OSERR; /* nobody waits: whoever started it is gone */
     }
     close(ready);
     int rc = loop_run(&broker);

@@ -23,9 +23,9 @@ static struct speaker *all;
 
 /* ---- the broker ------------------------------------------------------------------------------------------------- */
 
-static void exec_broker(pid_t root, unsigned long descriptors, int lock, int ready)
+static void exec_broker(pid_t root, unsigned long descriptors, int ready)
 {
-    char path[4096], root_text[16], lock_text[16], ready_text[16];
+    char path[4096], root_text[16], ready_text[16];
     const char *dir = getenv("CSP_LIBEXEC"), *build = getenv("CSP_TEST_BUILD");
     snprintf(path, sizeof path, "%s%s/broker",
              dir != NULL     ? dir
@@ -33,29 +33,26 @@ static void exec_broker(pid_t root, unsigned long descriptors, int lock, int rea
                              : "build",
              dir != NULL ? "" : "/libexec/csp");
     snprintf(root_text, sizeof root_text, "%d", (int)root);
-    snprintf(lock_text, sizeof lock_text, "%d", lock);
     snprintf(ready_text, sizeof ready_text, "%d", ready);
-    fcntl(lock, F_SETFD, 0);
     fcntl(ready, F_SETFD, 0);
     if (descriptors != 0)
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
     setsid();
-    execl(path, "broker", "--dir", run.dir, "--name", "test", "--file", "test.yaml", "--root", root_text, "--lock",
-          lock_text, "--ready", ready_text, (char *)NULL);
+    execl(path, "broker", "--dir", run.dir, "--name", "test", "--file", "test.yaml", "--root", root_text, "--ready",
+          ready_text, (char *)NULL);
     _exit(127);
 }
 
 pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t size)
 {
-    int lock, ready[2];
-    ck_assert_int_eq(csp__rundir_make(run.dir, sizeof run.dir, &lock), 0);
+    int ready[2];
+    ck_assert_int_eq(csp__rundir_name(run.dir, sizeof run.dir), 0);
     ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
-        exec_broker(root, descriptors, lock, ready[1]);
+        exec_broker(root, descriptors, ready[1]);
     close(ready[1]);
-    close(lock);
     size_t have = 0;
     struct pollfd item = {.fd = ready[0], .events = POLLIN};
     while (have < size - 1) {
@@ -272,8 +269,9 @@ uint64_t declare(const char *name, uint64_t capacity, uint32_t policy)
     unsigned char frame[sizeof(struct wire_make) + WIRE_MAX_NAME];
     struct wire_make w = {.capacity = capacity, .max_bytes = 1 << 20, .policy = policy};
     memcpy(frame, &w, sizeof w);
-    memcpy(frame + sizeof w, name, strlen(name));
-    return channel_of(ask(run.root, WIRE_MAKE, (struct wire_head){0}, frame, sizeof w + strlen(name)));
+    size_t length = strnlen(name, WIRE_MAX_NAME);
+    memcpy(frame + sizeof w, name, length);
+    return channel_of(ask(run.root, WIRE_MAKE, (struct wire_head){0}, frame, sizeof w + length));
 }
 
 uint64_t make_group(struct speaker *s)
@@ -313,12 +311,13 @@ uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t en
         struct wire_announce fixed;
         struct wire_ends ends[2];
     } w = {.ends = {{c1, ends1, 0}, {c2, ends2, 0}}};
-    unsigned char payload[sizeof w + 4];
+    static const char name[4] = {'n', 'a', 'm', 'e'};
+    unsigned char payload[sizeof w + sizeof name];
     uint32_t count = (c1 != 0) + (c2 != 0);
     size_t size = sizeof w.fixed + count * sizeof w.ends[0];
     memcpy(payload, &w, size);
-    memcpy(payload + size, "name", 4);
-    struct heard h = ask(s, WIRE_ANNOUNCE, (struct wire_head){.count = count}, payload, size + 4);
+    memcpy(payload + size, name, sizeof name);
+    struct heard h = ask(s, WIRE_ANNOUNCE, (struct wire_head){.count = count}, payload, size + sizeof name);
     ck_assert_int_eq(h.head.count, 0);
     struct wire_announced a;
     memcpy(&a, h.data, sizeof a);
