@@ -106,12 +106,11 @@ typedef struct csp_tick {
 /* One case of a select. Make it with csp_on_*; only `len` and `err` are for the caller to read. After the call, in the
  * case that happened: err is 0, EPIPE (closed) or EMSGSIZE; len is the length received. */
 typedef struct csp_case {
-    int op;
+    int op, err;
     csp_chan chan;
     void *buf;
     size_t len;
     int64_t arg;
-    int err;
 } csp_case;
 
 /* ---- the run ---------------------------------------------------------------------------------------------------- */

@@ -20,8 +20,8 @@ struct csp__runinfo { /* the file `run` */
 };
 
 /* Draws the path of a run directory that is not there yet, sweeping what dead runs left first. 0, or -1 with errno;
- * ENAMETOOLONG where a socket in it would have a path over 107 bytes. The root draws it and the broker makes it, so that
- * whichever of the two is killed on the way, the other knows what to remove. */
+ * ENAMETOOLONG where a socket in it would have a path over 107 bytes. The root draws it and the broker makes it, so
+ * that whichever of the two is killed on the way, the other knows what to remove. */
 int csp__rundir_name(char *path, size_t size);
 
 /* Makes the run directory of this path and locks it. *lock is the locked descriptor (CLOEXEC). 0, or -1 with errno and

@@ -31,6 +31,14 @@
                       csp_errmsg());                                                                                   \
     } while (0)
 
+/* Where this test's runs are. */
+static inline const char *runtime_dir(void)
+{
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    ck_assert_ptr_nonnull(dir);
+    return dir != NULL ? dir : "";
+}
+
 static inline csp_time soon(void)
 {
     return csp_in(5000);

@@ -48,7 +48,7 @@ START_TEST(a_run_directory_is_private_and_where_xdg_says)
 {
     struct stat st;
     make_dir();
-    ck_assert_int_eq(strncmp(dir, getenv("XDG_RUNTIME_DIR"), strlen(getenv("XDG_RUNTIME_DIR"))), 0);
+    ck_assert_int_eq(strncmp(dir, runtime_dir(), strlen(runtime_dir())), 0);
     ck_assert_int_eq(stat(dir, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0700);
     ck_assert_int_eq(fcntl(lock, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -95,7 +95,7 @@ START_TEST(a_name_with_a_newline_is_refused)
 {
     make_dir();
     struct csp__runinfo info = sample();
-    strcpy(info.name, "two\nlines");
+    snprintf(info.name, sizeof info.name, "two\nlines");
     ASSERT_ERRNO(csp__rundir_write(dir, &info), EINVAL);
     remove_dir();
 }
@@ -165,7 +165,7 @@ START_TEST(the_next_start_sweeps_what_a_dead_run_left)
     char dead[256];
     make_dir();
     close(lock);
-    strcpy(dead, dir);
+    memcpy(dead, dir, sizeof dead);
     make_dir();
     ck_assert(!exists(dead));
     ck_assert(exists(dir));
@@ -177,7 +177,7 @@ START_TEST(the_next_start_sweeps_what_a_dead_run_left)
 START_TEST(a_sweep_leaves_directories_of_another_shape_alone)
 {
     char other[3][256];
-    const char *parent = getenv("XDG_RUNTIME_DIR");
+    const char *parent = runtime_dir();
     snprintf(other[0], sizeof other[0], "%s/csp-projects", parent);
     snprintf(other[1], sizeof other[1], "%s/csp-abc", parent);
     snprintf(other[2], sizeof other[2], "%s/xcsp-abcdefgh", parent);

@@ -455,7 +455,7 @@ START_TEST(a_block_is_its_values)
 START_TEST(a_block_comes_as_it_was_put)
 {
     static const uint32_t lengths[] = {3, 0, 2};
-    csp__block in;
+    csp__block in = {.count = 0};
     size_t count = 0;
     c = make(8);
     ASSERT_OK(csp_stream(c, CSP_SEND | CSP_RECV, 1000));
@@ -465,6 +465,7 @@ START_TEST(a_block_comes_as_it_was_put)
     ASSERT_OK(csp__put_block(c, &b, soon()));
     while (count < 3) {
         ASSERT_OK(csp__take_block(c, &in, soon()));
+        ck_assert_uint_le(in.count, 3 - count);
         for (size_t i = 0; i < in.count; i++)
             ck_assert_uint_eq(csp__block_length(&in, i), lengths[count + i]);
         count += in.count;
@@ -479,7 +480,7 @@ START_TEST(a_block_larger_than_the_window_goes_in_parts)
 {
     static uint32_t lengths[5000];
     static char data[5000 * 7];
-    csp__block in;
+    csp__block in = {.count = 0};
     size_t count = 0;
     for (int i = 0; i < 5000; i++) {
         lengths[i] = 7;
@@ -504,7 +505,7 @@ START_TEST(a_block_larger_than_the_window_goes_in_parts)
 START_TEST(on_a_plain_channel_a_block_is_one_value)
 {
     static const uint32_t lengths[] = {3, 2};
-    csp__block in;
+    csp__block in = {.count = 0};
     c = make(8);
     csp__block b = block("oneab", 5, lengths, 2);
     ASSERT_OK(csp__put_block(c, &b, soon()));
