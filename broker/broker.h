@@ -100,7 +100,7 @@ struct line {
     struct offer *offer;
     struct table put_streams, take_streams; /* by channel */
     struct list puts, takes;
-    const uint64_t *page;
+    uint64_t *page; /* written by the caller, only read here */
     uint8_t slots[WIRE_MAX_SLOTS / 8];
     uint64_t last_message; /* broker.messages when it was last heard */
 };

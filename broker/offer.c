@@ -51,7 +51,9 @@ struct offer *offer_new(struct broker *b, struct line *l, const struct message *
     size_t table = (size_t)count * sizeof(struct wire_case), left = m->head.length - table;
     struct offer *o = calloc(1, sizeof *o + (size_t)count * sizeof o->cases[0]);
     if (o == NULL) {
-        offer_done(b, &(struct offer){.line = l, .seq = m->head.seq}, WIRE_NO_CASE, ENOMEM);
+        struct offer none = {.line = l, .seq = m->head.seq};
+        if (reply_commit(b, &none, WIRE_NO_CASE, NULL, ENOMEM, NULL, NULL, 0) != 0)
+            process_fail(b, l->process, "no memory to answer it");
         return NULL;
     }
     o->line = l;

@@ -44,7 +44,7 @@ int page_open(struct broker *b, struct line *l)
 void page_close(struct line *l)
 {
     if (l->page != NULL)
-        munmap((void *)(uintptr_t)l->page, WIRE_PAGE_SIZE);
+        munmap(l->page, WIRE_PAGE_SIZE);
     l->page = NULL;
 }
 
@@ -56,9 +56,15 @@ uint64_t page_count(const struct line *l, uint32_t slot)
 static void on_bus_error(int sig, siginfo_t *info, void *context)
 {
     (void)context;
-    uintptr_t page = (uintptr_t)info->si_addr & ~(uintptr_t)(WIRE_PAGE_SIZE - 1);
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-    if (info->si_code != BUS_ADRERR || mmap((void *)page, WIRE_PAGE_SIZE, PROT_READ, flags, -1, 0) == MAP_FAILED)
+    char *page = info->si_addr;
+    page -= (uintptr_t)page % WIRE_PAGE_SIZE;
+    /* Only the pages are mapped files that others may write; anything else is a fault of ours. */
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    void *zeros = MAP_FAILED;
+    if (info->si_code == BUS_ADRERR)
+        /* cppcheck-suppress invalidFunctionArg ; it is -1 where no file is mapped */
+        zeros = mmap(page, WIRE_PAGE_SIZE, PROT_READ, flags, -1, 0);
+    if (zeros == MAP_FAILED)
         signal(sig, SIG_DFL);
 }
 

@@ -36,7 +36,7 @@ static int begin(zmq_msg_t *msg, const struct wire_head *head, unsigned char **b
 
 static unsigned char *append(unsigned char *at, const void *bytes, size_t size)
 {
-    if (size != 0)
+    if (bytes != NULL)
         memcpy(at, bytes, size);
     return at + size;
 }

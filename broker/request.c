@@ -78,7 +78,7 @@ static void request_drop(struct broker *b, struct line *l, const struct message 
     else if (c == NULL || (ends_of(p, c) & ends) != ends)
         err = EBADF;
     reply_answer(b, l, m, err, NULL, 0);
-    if (err != 0)
+    if (c == NULL || err != 0)
         return;
     stream_drop(b, l, c, ends);
     ends_release(b, p, c, ends, (struct reason){0});
@@ -119,7 +119,7 @@ static void request_add(struct broker *b, struct line *l, const struct message *
     else if (c->kind != WIRE_GROUP || __builtin_add_overflow(c->group, w.n, &sum) || sum < 0 || sum > INT64_C(1) << 62)
         err = EINVAL;
     reply_answer(b, l, m, err, NULL, 0);
-    if (err != 0)
+    if (c == NULL || err != 0)
         return;
     c->group = sum;
     channel_touch(b, c);

@@ -86,14 +86,15 @@ static int by_number(const void *a, const void *b)
 
 static int print_channels(FILE *out, const struct broker *b)
 {
-    const struct channel **all = malloc((b->channels.count + 1) * sizeof *all);
+    const size_t each = sizeof(void *);
+    const struct channel **all = malloc((b->channels.count + 1) * each);
     size_t n = 0;
     if (all == NULL)
         return ENOMEM;
     for (size_t i = 0; i < b->channels.size; i++)
         for (struct item *it = b->channels.slots[i]; it != NULL; it = it->next)
             all[n++] = LIST_OWNER(it, struct channel, item);
-    qsort((void *)all, n, sizeof *all, by_number);
+    qsort((void *)all, n, each, by_number);
     for (size_t i = 0; i < n; i++)
         print_channel(out, all[i]);
     free((void *)all);

@@ -105,6 +105,11 @@ void run_stop(void)
 
 /* ---- frames ----------------------------------------------------------------------------------------------------- */
 
+struct kept {
+    zmq_msg_t msg;
+    struct kept *next;
+};
+
 struct speaker *speaker_new(void)
 {
     struct speaker *s = calloc(1, sizeof *s);
@@ -130,6 +135,12 @@ void speaker_free(struct speaker *s)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    while (s->kept != NULL) {
+        struct kept *next = s->kept->next;
+        zmq_msg_close(&s->kept->msg);
+        free(s->kept);
+        s->kept = next;
+    }
     zmq_close(s->socket);
     zmq_ctx_term(s->context);
     if (s->page != NULL)
@@ -151,6 +162,7 @@ void say(struct speaker *s, enum wire_type type, struct wire_head head, const vo
     ck_assert_int_ge(zmq_msg_send(&msg, s->socket, 0), 0);
 }
 
+/* Hears what was kept, else what comes within the time; the message is valid until the next one is heard. */
 static bool hear_within(struct speaker *s, int ms, struct heard *h)
 {
     static zmq_msg_t msg;
@@ -159,14 +171,44 @@ static bool hear_within(struct speaker *s, int ms, struct heard *h)
         zmq_msg_close(&msg);
     used = true;
     zmq_msg_init(&msg);
-    zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
-    if (zmq_poll(&item, 1, ms) != 1)
-        return false;
-    ck_assert_int_ge(zmq_msg_recv(&msg, s->socket, ZMQ_DONTWAIT), 0);
+    struct kept *kept = s->kept;
+    if (kept != NULL) {
+        s->kept = kept->next;
+        zmq_msg_move(&msg, &kept->msg);
+        free(kept);
+    } else {
+        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
+        if (zmq_poll(&item, 1, ms) != 1)
+            return false;
+        ck_assert_int_ge(zmq_msg_recv(&msg, s->socket, ZMQ_DONTWAIT), 0);
+    }
     ck_assert_int_eq(wire_check(zmq_msg_data(&msg), zmq_msg_size(&msg), &h->head), 0);
     h->data = (unsigned char *)zmq_msg_data(&msg) + sizeof h->head;
     h->size = h->head.length;
     return true;
+}
+
+/* Hears an answer; what comes before it is kept. */
+static struct heard hear_answer(struct speaker *s)
+{
+    struct kept *before = s->kept, **end = &before;
+    while (*end != NULL)
+        end = &(*end)->next;
+    s->kept = NULL;
+    struct heard h;
+    for (;;) {
+        ck_assert_msg(hear_within(s, WAIT_MS, &h), "no answer");
+        if (h.head.type == WIRE_ANSWER)
+            break;
+        ck_assert(h.head.type == WIRE_ROOM || h.head.type == WIRE_DELIVER);
+        *end = calloc(1, sizeof **end);
+        ck_assert_ptr_nonnull(*end);
+        zmq_msg_init_size(&(*end)->msg, sizeof h.head + h.size);
+        memcpy(zmq_msg_data(&(*end)->msg), h.data - sizeof h.head, sizeof h.head + h.size);
+        end = &(*end)->next;
+    }
+    s->kept = before;
+    return h;
 }
 
 bool hear_now(struct speaker *s, struct heard *h)
@@ -185,19 +227,29 @@ struct heard hear(struct speaker *s, enum wire_type type)
 bool silent(struct speaker *s)
 {
     struct heard h;
+    const char *state = "";
+    for (int i = 0; i < 100 && s->offering && strcmp(state, "waiting") != 0; i++) {
+        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
+        if (zmq_poll(&item, 1, 0) != 0)
+            break;
+        state = stat_field("process", s->process, 6);
+        if (state == NULL)
+            break;
+    }
     ask(run.root, WIRE_STAT, (struct wire_head){0}, NULL, 0);
     return !hear_within(s, 20, &h);
+}
+
+void sync_line(struct speaker *s)
+{
+    ask(s, WIRE_STAT, (struct wire_head){0}, NULL, 0);
 }
 
 struct heard ask(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size)
 {
     head.seq = ++s->seq;
     say(s, type, head, payload, size);
-    struct heard h;
-    do
-        ck_assert_msg(hear_within(s, WAIT_MS, &h), "no answer to %s", wire_name(type));
-    while (h.head.type == WIRE_ROOM || h.head.type == WIRE_DELIVER);
-    ck_assert_int_eq(h.head.type, WIRE_ANSWER);
+    struct heard h = hear_answer(s);
     ck_assert_uint_eq(h.head.seq, s->seq);
     return h;
 }
@@ -360,6 +412,7 @@ void offer(struct speaker *s, unsigned flags, const struct tcase *cases, size_t 
     }
     struct wire_head head = {.flags = (uint16_t)flags, .seq = ++s->seq, .count = (uint32_t)n};
     say(s, WIRE_OFFER, head, payload, size);
+    s->offering = true;
     free(payload);
 }
 
@@ -373,6 +426,7 @@ struct committed committed(struct speaker *s)
     struct heard h = hear(s, WIRE_COMMIT);
     struct wire_commit w;
     ck_assert_uint_eq(h.head.seq, s->seq);
+    s->offering = false;
     memcpy(&w, h.data, sizeof w);
     return (struct committed){.which = h.head.count,
                               .err = w.err,

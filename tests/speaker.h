@@ -23,6 +23,8 @@ struct speaker {
     void *context, *socket;
     uint64_t process, line, seq;
     uint64_t *page;
+    bool offering;        /* an offer was said and not committed */
+    struct kept *kept;    /* what streams said while an answer was waited for */
     struct speaker *next; /* of all there are: run_stop() frees them */
 };
 
@@ -68,10 +70,13 @@ struct heard hear(struct speaker *s, enum wire_type type);
 /* Hears a frame if one is there. */
 bool hear_now(struct speaker *s, struct heard *h);
 
-/* Nothing was said to this line, although the broker has handled all that was said to it before. */
+/* Nothing is said to this line, although the broker has handled what was said to it before. */
 bool silent(struct speaker *s);
 
-/* Says a request and hears its answer; what streams say meanwhile is lost. */
+/* The broker has read all that this line said before. */
+void sync_line(struct speaker *s);
+
+/* Says a request and hears its answer; what streams say meanwhile is heard later. */
 struct heard ask(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size);
 int ask_err(struct speaker *s, enum wire_type type, struct wire_head head, const void *payload, size_t size);
 

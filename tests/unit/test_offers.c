@@ -541,6 +541,7 @@ START_TEST(the_same_channel_may_be_in_many_cases)
 {
     setup(0, 100);
     OFFER(a, 0, ON_RECV(c), ON_RECV(c), ON_RECV(c));
+    ck_assert(silent(a));
     OFFER(b, 0, ON_RECV(c));
     ck_assert(silent(b));
     send_text(d, c, "1");

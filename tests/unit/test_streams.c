@@ -12,7 +12,7 @@
 
 Suite *streams_suite(void);
 
-#define BIG 1000000
+enum { BIG = 1000000 };
 
 static struct speaker *s, *r; /* who sends, who receives */
 static uint64_t c;
@@ -55,6 +55,13 @@ static struct heard deliver(struct speaker *to, uint64_t seq, uint32_t count, ch
     return h;
 }
 
+/* Puts, and the broker has it before anything that another line says. */
+static void put_now(struct speaker *by, uint64_t seq, unsigned flags, char first, uint32_t count, uint32_t length)
+{
+    put(by, c, seq, flags, first, count, length);
+    sync_line(by);
+}
+
 static void told_closed(struct speaker *to)
 {
     struct heard h = hear(to, WIRE_DELIVER);
@@ -66,7 +73,7 @@ START_TEST(values_that_are_put_are_received_one_by_one)
 {
     setup(10);
     ck_assert_int_eq(stream(s, c, SEND, BIG, 0), 0);
-    put(s, c, 0, 0, 'a', 3, 2);
+    put_now(s, 0, 0, 'a', 3, 2);
     room(s, 3, 0);
     recv_text(r, c, "aa");
     recv_text(r, c, "bb");
@@ -78,7 +85,7 @@ START_TEST(a_gap_is_no_part_of_the_value)
 {
     setup(10);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, WIRE_GAP, 'a', 2, 2);
+    put_now(s, 0, WIRE_GAP, 'a', 2, 2);
     recv_text(r, c, "aa");
     recv_text(r, c, "bb");
 }
@@ -100,7 +107,7 @@ START_TEST(a_block_goes_on_whole)
     setup(1);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
-    put(s, c, 0, WIRE_GAP | WIRE_NOEOL, 'a', 500, 200); /* larger than what is copied */
+    put_now(s, 0, WIRE_GAP | WIRE_NOEOL, 'a', 500, 200); /* larger than what is copied */
     struct heard h = deliver(r, 0, 500, 'a', 200);
     ck_assert_uint_eq(h.head.flags, WIRE_GAP | WIRE_NOEOL);
     room(s, 500, 0);
@@ -111,7 +118,7 @@ START_TEST(a_capacity_holds_for_what_is_put)
 {
     setup(4);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 7, 1);
+    put_now(s, 0, 0, 'a', 7, 1);
     ck_assert(silent(s));
     ck_assert_str_eq(stat_field("channel", c, 4), "4");
     recv_text(r, c, "a");
@@ -127,9 +134,9 @@ START_TEST(room_is_said_for_a_part_of_the_window)
 {
     setup(4);
     stream(s, c, SEND, 12, 0);
-    put(s, c, 0, 0, 'a', 12, 1);
+    put_now(s, 0, 0, 'a', 12, 1);
     room(s, 4, 0); /* a quarter of the window, although the rest waits */
-    put(s, c, 12, 0, 'm', 4, 1);
+    put_now(s, 12, 0, 'm', 4, 1);
     ck_assert(silent(s));
     recv_text(r, c, "a");
 }
@@ -140,7 +147,7 @@ START_TEST(room_counts_values_of_the_stream_alone)
     setup(4);
     stream(s, c, SEND, BIG, 0);
     ck_assert_int_eq(send_text(s, c, "x"), 0);
-    put(s, c, 0, 0, 'a', 2, 1);
+    put_now(s, 0, 0, 'a', 2, 1);
     room(s, 2, 0);
 }
 END_TEST
@@ -152,11 +159,11 @@ START_TEST(streams_and_offers_take_turns)
     s = colleague(c, SEND, 0, 0);
     r = colleague(c, RECV, 0, 0);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 2, 1); /* a in the buffer, b waits */
+    put_now(s, 0, 0, 'a', 2, 1); /* a in the buffer, b waits */
     ck_assert(silent(s));
     OFFER(t, 0, ON_SEND(c, "T"));
     ck_assert(silent(t));
-    put(s, c, 2, 0, 'c', 1, 1);
+    put_now(s, 2, 0, 'c', 1, 1);
     recv_text(r, c, "a");
     recv_text(r, c, "b");
     ck_assert_uint_eq(committed(t).which, 0);
@@ -170,7 +177,7 @@ START_TEST(a_window_bounds_what_is_delivered_ahead)
     setup(10);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, 6, 0);
-    put(s, c, 0, 0, 'a', 10, 2);
+    put_now(s, 0, 0, 'a', 10, 2);
     deliver(r, 0, 3, 'a', 2);
     ck_assert(silent(r));
     took(r, c, 0, 2, 0);
@@ -201,7 +208,7 @@ START_TEST(noeol_stays_with_the_last_value)
     setup(10);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, 6, 0);
-    put(s, c, 0, WIRE_GAP | WIRE_NOEOL, 'a', 4, 2);
+    put_now(s, 0, WIRE_GAP | WIRE_NOEOL, 'a', 4, 2);
     ck_assert_uint_eq(deliver(r, 0, 2, 'a', 2).head.flags, WIRE_GAP);
     took(r, c, 0, 2, 0);
     ck_assert_uint_eq(deliver(r, 2, 2, 'c', 2).head.flags, WIRE_GAP | WIRE_NOEOL);
@@ -212,7 +219,7 @@ START_TEST(a_block_that_came_back_together_keeps_its_end)
 {
     setup(2);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, WIRE_GAP | WIRE_NOEOL, 'a', 4, 1);
+    put_now(s, 0, WIRE_GAP | WIRE_NOEOL, 'a', 4, 1);
     recv_text(r, c, "a");
     recv_text(r, c, "b"); /* so the rest came into the buffer value by value */
     stream(r, c, RECV, BIG, 0);
@@ -225,7 +232,7 @@ START_TEST(empty_values_count_against_the_window)
     setup(100);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, 5, 0);
-    put(s, c, 0, 0, 'a', 9, 0);
+    put_now(s, 0, 0, 'a', 9, 0);
     deliver(r, 0, 5, 'a', 0);
     ck_assert(silent(r));
     took(r, c, 0, 5, 0);
@@ -304,6 +311,7 @@ START_TEST(a_page_cut_short_ends_its_process_alone)
     deliver(r, 0, 1, 'a', 1);
     deliver(r, 1, 1, 'b', 1);
     took(r, c, 0, 1, 0);
+    sync_line(r);
     ck_assert(silent(r));
     ck_assert_int_eq(truncate(other, 0), 0);
     unlink(other);
@@ -369,7 +377,7 @@ END_TEST
 START_TEST(a_value_put_over_max_bytes_is_a_violation)
 {
     setup(1);
-    stream(s, c, SEND, 100 * BIG, 0);
+    stream(s, c, SEND, BIG, 0);
     put(s, c, 0, 0, 'a', 1, BIG + 1);
     violation();
 }
@@ -400,11 +408,11 @@ START_TEST(a_close_tells_who_puts_what_was_not_sent)
 {
     setup(2);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 5, 1);
+    put_now(s, 0, 0, 'a', 5, 1);
     struct speaker *line = another_line(s);
     ck_assert_int_eq(close_channel(line, c), 0);
     room(s, 2, EPIPE);
-    put(s, c, 5, 0, 'f', 2, 1); /* crossed: ignored */
+    put_now(s, 5, 0, 'f', 2, 1); /* crossed: ignored */
     ck_assert(silent(s));
     recv_text(r, c, "a");
     recv_text(r, c, "b");
@@ -417,7 +425,7 @@ START_TEST(a_broken_channel_tells_who_puts)
 {
     setup(2);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 5, 1);
+    put_now(s, 0, 0, 'a', 5, 1);
     bye(r, 0, 0);
     room(s, 2, EPIPE);
     ck_assert_str_eq(stat_field("channel", c, 14), "2");
@@ -439,7 +447,7 @@ START_TEST(what_was_put_counts_when_its_sender_drops)
 {
     setup(2);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 4, 1);
+    put_now(s, 0, 0, 'a', 4, 1);
     ck_assert_int_eq(drop(s, c, SEND), 0);
     ck_assert_uint_eq(why(r, c).closed, 0); /* held on until it is in the buffer */
     recv_text(r, c, "a");
@@ -457,7 +465,7 @@ START_TEST(a_flush_ends_although_another_line_dropped_the_end)
 {
     setup(2);
     stream(s, c, SEND, BIG, 0);
-    put(s, c, 0, 0, 'a', 4, 1);
+    put_now(s, 0, 0, 'a', 4, 1);
     struct speaker *line = another_line(s);
     ck_assert_int_eq(drop(line, c, SEND), 0);
     ck_assert(silent(s));
@@ -472,7 +480,7 @@ START_TEST(what_was_put_counts_when_its_line_leaves)
     setup(2);
     struct speaker *line = another_line(s);
     stream(line, c, SEND, BIG, 0);
-    put(line, c, 0, 0, 'a', 4, 1);
+    put_now(line, 0, 0, 'a', 4, 1);
     ck_assert_int_eq(leave(line), 0);
     for (char v[2] = "a"; v[0] <= 'd'; v[0]++)
         recv_text(r, c, v);
@@ -526,7 +534,7 @@ START_TEST(what_a_killed_receiver_had_not_taken_returns_to_its_place)
     c = make(run.root, 10, BIG);
     uint64_t ticket = announce(run.root, NULL, c, RECV, 0, 0);
     stream(run.root, c, SEND, BIG, 0);
-    put(run.root, c, 0, 0, 'a', 5, 1);
+    put_now(run.root, 0, 0, 'a', 5, 1);
     room(run.root, 5, 0);
     drop(run.root, c, RECV);
     pid_t pid = fork_attached(ticket, take_two, NULL);
@@ -550,8 +558,9 @@ START_TEST(what_returns_is_received_by_others_in_order)
     s = attach(ticket); /* one of two receiving processes gets a value at a time, and says that it waits */
     stream(s, c, RECV, BIG, 0);
     took(s, c, 0, 0, WIRE_WAIT);
+    sync_line(s);
     ck_assert(silent(s));
-    put(run.root, c, 0, 0, 'a', 5, 1);
+    put_now(run.root, 0, 0, 'a', 5, 1);
     deliver(s, 0, 1, 'a', 1);
     ck_assert(silent(s));
     recv_text(t, c, "b");
@@ -575,8 +584,8 @@ START_TEST(what_returns_may_exceed_the_capacity)
     struct speaker *line = another_line(r);
     for (char v[2] = "a"; v[0] <= 'd'; v[0]++)
         send_text(s, c, v);
-    for (char v = 'a'; v <= 'd'; v++)
-        deliver(r, (uint64_t)(v - 'a'), 1, v, 1);
+    for (uint64_t i = 0; i < 4; i++)
+        deliver(r, i, 1, (char)('a' + i), 1);
     took(r, c, 0, 1, 0);
     ck_assert_int_eq(leave(r), 0); /* the process keeps its end */
     ck_assert_str_eq(stat_field("channel", c, 4), "3");
@@ -597,7 +606,7 @@ START_TEST(a_forwarded_block_that_returns_is_whole)
     struct speaker *line = another_line(r);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
-    put(s, c, 0, 0, 'a', 100, 300);
+    put_now(s, 0, 0, 'a', 100, 300);
     deliver(r, 0, 100, 'a', 300);
     took(r, c, 0, 26, 0);
     ck_assert_int_eq(leave(r), 0);
@@ -615,7 +624,7 @@ START_TEST(of_several_receivers_one_that_waits_gets_one_value)
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
     stream(t, c, RECV, BIG, 0);
-    put(s, c, 0, 0, 'a', 5, 1);
+    put_now(s, 0, 0, 'a', 5, 1);
     ck_assert(silent(r)); /* neither said that it waits */
     took(t, c, 0, 0, WIRE_WAIT);
     deliver(t, 0, 1, 'a', 1);
@@ -632,11 +641,13 @@ START_TEST(a_wait_that_a_delivery_overtook_does_not_count)
     r = colleague(c, RECV, 0, 0);
     stream(r, c, RECV, BIG, 0);
     took(r, c, 0, 0, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
     send_text(run.root, c, "a");
     send_text(run.root, c, "b");
     deliver(r, 0, 1, 'a', 1);
     took(r, c, 0, 0, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
 }
 END_TEST
@@ -648,7 +659,7 @@ START_TEST(who_takes_fast_is_given_more_ahead)
     r = colleague(c, RECV, 0, 0);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
-    put(s, c, 0, 0, 'a', 5000, 1);
+    put_now(s, 0, 0, 'a', 5000, 1);
     uint64_t n = 0;
     uint32_t most = 0;
     took(r, c, 0, 0, WIRE_WAIT);
@@ -665,8 +676,9 @@ START_TEST(who_takes_fast_is_given_more_ahead)
     took(r, c, 0, n, WIRE_WAIT);
     nanosleep(&pause, NULL);
     took(r, c, 0, n, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
-    put(s, c, 5000, 0, 'a', 100, 1);
+    put_now(s, 5000, 0, 'a', 100, 1);
     ck_assert_uint_le(hear(r, WIRE_DELIVER).head.count, 1);
 }
 END_TEST
@@ -678,7 +690,7 @@ START_TEST(the_whole_window_opens_when_the_other_receiver_goes)
     r = colleague(c, RECV, 0, 0);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
-    put(s, c, 0, 0, 'a', 5, 1);
+    put_now(s, 0, 0, 'a', 5, 1);
     ck_assert(silent(r));
     drop(run.root, c, RECV);
     deliver(r, 0, 5, 'a', 1);
@@ -690,11 +702,12 @@ START_TEST(closed_is_said_once_after_the_last_value)
     setup(10);
     stream(s, c, SEND, BIG, 0);
     stream(r, c, RECV, BIG, 0);
-    put(s, c, 0, 0, 'a', 2, 1);
+    put_now(s, 0, 0, 'a', 2, 1);
     bye(s, 0, 0);
     deliver(r, 0, 2, 'a', 1);
     told_closed(r); /* at once: what is out with itself comes before it */
     took(r, c, 0, 2, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
 }
 END_TEST
@@ -709,6 +722,7 @@ START_TEST(closed_waits_for_what_is_out_with_others)
     stream(r, c, RECV, BIG, 0);
     stream(t, c, RECV, BIG, 0);
     took(r, c, 0, 0, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
     OFFER(o, 0, ON_RECV(0), ON_RECV(c));
     ck_assert(silent(o));
@@ -734,6 +748,7 @@ START_TEST(the_page_is_read_when_closed_is_asked)
     struct speaker *o = colleague(c, RECV, 0, 0);
     stream(r, c, RECV, BIG, 0);
     took(r, c, 0, 0, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
     send_text(s, c, "a");
     deliver(r, 0, 1, 'a', 1);
@@ -755,6 +770,7 @@ START_TEST(others_get_what_returns_after_a_close)
     struct speaker *o = colleague(c, RECV, 0, 0);
     stream(r, c, RECV, BIG, 0);
     took(r, c, 0, 0, WIRE_WAIT);
+    sync_line(r);
     ck_assert(silent(r));
     send_text(s, c, "a");
     close_channel(run.root, c);
@@ -828,7 +844,7 @@ START_TEST(a_guest_streams_by_name)
     struct speaker *g = guest(), *put_by = guest();
     ck_assert_int_eq(stream(g, c, RECV, BIG, 0), 0);
     ck_assert_int_eq(stream(put_by, c, SEND, BIG, 0), 0);
-    put(put_by, c, 0, 0, 'a', 3, 1);
+    put_now(put_by, 0, 0, 'a', 3, 1);
     deliver(g, 0, 3, 'a', 1);
     bye(put_by, 0, 0);
     ck_assert(silent(g));
@@ -839,29 +855,27 @@ END_TEST
 
 START_TEST(bulk_arrives_whole_and_in_order)
 {
-    enum { FRAMES = 400, VALUES = 64, LENGTH = 1000 };
+    const uint64_t frames = 400, values = 64, length = 1000, all = frames * values;
     setup(100);
-    stream(s, c, SEND, 4 * VALUES * LENGTH, 0);
-    stream(r, c, RECV, 3 * VALUES * LENGTH, 0);
+    stream(s, c, SEND, 4 * values * length, 0);
+    stream(r, c, RECV, 3 * values * length, 0);
     uint64_t sent = 0, roomed = 0, got = 0, told = 0;
-    while (got < FRAMES * VALUES) {
-        while (sent < FRAMES * VALUES && sent - roomed <= 3 * VALUES) {
-            put(s, c, sent, WIRE_GAP * (sent % 2 == 0), (char)('a' + sent % 26), VALUES, LENGTH - 1);
-            sent += VALUES;
-        }
+    while (got < all) {
+        for (; sent < all && sent - roomed <= 3 * values; sent += values)
+            put(s, c, sent, WIRE_GAP, (char)('a' + sent % 26), (uint32_t)values, (uint32_t)length - 1);
         struct heard h = hear(r, WIRE_DELIVER);
         ck_assert_uint_eq(h.head.seq, got);
-        ck_assert_int_eq(h.data[0], 'a' + (int)((got - got % VALUES) % 26 + got % VALUES % 26));
+        ck_assert_int_eq(h.data[0], 'a' + (int)((got - got % values) % 26 + got % values % 26));
         got += h.head.count;
-        if (got - told > VALUES) {
+        __atomic_store_n(&r->page[0], got, __ATOMIC_RELEASE);
+        if (got - told > values) {
             took(r, c, 0, got, 0);
             told = got;
         }
-        __atomic_store_n(&r->page[0], got, __ATOMIC_RELEASE);
         while (hear_now(s, &h))
             roomed = h.head.seq;
     }
-    ck_assert_uint_eq(got, FRAMES * VALUES);
+    ck_assert_uint_eq(got, all);
 }
 END_TEST
 
