@@ -30,13 +30,18 @@ static void wait_dead(const struct process *p, int64_t until)
 
 void ending_kill(struct broker *b)
 {
+    /* Programs before bridges: one whose bridge is gone would see its end of file, and take a part for the whole. */
+    LIST_EACH(node, next, &b->all)
+    {
+        const struct process *p = LIST_OWNER(node, struct process, all);
+        if (p->program > 1)
+            kill(-p->program, SIGKILL);
+    }
     LIST_EACH(node, next, &b->all)
     {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (must_die(b, p))
             syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
-        if (p->program > 1)
-            kill(-p->program, SIGKILL);
     }
     if (csp__sweep_processes(b->dir, DEATH_MS) < 0)
         fprintf(stderr, "broker: %s: not all processes of the run could be ended: %s\n", b->dir, strerror(errno));

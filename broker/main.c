@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,8 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     static struct broker broker = {.epoll = -1};
+    signal(SIGPIPE,
+           SIG_IGN); /* a root that died before "ready", a log that is gone: the run's end is still ours to do */
     int ready = (int)a.ready;
     if (fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
         fprintf(stderr, "broker: --ready: this descriptor is not open: start it through libipc\n");
