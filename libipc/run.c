@@ -80,9 +80,9 @@ static void at_exit(int status, void *arg)
     if (atomic_load(&csp__foreign) || getpid() != csp__state.pid)
         return;
     struct timespec limit;
-    clock_gettime(CLOCK_MONOTONIC, &limit);
+    clock_gettime(CLOCK_REALTIME, &limit);
     limit.tv_sec += TERM_MS / 1000;
-    if (pthread_mutex_clocklock(&csp__state.lock, CLOCK_MONOTONIC, &limit) != 0)
+    if (pthread_mutex_timedlock(&csp__state.lock, &limit) != 0)
         return; /* exit in the middle of a call: the broker sees this process die */
     int code = status & 255;
     if (csp__state.phase == CSP__JOINED)

@@ -70,23 +70,34 @@ static inline void ended_well(csp_proc p)
     ended(p, CSP_CLEAN, 0);
 }
 
-/* Until the broker has an offer of the process that waits. */
-static inline void until_waiting(csp_proc p)
+/* Whether the broker says so of the process; "ended": or does not know it any more. */
+static inline int is_in_state(csp_proc p, const char *state)
+{
+    char start[32];
+    char field[32];
+    char *text = csp__stat();
+    ck_assert_msg(text != NULL, "csp__stat: %s", csp_errmsg());
+    snprintf(start, sizeof start, "process\t%ld\t", (long)p);
+    snprintf(field, sizeof field, "\t%s\t", state);
+    char *line = strstr(text, start);
+    if (line != NULL)
+        line[strcspn(line, "\n")] = '\0';
+    int is = line != NULL ? strstr(line, field) != NULL : strcmp(state, "ended") == 0;
+    free(text);
+    return is;
+}
+
+static inline void until_state(csp_proc p, const char *state)
 {
     csp_time by = soon();
-    int waits = 0;
-    while (!waits) {
-        char start[32];
-        char *text = csp__stat();
-        ck_assert_msg(text != NULL && csp_now() < by, "process %ld does not wait:\n%s", (long)p, text);
-        snprintf(start, sizeof start, "process\t%ld\t", (long)p);
-        char *line = strstr(text, start);
-        char *end = line != NULL ? strchr(line, '\n') : NULL;
-        if (end != NULL)
-            *end = '\0';
-        waits = end != NULL && strstr(line, "\twaiting\t") != NULL;
-        free(text);
-    }
+    while (!is_in_state(p, state))
+        ck_assert_msg(csp_now() < by, "process %ld does not become %s", (long)p, state);
+}
+
+/* Until it has an offer that waits. */
+static inline void until_waiting(csp_proc p)
+{
+    until_state(p, "waiting");
 }
 
 static inline void send_number(csp_chan c, long n)

@@ -219,6 +219,7 @@ static void killed_after(int taken)
     free(text);
     kill((pid_t)pid, SIGKILL);
     ended(p, CSP_SIGNAL, SIGKILL);
+    until_state(p, "ended"); /* it has a moment in which what it had sent is still read */
     for (long i = taken; i < 100; i++)
         ck_assert_int_eq(receive_number(c), i);
     char value;
