@@ -372,6 +372,8 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
     for (size_t i = 0; i < b->count; i++)
         if (csp__block_length(b, i) > s->max_bytes)
             return csp__fail(EMSGSIZE, "send", s->chan);
+    if (csp__line_pump(line) < 0) /* a slow sender must learn that nobody receives long before its window is full */
+        return csp__fail(ENOTCONN, "send", s->chan);
     for (size_t i = 0; i < b->count;) {
         struct part part = next_part(s, b, i, data);
         if (await(line, s, by, part_cost(&part), "send") != 0)
