@@ -53,6 +53,7 @@ void result_cause(struct result *r, enum cause cause, int code, const char *who)
 bool result_ended(struct result *r, const struct ending *e, const char *who)
 {
     r->lost += ending_lost(e);
+    r->cut |= e->why.how == CSP_CANCELLED && !e->ours;
     if (!ending_is_failure(e))
         return false;
     result_cause(r, CAUSE_FAILURE, ending_status(e->why), who);
@@ -72,6 +73,6 @@ int result_status(const struct result *r)
     case CAUSE_BROKER:
         return EX_UNAVAILABLE;
     default:
-        return r->lost > 0 ? STATUS_LOST : 0;
+        return r->lost > 0 || r->cut ? STATUS_LOST : 0;
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The exit status of a run, decided by what ended it.
  * The first cause wins, whatever follows from it: one crash makes its neighbours fail, and only the crash is of use to
- * who reads the status. A death that another one caused (cancelled, cut off by EPIPE, killed by us) is never a cause.
- */
+ * who reads the status. A death that another one caused (cancelled, cut off by EPIPE, killed by us) is never a cause;
+ * but where none is found, it still means that something is missing. */
 #ifndef CSPCTL_RESULT_H
 #define CSPCTL_RESULT_H
 
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/wait.h>
 
-#define STATUS_LOST     1 /* values were given up or lost, and nothing else went wrong */
+#define STATUS_LOST     1 /* values were lost, or a process was cut off, and no cause is known */
 #define STATUS_DEADLINE 124
 
 /* How one process ended. */
@@ -29,6 +29,7 @@ struct result {
     int code;        /* FAILURE: status of the process; SIGNAL: the signal; SYSTEM: our own exit status */
     const char *who; /* FAILURE: the process that failed; not owned */
     uint64_t lost;   /* values lost, all told */
+    bool cut;        /* a process was cut off, and not by us */
 };
 
 /* Exit status of a process as the shell has it: 128 + signal for a signal. */

@@ -182,6 +182,14 @@ static void say_losses(const struct supervisor *s)
     snapshot_free(now);
 }
 
+/* Somebody else has ended a bridge, so that nobody failed, and the result is not whole all the same. */
+static void say_cut(const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i].ending.why.how == CSP_CANCELLED && !s->children[i].ending.ours)
+            message("%s: cut off: %s", s->children[i].label, s->children[i].why);
+}
+
 static void say_end(const struct supervisor *s)
 {
     const struct result *r = &s->result;
@@ -206,8 +214,12 @@ static void say_end(const struct supervisor *s)
         message("%s: the broker has died, and all processes with it: status %d", name, status);
         break;
     case CAUSE_NONE:
-        if (status != 0)
+        if (r->cut)
+            say_cut(s);
+        if (r->lost > 0)
             message("%s: up to %" PRIu64 " values lost: status %d", name, r->lost, status);
+        else if (status != 0)
+            message("%s: its result is not whole: status %d", name, status);
         break;
     default:
         break;
