@@ -71,7 +71,7 @@ force:
 $(BUILD)/libipc.a: $(LIB_OBJ)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/libipc.so.$(VERSION): $(LIB_OBJ) libipc/libipc.map
-	$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs \
+	$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs -Wl,-z,nodelete \
 	    -o $@ $(LIB_OBJ) $(IPC_LIBS)
 $(BUILD)/libipc.so: $(BUILD)/libipc.so.$(VERSION)
 	ln -sf libipc.so.$(VERSION) $(BUILD)/libipc.so.$(SOMAJOR)
