@@ -72,6 +72,8 @@ int detach(const char *name, const char *log, int *up)
     pid_t pid = pipe2(end, O_CLOEXEC) == 0 ? fork() : -1;
     if (pid < 0) {
         message("%s: cannot go to the background: %s", name, strerror(errno));
+        if (output >= 0)
+            close(output);
         return EX_OSERR;
     }
     if (pid == 0) {
