@@ -48,8 +48,8 @@ static struct running start_search(const char *deadline)
     /* All three answer once they are up. */
     for (bool up = false; !up;) {
         struct outcome o =
-            sh("cspctl call search penguin --timeout 5s -o json 2>/dev/null | jq -e '.backends.ok == 3'");
-        up = o.status == 0;
+            sh("cspctl call search penguin --timeout 5s -o json 2>/dev/null | jq .backends.ok");
+        up = strcmp(o.out.data, "3\n") == 0;
         outcome_free(&o);
     }
     return r;
