@@ -219,6 +219,8 @@ int reply_deliver(struct broker *b, const struct receiving *r, const struct bloc
 
 /* channel.c */
 struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length);
+/* Of a channel or a process: it can stand in a field of STAT. */
+bool name_is_good(const char *name, size_t length);
 struct channel *channel_find(const struct broker *b, uint64_t id);
 struct channel *channel_named(const struct broker *b, const char *name, size_t length);
 void channel_touch(struct broker *b, struct channel *c);

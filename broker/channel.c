@@ -14,6 +14,14 @@ static uint64_t name_hash(const char *name, size_t length)
     return h;
 }
 
+bool name_is_good(const char *name, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (name[i] == '\0' || name[i] == '\t' || name[i] == '\n')
+            return false;
+    return length <= WIRE_MAX_NAME;
+}
+
 struct channel *channel_named(const struct broker *b, const char *name, size_t length)
 {
     for (struct item *i = table_find(&b->names, name_hash(name, length)); i != NULL; i = table_next(i)) {

@@ -19,23 +19,35 @@ static bool must_die(const struct broker *b, const struct process *p)
     return p->pidfd >= 0 && !p->dead && !p->guest && !(b->bye && p->pid == b->root->pid);
 }
 
-static void wait_dead(const struct process *p, int64_t until)
+static void wait_dead(int pidfd, int64_t until)
 {
-    struct pollfd item = {.fd = p->pidfd, .events = POLLIN};
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int64_t left;
     do
         left = (until - monotonic_now()) / 1000000;
     while (left > 0 && poll(&item, 1, (int)left) < 0 && errno == EINTR);
 }
 
+/* Ends a bridge's program, with its group, and waits for it. */
+static void end_program(pid_t group, int64_t until)
+{
+    int leader = (int)syscall(SYS_pidfd_open, group, 0);
+    kill(-group, SIGKILL);
+    if (leader < 0)
+        return;
+    wait_dead(leader, until);
+    close(leader);
+}
+
 void ending_kill(struct broker *b)
 {
+    int64_t until = monotonic_now() + INT64_C(1000000) * DEATH_MS;
     /* Programs before bridges: one whose bridge is gone would see its end of file, and take a part for the whole. */
     LIST_EACH(node, next, &b->all)
     {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (p->program > 1)
-            kill(-p->program, SIGKILL);
+            end_program(p->program, until);
     }
     LIST_EACH(node, next, &b->all)
     {
@@ -45,12 +57,11 @@ void ending_kill(struct broker *b)
     }
     if (csp__sweep_processes(b->dir, DEATH_MS) < 0)
         fprintf(stderr, "broker: %s: not all processes of the run could be ended: %s\n", b->dir, strerror(errno));
-    int64_t until = monotonic_now() + INT64_C(1000000) * DEATH_MS;
     LIST_EACH(node, next, &b->all)
     {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (must_die(b, p))
-            wait_dead(p, until);
+            wait_dead(p->pidfd, until);
     }
     if (csp__rundir_remove(b->dir) != 0)
         fprintf(stderr, "broker: %s: it could not be removed: %s\n", b->dir, strerror(errno));

@@ -114,8 +114,10 @@ int loop_run(struct broker *b)
         if (zmq_poll(items, 3, poll_ms(b, drained)) < 0 && errno != EINTR)
             return -1;
         b->now = monotonic_now();
-        watch_connections(b);
-        watch_pidfds(b);
+        if (items[1].revents != 0) /* each look is a system call */
+            watch_connections(b);
+        if (items[2].revents != 0)
+            watch_pidfds(b);
         watch_expire(b);
         conclude(b);
     }

@@ -99,7 +99,7 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     b->live--;
     if (p == b->root)
         b->over = true;
-    else if (p->dead || p->pidfd < 0)
+    else if (p->dead || p->pidfd < 0 || p->guest) /* any other may live on, and is killed when the run ends */
         process_free(b, p);
 }
 
@@ -120,14 +120,6 @@ void process_fail_all(struct broker *b)
                 p->name != NULL ? p->name : "-", p->fault);
         process_end(b, p, p->dead || p->reaped ? p->reason : (struct reason){HOW_SIGNAL, 0});
     }
-}
-
-static bool good_name(const char *name, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (name[i] == '\0' || name[i] == '\t' || name[i] == '\n')
-            return false;
-    return length <= WIRE_MAX_NAME;
 }
 
 /* Reserves and then grants what an ANNOUNCE lists. 0 or an errno, and nothing was granted. */
@@ -170,7 +162,7 @@ static int announce(struct broker *b, struct process *from, const struct message
     memcpy(&w, m->payload, sizeof w);
     size_t fixed = sizeof w + (size_t)m->head.count * sizeof(struct wire_ends), length = m->head.length - fixed;
     const char *name = (const char *)m->payload + fixed;
-    if (!good_name(name, length))
+    if (!name_is_good(name, length))
         return EINVAL;
     if (b->live >= b->limit)
         return ENOBUFS;

@@ -7,12 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static bool good_name(const char *name, size_t length)
-{
-    return memchr(name, '\0', length) == NULL && memchr(name, '\t', length) == NULL &&
-           memchr(name, '\n', length) == NULL;
-}
-
 static void answer_channel(struct broker *b, struct line *l, const struct message *m, int err, const struct channel *c)
 {
     struct wire_channel answer = {0};
@@ -30,7 +24,7 @@ static int make(struct broker *b, struct process *p, const struct message *m, st
     bool group = w.kind == WIRE_GROUP;
     if (w.kind > WIRE_GROUP || w.policy > WIRE_CLOSE_NEVER || w.max_bytes > WIRE_MAX_VALUE)
         return EINVAL;
-    if (!good_name(name, length) || (group && length != 0))
+    if (!name_is_good(name, length) || (group && length != 0))
         return EINVAL;
     if (length != 0 && p != b->root)
         return EPERM;
