@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Descriptors for the child, and what has to be closed here afterwards. -1: not used. */
@@ -117,9 +118,10 @@ static int open_report(struct child *c, const struct stage *stage, struct plumbi
 
     if (!c->bridged)
         return 0;
-    if (pipe2(end, O_CLOEXEC) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end) != 0) /* a socket, since descriptors come with it */
         return -1;
     (void)fcntl(end[0], F_SETFL, O_NONBLOCK);
+    c->given = -1;
     c->report = end[0];
     to->report = end[1];
     to->report_at = bridge_report_fd(&stage->p->processes[c->process]);

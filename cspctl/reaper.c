@@ -2,6 +2,7 @@
 /* Taking note of ends. The zombie is looked at first, then the broker is told why it ended, and only then is it reaped:
  * the broker knows the process by its pid, which must not belong to somebody else meanwhile. */
 #include "supervisor.h"
+#include "hold.h"
 #include "message.h"
 
 #include <run.h>
@@ -78,6 +79,9 @@ static csp_exit reason(const struct supervisor *s, struct child *c, const siginf
 
     child_read_report(c, s->epoll);
     child_close_report(c, s->epoll);
+    if (!c->reported && c->program > 1)
+        (void)kill(-c->program, SIGKILL); /* before its inputs are closed: that would be its end of file */
+    hold_release_all(&c->hold);
     if (c->reported)
         return c->ending.why;
     bool own = c->bridged || c->process == PIPELINE_NONE; /* the codes of a bridge itself are not the program's */

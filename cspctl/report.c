@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The lines that a bridge writes on its report descriptor (workers/exec): `started PID`, `error ERRNO text`, and at the
- * end `ended HOW CODE LOST WHY...`. They are believed over the bridge's exit status, which can't tell a program that
- * failed from one that was cut off. */
+/* The lines that a bridge writes on its report descriptor (workers/exec): `hold FD` and `release FD` of the inputs of
+ * its program, `started PID`, `error ERRNO text`, and at the end `ended HOW CODE LOST WHY...`. They are believed over
+ * the bridge's exit status, which can't tell a program that failed from one that was cut off. */
 #include "child.h"
+#include "hold.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static void read_ended(struct child *c, char *rest)
@@ -36,8 +39,32 @@ void child_report_line(struct child *c, char *line)
     if (rest != NULL && strcmp(what, "error") == 0) {
         c->start_error = (int)strtol(rest, &rest, 10);
         (void)snprintf(c->why, sizeof c->why, "%s", rest + (*rest == ' '));
-    } else if (rest != NULL && strcmp(what, "ended") == 0)
+    } else if (rest != NULL && strcmp(what, "started") == 0)
+        c->program = (pid_t)strtol(rest, NULL, 10);
+    else if (rest != NULL && strcmp(what, "hold") == 0) {
+        hold_add(&c->hold, (int)strtol(rest, NULL, 10), c->given);
+        c->given = -1;
+    } else if (rest != NULL && strcmp(what, "release") == 0)
+        hold_release(&c->hold, (int)strtol(rest, NULL, 10));
+    else if (rest != NULL && strcmp(what, "ended") == 0)
         read_ended(c, rest);
+}
+
+/* As read(2), and takes the descriptor that comes with what is read: at most one, for a read ends behind it. */
+static ssize_t read_some(struct child *c)
+{
+    struct iovec text = {.iov_base = c->line + c->held, .iov_len = sizeof c->line - 1 - c->held};
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(c->report, &m, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *got = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+    if (got != NULL && got->cmsg_type == SCM_RIGHTS)
+        memcpy(&c->given, CMSG_DATA(got), sizeof c->given);
+    return n;
 }
 
 /* Takes the whole lines out of what is held. A line that does not fit is not one of ours, and is dropped. */
@@ -69,7 +96,7 @@ void child_close_report(struct child *c, int epoll)
 void child_read_report(struct child *c, int epoll)
 {
     while (c->report >= 0) {
-        ssize_t n = read(c->report, c->line + c->held, sizeof c->line - 1 - c->held);
+        ssize_t n = read_some(c);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)

@@ -82,6 +82,32 @@ TEST(a_killed_reader_of_a_finite_text_is_no_end_of_file)
     outcome_free(&o);
 }
 
+static pid_t parent_of(pid_t pid)
+{
+    struct outcome o = sh("ps -o ppid= -p %d", (int)pid);
+    pid_t parent = (pid_t)strtol(o.out.data, NULL, 10);
+    ck_assert_int_gt(parent, 1);
+    outcome_free(&o);
+    return parent;
+}
+
+TEST(a_killed_bridge_is_no_end_of_file_for_its_program)
+{
+    /* wc is quick to print what it has: 20 times, for it would be a race. */
+    write_text(in_scratch("wc.yaml"), "processes:\n"
+                                      "  read: {command: ['yes'], stdout: lines}\n"
+                                      "  count: {command: [wc, -l], stdin: lines}\n");
+    for (int i = 0; i < 20; i++) {
+        struct running r = start("exec cspctl run %s", in_scratch("wc.yaml"));
+        ck_assert_int_eq(kill(parent_of(wait_for_process("wc")), SIGKILL), 0);
+        struct outcome o = finish(&r);
+        assert_status(&o, 137);
+        ck_assert_str_eq(o.out.data, "");
+        assert_contains(&o.err, "count");
+        outcome_free(&o);
+    }
+}
+
 /* The broker's own environment does not name the run: it is found by cspctl ps. */
 static pid_t broker_pid(void)
 {

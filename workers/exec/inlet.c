@@ -4,6 +4,8 @@
  * must see the end of file, an end for reading is kept instead of the one for writing. */
 #include "inlet.h"
 
+#include "keeper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -159,6 +161,7 @@ static void close_pipe(struct inlet *in)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     close(in->fd);
     in->fd = fd;
+    keeper_release(in->joint->report, in->port->fd);
 }
 
 void *inlet_run(void *arg)

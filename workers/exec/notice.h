@@ -26,6 +26,7 @@ struct notice {
 /* What the supervisor and its threads share. */
 struct joint {
     int notices;          /* the pipe's end for writing */
+    int report;           /* to whoever started the bridge; -1: nobody */
     int halt;             /* an eventfd: readable when nothing of the program is left, so that all threads finish */
     atomic_bool complete; /* set before `halt`: the program ended by itself, so an incomplete last value was meant */
 };

@@ -111,8 +111,8 @@ static enum outcome serve(struct server *s, csp_msg *m)
     return outcome;
 }
 
-/* Waits for a request, or for the end of the program or of the channel. In order: a line that nobody asked for is out of
- * the way before the next request goes in. */
+/* Waits for a request, or for the end of the program or of the channel. In order: a line that nobody asked for is out
+ * of the way before the next request goes in. */
 static enum outcome serve_next(struct server *s)
 {
     csp_msg m = {0};

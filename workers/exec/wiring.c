@@ -3,6 +3,8 @@
  * ever), and everything is close-on-exec. Pipes are enlarged: a block moves in one call, not in four. */
 #include "wiring.h"
 
+#include "keeper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +39,7 @@ static int open_ports(struct port *p, size_t n, int ends, const char **what)
 
 int wiring_open(struct wiring *w, struct options *o, const char **what)
 {
-    *w = (struct wiring){.o = o, .joint = {.notices = -1, .halt = -1}, .notices = -1};
+    *w = (struct wiring){.o = o, .joint = {.notices = -1, .report = o->report, .halt = -1}, .notices = -1};
     w->server.in = w->server.out = -1;
     if (open_ports(o->in, o->nin, CSP_RECV, what) != 0 || open_ports(o->out, o->nout, CSP_SEND, what) != 0)
         return -1;
@@ -90,6 +92,7 @@ int wiring_pipes(struct wiring *w)
         w->in[i].joint = &w->joint;
         if (add_pipe(w, o->in[i].fd, 1, &w->in[i].fd) != 0)
             return -1;
+        keeper_hold(o->report, o->in[i].fd, w->in[i].fd);
     }
     for (size_t i = 0; i < o->nout; i++) {
         w->out[i].port = &o->out[i];

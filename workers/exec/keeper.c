@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What is given is in the keeper's queue as soon as it was sent, so it is kept whenever the bridge dies. */
+#include "keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static void say(int report, const char *verb, int fd, struct msghdr *m)
+{
+    char line[32];
+    struct iovec text = {.iov_base = line};
+    text.iov_len = (size_t)snprintf(line, sizeof line, "%s %d\n", verb, fd);
+    m->msg_iov = &text;
+    m->msg_iovlen = 1;
+    while (sendmsg(report, m, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
+}
+
+void keeper_hold(int report, int fd, int end)
+{
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.space = {0}};
+    struct msghdr m = {.msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof end);
+    memcpy(CMSG_DATA(c), &end, sizeof end);
+    say(report, "hold", fd, &m);
+}
+
+void keeper_release(int report, int fd)
+{
+    say(report, "release", fd, &(struct msghdr){0});
+}
