@@ -8,14 +8,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-static void say(int report, const char *verb, int fd, struct msghdr *m)
+static void say(int report, const char *verb, int fd, void *control, size_t size)
 {
     char line[32];
     struct iovec text = {.iov_base = line};
     text.iov_len = (size_t)snprintf(line, sizeof line, "%s %d\n", verb, fd);
-    m->msg_iov = &text;
-    m->msg_iovlen = 1;
-    while (sendmsg(report, m, MSG_NOSIGNAL) < 0 && errno == EINTR)
+    const struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = control, .msg_controllen = size};
+    while (sendmsg(report, &m, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
 }
 
@@ -25,16 +24,14 @@ void keeper_hold(int report, int fd, int end)
         struct cmsghdr head;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {.space = {0}};
-    struct msghdr m = {.msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof end);
-    memcpy(CMSG_DATA(c), &end, sizeof end);
-    say(report, "hold", fd, &m);
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof end);
+    memcpy(CMSG_DATA(&control.head), &end, sizeof end);
+    say(report, "hold", fd, &control, sizeof control);
 }
 
 void keeper_release(int report, int fd)
 {
-    say(report, "release", fd, &(struct msghdr){0});
+    say(report, "release", fd, NULL, 0);
 }
