@@ -3,6 +3,7 @@
  * the run directory, which it makes: so a root that is killed at any moment leaves none; it says "ready" on a pipe when
  * it can be spoken to, or why it never will be. */
 #include "broker.h"
+#include "heap.h"
 
 #include "accept.h"
 
@@ -209,6 +210,7 @@ static void close_broker(struct broker *b)
 int main(int argc, char **argv)
 {
     struct arguments a;
+    csp__heap_keep();
     if (!parse(argc, argv, &a)) {
         fputs(usage, stderr);
         return EX_USAGE;

@@ -29,11 +29,14 @@
  * once. */
 #include "bridge.h"
 
+#include "heap.h"
+
 #include <sysexits.h>
 
 int main(int argc, char **argv)
 {
     struct options o;
+    csp__heap_keep();
     bridge_signals();
     int status = options_read(&o, argc, argv) != 0 ? EX_USAGE : bridge_run(&o);
     options_free(&o);
