@@ -109,7 +109,7 @@ static _Noreturn void become(char **args, uint64_t ticket, const char *in, const
 static struct job job(const char *options, const char *in, const char *out, const char *program, const char *script)
 {
     static char words[2048];
-    char *args[MOST_ARGS] = {(char *)(uintptr_t)built("libexec/csp/exec"), "--report", "3"}, *save = NULL;
+    char *args[MOST_ARGS] = {(char *)built("libexec/csp/exec"), "--report", "3"}, *save = NULL;
     size_t n = 3;
     struct csp__grant grants[MOST_CHANNELS];
     struct job j = {.status = -1};
@@ -120,7 +120,7 @@ static struct job job(const char *options, const char *in, const char *out, cons
         args[n++] = w;
     if (script != NULL) {
         args[n++] = "-c";
-        args[n++] = (char *)(uintptr_t)script;
+        args[n++] = (char *)script;
     }
     size_t ngrants = grants_of(args, grants);
     j.proc = csp__announce(grants, ngrants, program, 1, NULL, &ticket);
@@ -220,7 +220,7 @@ static void three_cats(const char *records, const char *data, size_t len, size_t
                       job(options[2], NULL, out, "cat", NULL)};
     for (size_t i = 0; i < 3; i++)
         await_how(&j[i], "clean", 0);
-    struct text got = read_file(out), want = {.data = (char *)(uintptr_t)data, .len = len};
+    struct text got = read_file(out), want = {.data = (char *)data, .len = len};
     assert_same(&got, &want);
     free(got.data);
     end();
@@ -561,7 +561,8 @@ TEST(what_a_dead_program_had_not_read_is_counted)
     char data[200], options[80];
     uint32_t lengths[100];
     for (size_t i = 0; i < 100; i++) {
-        memcpy(data + i * 2, "x\n", 2);
+        data[i * 2] = 'x';
+        data[i * 2 + 1] = '\n';
         lengths[i] = 1;
     }
     begin();

@@ -340,7 +340,7 @@ END_TEST
 
 static int request(const char *text, csp_time *by, const char **words, size_t *len)
 {
-    const csp_msg m = {.data = (void *)(uintptr_t)text, .len = strlen(text)};
+    const csp_msg m = {.data = (void *)text, .len = strlen(text)};
     return request_read(&m, by, words, len);
 }
 
