@@ -28,7 +28,7 @@ ALL_CFLAGS = $(CSTD) $(WARN) $(OPT) $(SAN) -fPIC -fvisibility=hidden -pthread -M
 LINK = $(CC) $(OPT) $(SAN) -pthread -Wl,--as-needed $(LDFLAGS)
 
 IPC_LIBS    := -lzmq
-BROKER_LIBS := -lczmq -lzmq
+BROKER_LIBS := -lzmq
 CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq
 SEARCH_LIBS := -lsqlite3 -ljansson -lm
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
@@ -43,14 +43,18 @@ WORKER_NAMES := $(sort $(patsubst workers/%.c,%,$(wildcard workers/*.c)) $(patsu
 LIBEXEC := $(BUILD)/libexec/csp
 WORKERS := $(addprefix $(LIBEXEC)/,$(WORKER_NAMES))
 
-.PHONY: all run test lint sanitize model install uninstall clean setup libipc broker workers cspctl
+.PHONY: all run test lint sanitize model install uninstall clean setup libipc broker workers cspctl corpus
 .DELETE_ON_ERROR:
 
-all: libipc broker workers cspctl
+all: libipc broker workers cspctl corpus
 libipc: $(BUILD)/libipc.a $(BUILD)/libipc.so
 broker: $(LIBEXEC)/broker
 workers: $(WORKERS)
 cspctl: $(BUILD)/cspctl
+# Something to search, so that config/search.yaml runs as it stands: the files of this machine's own packages.
+corpus: build/corpus/media.db
+build/corpus/media.db: | $(BUILD)/cspctl $(WORKERS) $(LIBEXEC)/broker
+	@scripts/corpus --local -o build/corpus || echo 'no index for config/search.yaml: see scripts/corpus --help'
 
 setup:
 	@scripts/setup
@@ -186,6 +190,8 @@ uninstall:
 	    lib/libipc.so.$(VERSION) lib/pkgconfig/libipc.pc bin/cspctl libexec/csp/broker \
 	    $(addprefix libexec/csp/,$(WORKER_NAMES)) $(addprefix share/csp/,$(wildcard config/*.yaml)))
 	-rmdir $(addprefix $(DESTDIR)$(PREFIX)/,libexec/csp share/csp/config share/csp) 2>/dev/null
+
+model: ; @scripts/model
 
 clean:
 	rm -rf $(BUILD)

@@ -9,6 +9,8 @@
 #include "pipeline.h"
 #include "result.h"
 
+#include <czmq.h>
+
 #include <csp.h>
 
 #include <sys/resource.h>
@@ -38,9 +40,9 @@ struct child {
     int report; /* -1: closed */
     size_t held;
     char line[1024];
-    pid_t program;     /* 0: not started */
-    struct hold *hold; /* the writing ends of the program's inputs, see hold.h */
-    int given;         /* a descriptor that came and whose line has not; -1: none */
+    pid_t program;  /* 0: not started */
+    zlistx_t *hold; /* the writing ends of the program's inputs, see hold.h */
+    int given;      /* a descriptor that came and whose line has not; -1: none */
     char why[256];
     int start_error; /* errno of exec, 0 if it started */
 };

@@ -13,7 +13,7 @@
 #define DOCUMENT_DEPTH   32                   /* nesting */
 #define DOCUMENT_NODES   100000               /* values, each alias counted as what it stands for */
 #define DOCUMENT_ANCHORS 1000                 /* libyaml compares each with all */
-#define DOCUMENT_MEMBERS PIPELINE_MAX_ENTRIES /* keys of one mapping; we compare each with all */
+#define DOCUMENT_MEMBERS PIPELINE_MAX_ENTRIES /* keys of one mapping */
 
 struct document {
     yaml_document_t yaml;

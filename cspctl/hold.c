@@ -4,42 +4,44 @@
 
 #include "pool.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 struct hold {
-    struct hold *next;
     int fd, end;
 };
 
-static void let_go(struct hold **at)
+static void let_go(void **item)
 {
-    struct hold *h = *at;
+    struct hold *h = *item;
 
-    *at = h->next;
     close(h->end);
     free(h);
+    *item = NULL;
 }
 
-void hold_add(struct hold **holds, int fd, int end)
+void hold_add(zlistx_t **holds, int fd, int end)
 {
     if (end < 0)
         return;
+    if (*holds == NULL) {
+        *holds = zlistx_new();
+        zlistx_set_destructor(*holds, let_go);
+    }
     struct hold *h = memory_alloc(sizeof *h);
-    *h = (struct hold){*holds, fd, end};
-    *holds = h;
+    *h = (struct hold){fd, end};
+    zlistx_add_end(*holds, h);
 }
 
-void hold_release(struct hold **holds, int fd)
+void hold_release(zlistx_t *holds, int fd)
 {
-    while (*holds != NULL && (*holds)->fd != fd)
-        holds = &(*holds)->next;
-    if (*holds != NULL)
-        let_go(holds);
+    for (struct hold *h = holds != NULL ? zlistx_first(holds) : NULL; h != NULL; h = zlistx_next(holds))
+        if (h->fd == fd) {
+            zlistx_delete(holds, zlistx_cursor(holds));
+            return;
+        }
 }
 
-void hold_release_all(struct hold **holds)
+void hold_release_all(zlistx_t **holds)
 {
-    while (*holds != NULL)
-        let_go(holds);
+    zlistx_destroy(holds);
 }

@@ -4,13 +4,13 @@
 #ifndef CSPCTL_HOLD_H
 #define CSPCTL_HOLD_H
 
-struct hold;
+#include <czmq.h>
 
-/* Takes over `end`, the pipe to descriptor fd of the program. -1 is nothing to hold. */
-void hold_add(struct hold **holds, int fd, int end);
+/* Takes over `end`, the pipe to descriptor fd of the program. -1 is nothing to hold. *holds is made when it is NULL. */
+void hold_add(zlistx_t **holds, int fd, int end);
 
 /* The bridge has closed its own: the end of file is meant. */
-void hold_release(struct hold **holds, int fd);
-void hold_release_all(struct hold **holds);
+void hold_release(zlistx_t *holds, int fd);
+void hold_release_all(zlistx_t **holds);
 
 #endif

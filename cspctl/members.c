@@ -4,21 +4,21 @@
 #include "document.h"
 #include "pool.h"
 
+#include <czmq.h>
+
 #include <string.h>
 
 struct members {
     const struct document *doc;
     struct member *item;
     size_t n;
-    bool full; /* said already */
+    bool full;       /* said already */
+    zhashx_t *index; /* key -> its struct member, in a copy of the array that the pool keeps */
 };
 
 static const struct member *find(const struct members *m, const char *key)
 {
-    for (size_t i = 0; i < m->n; i++)
-        if (strcmp(m->item[i].key, key) == 0)
-            return &m->item[i];
-    return NULL;
+    return zhashx_lookup(m->index, key);
 }
 
 static void add(struct members *m, struct member new)
@@ -30,7 +30,9 @@ static void add(struct members *m, struct member new)
         return;
     }
     m->item = pool_more(m->doc->pool, m->item, m->n, sizeof *m->item);
-    m->item[m->n++] = new;
+    m->item[m->n] = new;
+    zhashx_insert(m->index, new.key, &m->item[m->n]);
+    m->n++;
 }
 
 static bool is_merge(const struct document *doc, int key)
@@ -89,7 +91,7 @@ static void merge(struct members *m, int from)
 struct member *document_members(const struct document *doc, int node, size_t *n)
 {
     const yaml_node_t *map = doc->yaml.nodes.start + (node - 1);
-    struct members m = {.doc = doc};
+    struct members m = {.doc = doc, .index = zhashx_new()};
     int merged = 0;
 
     for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
@@ -107,6 +109,7 @@ struct member *document_members(const struct document *doc, int node, size_t *n)
     }
     if (merged)
         merge(&m, merged);
+    zhashx_destroy(&m.index);
     *n = m.n;
     return m.item;
 }

@@ -60,7 +60,9 @@ struct pipeline *pipeline_load(const char *path, char *const vars[], size_t nvar
 
     *p = (struct pipeline){.pool = pool, .path = path, .name = default_name(pool, path), .deadline = -1};
     if (source_load(d, path) && document_load(&r.doc, d)) {
+        r.mentioned = zhashx_new();
         read_file(&r);
+        zhashx_destroy(&r.mentioned);
         document_free(&r.doc);
     }
     if (diagnostics_errors(d) == 0)

@@ -143,10 +143,10 @@ static const char *all_keys(struct reader *r, enum section section)
 
 static void mention_one(struct reader *r, int node)
 {
-    if (document_type(&r->doc, node) != YAML_SCALAR_NODE)
-        return;
-    r->mentioned = pool_more(r->doc.pool, r->mentioned, r->nmentioned, sizeof *r->mentioned);
-    r->mentioned[r->nmentioned++] = document_text(&r->doc, node);
+    const char *text = document_type(&r->doc, node) == YAML_SCALAR_NODE ? document_text(&r->doc, node) : NULL;
+
+    if (text)
+        zhashx_update(r->mentioned, text, r);
 }
 
 /* `output: lines` is one mistake: nobody needs to be told that nothing writes to lines, too. */

@@ -8,16 +8,17 @@
 #include "pipeline.h"
 #include "schema.h"
 
+#include <czmq.h>
+
 struct reader {
     struct pipeline *p;
     struct document doc;
     struct diagnostics *d;
     char *const *arguments; /* name=value words of the command line */
     size_t narguments;
-    bool valueless;         /* a variable has no value, which is said */
-    size_t process;         /* the one that is being read */
-    const char **mentioned; /* texts where a process has a mistake: channels that are meant to have an end there */
-    size_t nmentioned;
+    bool valueless;      /* a variable has no value, which is said */
+    size_t process;      /* the one that is being read */
+    zhashx_t *mentioned; /* texts where a process has a mistake: channels that are meant to have an end there */
 };
 
 /* A value that is being read. */

@@ -45,7 +45,7 @@ void child_report_line(struct child *c, char *line)
         hold_add(&c->hold, (int)strtol(rest, NULL, 10), c->given);
         c->given = -1;
     } else if (rest != NULL && strcmp(what, "release") == 0)
-        hold_release(&c->hold, (int)strtol(rest, NULL, 10));
+        hold_release(c->hold, (int)strtol(rest, NULL, 10));
     else if (rest != NULL && strcmp(what, "ended") == 0)
         read_ended(c, rest);
 }

@@ -22,19 +22,11 @@ static void check_service(struct reader *r, const struct service *s)
                  s->nbackends == 1 ? "" : "s");
 }
 
-static bool is_mentioned(const struct reader *r, const struct channel *c)
-{
-    for (size_t i = 0; i < r->nmentioned; i++)
-        if (r->mentioned[i] && strcmp(r->mentioned[i], c->name) == 0)
-            return true;
-    return false;
-}
-
 static bool is_complete(const struct reader *r, const struct channel *c)
 {
     bool guests = c->service != PIPELINE_NONE || (c->declared && c->close == CLOSE_NEVER);
 
-    return guests || (c->nsenders && c->nreceivers) || is_mentioned(r, c);
+    return guests || (c->nsenders && c->nreceivers) || zhashx_lookup(r->mentioned, c->name);
 }
 
 /* The channel that this one was probably meant to be. One that lacks just the other side comes first. */
