@@ -111,6 +111,8 @@ struct text read_file(const char *path)
 
 /* ---- commands ---- */
 
+static int latest = -1; /* stderr of the command that was started last */
+
 static void become(char *line, const int out[2], const int err[2])
 {
     setpgid(0, 0);
@@ -145,6 +147,7 @@ static struct running start_line(char *line)
     r.fd[1] = err[0];
     for (int i = 0; i < 2; i++)
         r.text[i].data = calloc(1, 1);
+    latest = r.fd[1];
     return r;
 }
 
@@ -256,7 +259,12 @@ pid_t wait_for_process(const char *comm)
     long until = deadline();
     pid_t pid;
     while (processes_named(comm, &pid, 1) == 0) {
-        ck_assert_msg(now_ms() < until, "no process %s appeared", comm);
+        if (now_ms() >= until) {
+            struct text err = {0};
+            fcntl(latest, F_SETFL, O_NONBLOCK);
+            read_more(latest, &err);
+            ck_abort_msg("no process %s appeared; stderr: %.2000s", comm, err.data != NULL ? err.data : "");
+        }
         poll(NULL, 0, 2); /* nothing announces a foreign process's exec: look again */
     }
     return pid;
