@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,15 +70,13 @@ pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t siz
 
 int wait_child(pid_t pid)
 {
-    int status = -1;
-    struct timespec pause = {.tv_nsec = 2000000};
-    for (int i = 0; i < WAIT_MS / 2; i++) { /* poll: a SIGCHLD would be Check's too */
-        if (waitpid(pid, &status, WNOHANG) == pid)
-            return status;
-        nanosleep(&pause, NULL);
-    }
-    ck_abort_msg("process %d does not end", (int)pid);
-    return -1;
+    int status = -1, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+    ck_assert_int_ge(pidfd, 0);
+    ck_assert_msg(poll(&item, 1, WAIT_MS) == 1, "process %d does not end", (int)pid);
+    close(pidfd);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return status;
 }
 
 void run_start(void)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <zmq.h>
 
 Suite *offers_suite(void);
 
