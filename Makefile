@@ -11,6 +11,11 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
+# V=1 shows whole commands.
+V ?=
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo '  $(1)')
+
 VERSION := 0.1.0
 SOMAJOR := 0
 
@@ -61,7 +66,8 @@ setup:
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Where a program that stands elsewhere finds the broker and the workers; rebuilt when PREFIX changes.
 $(BUILD)/obj/libipc/programs.o: ALL_CFLAGS += -DCSP_LIBEXECDIR='"$(LIBEXECDIR)"'
@@ -73,24 +79,29 @@ $(BUILD)/prefix: force
 force:
 
 $(BUILD)/libipc.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR $@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(BUILD)/libipc.so.$(VERSION): $(LIB_OBJ) libipc/libipc.map
-	$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs -Wl,-z,nodelete \
+	$(call say,LD $@)
+	$(Q)$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs -Wl,-z,nodelete \
 	    -o $@ $(LIB_OBJ) $(IPC_LIBS)
 $(BUILD)/libipc.so: $(BUILD)/libipc.so.$(VERSION)
-	ln -sf libipc.so.$(VERSION) $(BUILD)/libipc.so.$(SOMAJOR)
-	ln -sf libipc.so.$(SOMAJOR) $@
+	$(Q)ln -sf libipc.so.$(VERSION) $(BUILD)/libipc.so.$(SOMAJOR)
+	$(Q)ln -sf libipc.so.$(SOMAJOR) $@
 
 $(LIBEXEC)/broker: $(BROKER_OBJ) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(BROKER_LIBS)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(BROKER_LIBS)
 $(BUILD)/cspctl: $(CTL_OBJ) $(BUILD)/libipc.a
-	$(LINK) -o $@ $^ $(CTL_LIBS)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(CTL_LIBS)
 
 define worker_rule
 $(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard workers/$(1).c)) $(BUILD)/libipc.a
 	@mkdir -p $$(@D)
-	$$(LINK) -o $$@ $$^ $$($(2)_LIBS) $(IPC_LIBS)
+	$$(call say,LD $$@)
+	$$(Q)$$(LINK) -o $$@ $$^ $$($(2)_LIBS) $(IPC_LIBS)
 endef
 $(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(if $(filter search,$(w)),SEARCH,NO))))
 
@@ -122,19 +133,22 @@ $(BUILD)/tests/exec.a: $(filter-out %/main.o,$(call objects,workers/exec))
 $(BUILD)/tests/search.a: $(filter-out %/main.o,$(call objects,workers/search))
 $(PARTS):
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR $@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/obj/tests/%.o: INCLUDES += -Itests -Icspctl -Iworkers/exec -Iworkers/search
 $(BUILD)/obj/runner/%.o: tests/runner.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DSUITE=$*_suite -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DSUITE=$*_suite -c -o $@ $<
 .SECONDEXPANSION:
 $(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT) $$(NEEDS_$$*) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
-	$(TEST_LINK)
+	$(call say,LD $@)
+	$(Q)$(TEST_LINK)
 $(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT)
 	@mkdir -p $(@D)
-	$(TEST_LINK)
+	$(call say,LD $@)
+	$(Q)$(TEST_LINK)
 
 # Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
 test: setup
@@ -148,10 +162,15 @@ run: setup
 	@$(MAKE) --no-print-directory -j2 all
 	$(BUILD)/cspctl run config/wordcount.yaml
 
+# The tests build programs of their own, so the flags go to them too.
+sanitize: export BUILD := build/sanitize
+sanitize: export CSP_TEST_BUILD := build/sanitize
+sanitize: export OPT := -O1 -g
+sanitize: export SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: export CFLAGS := -fno-omit-frame-pointer
 sanitize: setup
-	@$(MAKE) --no-print-directory -j2 BUILD=build/sanitize OPT='-O1 -g' CFLAGS='-fno-omit-frame-pointer' \
-	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all tests
-	@CK_TIMEOUT_MULTIPLIER=5 CSP_TEST_BUILD=build/sanitize scripts/test $(TESTS:$(BUILD)/%=build/sanitize/%)
+	@$(MAKE) --no-print-directory -j2 all tests
+	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/%=build/sanitize/%)
 
 SOURCES = $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 lint:
