@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 #define LINGER_MS  1000
-#define SPARE_FDS  16 /* for what the broker opens for a moment */
+#define OWN_FDS    16 /* that the broker always has: 0 to 2, the lock, the listening socket, ZeroMQ's */
+#define SPARE_FDS  8  /* for what the broker opens for a moment, and for a line that it refuses */
 #define BACKLOG    4096
 #define MONITOR_AT "inproc://monitor"
 
@@ -76,7 +77,8 @@ static bool parse(int argc, char **argv, struct arguments *a)
     return good && optind == argc && a->dir != NULL && a->root > 0 && a->ready >= 0;
 }
 
-/* Raises the limit of descriptors; a third of it each for lines and processes. */
+/* Raises the limit of descriptors; a third of it each for lines and processes, or, where it is low, half of what the
+ * broker itself leaves: who was announced must find a descriptor for its line. */
 static int raise_limits(struct broker *b)
 {
     struct rlimit r;
@@ -87,6 +89,9 @@ static int raise_limits(struct broker *b)
         return -1;
     rlim_t usable = r.rlim_cur < INT32_MAX ? r.rlim_cur : INT32_MAX;
     b->limit = usable / 3;
+    rlim_t own = OWN_FDS + SPARE_FDS, left = usable > own ? (usable - own) / 2 : 0;
+    if (left < b->limit)
+        b->limit = left;
     accept_limit(usable > SPARE_FDS ? (int)(usable - SPARE_FDS) : 0);
     return 0;
 }

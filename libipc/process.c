@@ -203,10 +203,9 @@ static void replace(int fd, int null)
     char path[40];
     char link[64] = "";
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (readlink(path, link, sizeof link - 1) < 0 || is_library_fd(link, fd))
+    int keep = readlink(path, link, sizeof link - 1) >= 0 && !is_library_fd(link, fd);
+    if (!keep || dup3(null, fd, O_CLOEXEC) < 0) /* EBADF: a number over the limit, which nobody else will be given */
         close(fd);
-    else
-        (void)dup3(null, fd, O_CLOEXEC);
 }
 
 static void replace_descriptors(void)
