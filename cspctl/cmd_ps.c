@@ -306,5 +306,7 @@ static int run(int argc, char **argv)
             json = command_json(optarg, &bad);
         else
             bad = true;
-    return bad || optind < argc ? command_usage(&command_ps) : show(which, json);
+    if (!bad && optind < argc)
+        return command_surplus(&command_ps, argv[optind], ": write --run before the name of a run");
+    return bad ? command_usage(&command_ps) : show(which, json);
 }

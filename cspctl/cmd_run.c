@@ -38,10 +38,10 @@ const struct command command_run = {
         "  -o, --output text|json   how to print the answer\n"
         "\nCtrl-C drains the run from its sources to its sinks; a second one kills it.\n"
         "\nstatus: 0; else that of the first process that failed on its own, 128 + signal where a signal killed it\n"
-        "(126, 127: it could not be started); 1 values were lost; 64 usage, 69 the broker died, 71 the system, 78 the\n"
-        "file has mistakes, 124 deadline (with --call: not enough backends answered), 129, 130, 143 told to end by "
-        "HUP,\n"
-        "INT, TERM\n",
+        "(126, 127: it could not be started); 1 values were lost; 64 usage, 69 the broker died, 71 the system,\n"
+        "73 the log can't be opened, 74 standard output can't be written, 78 the file has mistakes, 124 deadline "
+        "(with\n"
+        "--call: not enough backends answered), 129, 130, 143 told to end by HUP, INT, TERM\n",
 };
 
 struct arguments {

@@ -106,8 +106,10 @@ static int run(int argc, char **argv)
             timeout = command_duration(&command_stop, "--timeout", optarg, &bad);
         else
             bad = true;
-    if (bad || optind < argc)
+    if (bad)
         return command_usage(&command_stop);
+    if (optind < argc)
+        return command_surplus(&command_stop, argv[optind], ": write --run before the name of a run");
     int status = live_find(which, &live);
     return status != 0 ? status : stop(&live, at_once, timeout);
 }

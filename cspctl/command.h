@@ -24,6 +24,10 @@ extern const struct command command_check, command_explain, command_run, command
 /* Print the usage line of c on stderr. Returns EX_USAGE. */
 int command_usage(const struct command *c);
 
+/* Says that a word is one too many (and what to write instead of it: "" or ": write ..."), and how to use it. Returns
+ * the same. */
+int command_surplus(const struct command *c, const char *word, const char *advice);
+
 /* The value of -o: true for "json", false for "text"; anything else is an error said on stderr, *bad is set. */
 bool command_json(const char *format, bool *bad);
 

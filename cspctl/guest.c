@@ -53,6 +53,8 @@ int guest_begin(struct guest *g, const struct command *c, const char *letters, i
     if (!parse(g, c, letters, argc, argv))
         return command_usage(c);
     g->name = argv[optind++];
+    if (optind < argc && c != &command_send)
+        return command_surplus(c, argv[optind], "");
     int status = live_join(g->run, &live);
     return status != 0 ? status : live_channel(g->name, ends, &g->channel);
 }

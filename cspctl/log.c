@@ -30,6 +30,7 @@ struct log {
     int output, epoll, closing; /* closing: an eventfd */
     enum log_kind kind;
     bool gone; /* nobody reads the output */
+    int error; /* why */
     atomic_size_t left, progress;
     pthread_t thread;
     char chunk[CHUNK];
@@ -45,6 +46,7 @@ static void write_out(void *arg, const char *text, size_t size)
             continue;
         if (n < 0) {
             log->gone = true;
+            log->error = errno;
             return;
         }
         text += n;
@@ -177,13 +179,15 @@ static bool joined(struct log *log, int ms)
     }
 }
 
-bool log_close(struct log *log, int ms)
+bool log_close(struct log *log, int ms, int *error)
 {
     eventfd_write(log->closing, 1);
     if (!joined(log, ms)) {
         pthread_detach(log->thread); /* it is in a write(2) that does not return; the process is about to end */
         return false;
     }
+    if (error != NULL)
+        *error = log->error;
     log_free(log);
     return true;
 }

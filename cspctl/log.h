@@ -23,8 +23,9 @@ struct log *log_open(int output, enum log_kind kind);
 int log_source(struct log *log, const char *prefix);
 
 /* Waits until every source has ended and all is written, as long as there is progress within each `ms` (-1: for ever).
- * False: it was given up, with what was not written. The log is gone in both cases. */
-bool log_close(struct log *log, int ms);
+ * False: it was given up, with what was not written. The log is gone in both cases. *error (or NULL), set if true: the
+ * errno of the write that failed, after which nothing was written any more, or 0. */
+bool log_close(struct log *log, int ms, int *error);
 
 /* The prefix of a process's lines: "name[2] | " in the process's colour, or without. buf gets at most size bytes. */
 void log_prefix(char *buf, size_t size, const char *label, size_t process, bool colour);

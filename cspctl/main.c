@@ -67,6 +67,12 @@ int command_usage(const struct command *c)
     return EX_USAGE;
 }
 
+int command_surplus(const struct command *c, const char *word, const char *advice)
+{
+    fprintf(stderr, "cspctl: %s: %s: this word is one too many%s\n", c->name, word, advice);
+    return command_usage(c);
+}
+
 bool command_json(const char *format, bool *bad)
 {
     if (strcmp(format, "json") == 0)

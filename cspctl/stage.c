@@ -34,6 +34,19 @@ static bool watch(struct supervisor *s, int fd, void *source)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = source}) == 0;
 }
 
+/* The file's path as those who look at the run are shown it, a line whatever is in it. Belongs to the pool. */
+static char *shown_path(struct supervisor *s)
+{
+    const char *path = s->stage.p->path;
+    char *real = realpath(path, NULL);
+    char *shown = pool_copy(s->stage.pool, real != NULL ? real : path, strlen(real != NULL ? real : path));
+
+    free(real);
+    for (char *c = shown; (c = strpbrk(c, "\t\n")) != NULL;)
+        *c = '?';
+    return shown;
+}
+
 static bool start_run(struct supervisor *s)
 {
     const struct pipeline *p = s->stage.p;
@@ -43,10 +56,7 @@ static bool start_run(struct supervisor *s)
     if (csp__program_path("exec", path, sizeof path) != 0)
         return broken(s, EX_OSERR, "the bridge 'exec' is not found", "set CSP_LIBEXEC to the directory that holds it");
     s->stage.exec = pool_copy(s->stage.pool, path, strlen(path));
-    char *file = realpath(p->path, NULL);
-    int result = csp__start(s->order->name, file != NULL ? file : p->path);
-    free(file);
-    if (result != 0)
+    if (csp__start(s->order->name, shown_path(s)) != 0)
         return broken(s, EX_OSERR, "cannot be started", csp_errmsg());
     s->stage.dir = pool_copy(s->stage.pool, csp__dir(), strlen(csp__dir()));
     if (csp__rundir_read(s->stage.dir, &info) == 0)

@@ -247,14 +247,18 @@ static void leave(struct supervisor *s)
 static void finish_output(struct supervisor *s)
 {
     sigset_t none;
+    int error;
 
     sigemptyset(&none);
     for (size_t i = 0; i < s->n; i++)
         child_close_report(&s->children[i], s->epoll);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)log_close(s->stage.data, -1);
+    if (log_close(s->stage.data, -1, &error) && error != 0 && error != EPIPE) {
+        message("standard output: %s", strerror(error));
+        result_cause(&s->result, CAUSE_SYSTEM, EX_IOERR, NULL);
+    }
     message_close();
-    if (!log_close(s->stage.log, LOG_WAIT))
+    if (!log_close(s->stage.log, LOG_WAIT, NULL))
         message("%s: the rest of its log is dropped: nobody reads it", s->order->name);
 }
 
@@ -292,11 +296,11 @@ static int prepare_process(struct supervisor *s)
     if (getrlimit(RLIMIT_NOFILE, &s->stage.limit) == 0)
         (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){s->stage.limit.rlim_max, s->stage.limit.rlim_max});
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    s->stage.colour = diagnostics_colour(stderr); /* sets errno, so before what may fail */
     s->signals = open_signals();
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stage.log = log_open(STDERR_FILENO, LOG_LINES);
     s->stage.data = log_open(STDOUT_FILENO, LOG_DATA);
-    s->stage.colour = diagnostics_colour(stderr);
     if (s->signals < 0 || s->epoll < 0 || s->stage.log == NULL || s->stage.data == NULL)
         return -1;
     return message_open(s->stage.log);

@@ -237,7 +237,8 @@ static int start(const char *name, const char *file)
     if (prepare_process() != 0)
         return -1;
     if (csp__rundir_name(csp__state.dir, sizeof csp__state.dir) != 0)
-        return csp__failf(errno, "a run directory could not be named: %s", strerrordesc_np(errno));
+        return csp__failf(errno, "a run directory could not be named: %s%s", strerrordesc_np(errno),
+                          errno == ENAMETOOLONG ? ": set XDG_RUNTIME_DIR to a directory with a shorter name" : "");
     if (start_broker(name, file) == 0)
         return 0;
     int err = errno;

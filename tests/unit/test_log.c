@@ -158,7 +158,7 @@ static void interleave(enum log_kind kind, const char *prefix_a, const char *pre
     }
     close(a);
     close(b);
-    ck_assert(log_close(log, 5000));
+    ck_assert(log_close(log, 5000, NULL));
     rewind(out);
     while (fgets(got, sizeof got, out) != NULL) {
         (void)snprintf(line, sizeof line, "%sleft %ld\n", prefix_a, next_a);
@@ -200,7 +200,7 @@ START_TEST(a_log_that_nobody_reads_does_not_stop_its_writers)
     memset(much, '\n', sizeof much);
     write_all(fd, much, sizeof much);
     close(fd);
-    ck_assert(log_close(log, 5000));
+    ck_assert(log_close(log, 5000, NULL));
     close(out);
 }
 END_TEST
@@ -213,7 +213,7 @@ START_TEST(data_that_nobody_reads_ends_its_writers)
     while (write(fd, "line\n", 5) == 5) {
     }
     close(fd);
-    ck_assert(log_close(log, 5000));
+    ck_assert(log_close(log, 5000, NULL));
     close(out);
 }
 END_TEST
@@ -229,7 +229,7 @@ START_TEST(a_reader_that_has_stopped_is_given_up)
     int fd = log_source(log, "");
     write_all(fd, "line\n", 5);
     close(fd);
-    ck_assert(!log_close(log, 100));
+    ck_assert(!log_close(log, 100, NULL));
 }
 END_TEST
 
