@@ -6,6 +6,7 @@
 #include "log.h"
 #include "message.h"
 #include "pool.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,8 @@ static int open_input(const struct child *c, const struct stage *stage)
     char *file = pipeline_input_file(stage->p, c->process, c->replica);
     int fd = open(file != NULL ? file : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
+    if (fd >= 0 && isatty(fd))
+        fd = terminal_pipe(fd);
     if (fd < 0) {
         int err = errno;
         say_place(stage, c, input->place, file != NULL ? file : "/dev/null", err, "");

@@ -81,4 +81,16 @@ TEST(a_runtime_directory_with_too_long_a_name_is_named)
     outcome_free(&o);
 }
 
+TEST(what_is_typed_at_the_terminal_reaches_a_process_and_control_d_ends_it)
+{
+    write_text(in_scratch("typed.yaml"), "processes:\n"
+                                         "  a: {command: sed s/^/got-/, stdin: {file: /dev/stdin}, stdout: A}\n"
+                                         "  b: {command: cat, stdin: A}\n");
+    struct outcome o =
+        sh("echo hello | timeout 10 script -qec \"$(command -v cspctl) run %s\" /dev/null", in_scratch("typed.yaml"));
+    assert_status(&o, 0);
+    assert_contains(&o.out, "got-hello");
+    outcome_free(&o);
+}
+
 SUITE_OF(attack)
