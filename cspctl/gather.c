@@ -46,8 +46,9 @@ static void ask_prepare(struct ask *ask, const struct service_info *s, size_t i,
         ask_fail(ask, "no reply channel: ", errno);
 }
 
-/* The case of this backend has happened, with this error. */
-static void ask_step(struct ask *ask, int err)
+/* The case of this backend has happened, with this error. A worker that drops a request whose deadline has passed is
+ * late, as one that goes on with it is. */
+static void ask_step(struct ask *ask, int err, csp_time by)
 {
     if (ask->state == ASK_SEND && err == 0) {
         ask->state = ASK_WAIT;
@@ -57,7 +58,8 @@ static void ask_step(struct ask *ask, int err)
         answer_fail(ask->to, "no process of it is left");
         ask->state = ASK_DONE;
     } else if (ask->state == ASK_WAIT && err == EPIPE) {
-        answer_fail(ask->to, "ended without an answer");
+        if (csp_now() < by)
+            answer_fail(ask->to, "ended without an answer");
         ask->state = ASK_DONE;
     } else if (err != 0)
         ask_fail(ask, "", err);
@@ -90,7 +92,7 @@ static bool gather_step(struct ask *asks, csp_case *cases, size_t n, csp_time by
         return false;
     int happened = csp_select(cases, n, by);
     if (happened >= 0) {
-        ask_step(&asks[happened], cases[happened].err);
+        ask_step(&asks[happened], cases[happened].err, by);
         return true;
     }
     if (errno == ETIMEDOUT)

@@ -93,4 +93,18 @@ TEST(what_is_typed_at_the_terminal_reaches_a_process_and_control_d_ends_it)
     outcome_free(&o);
 }
 
+TEST(a_backend_that_drops_a_request_after_its_deadline_is_late_not_failed)
+{
+    write_text(in_scratch("late.yaml"),
+               "services: {s: {deadline: 1s}}\n"
+               "processes: {echo: {command: [jq, --unbuffered, -cR, '[{title: .}]'], serve: s}}\n");
+    struct outcome o = sh("cspctl run -d %s >%s || exit 9; cspctl call -w 10s s x >%s || exit 8;"
+                          "for i in 1 2 3 4 5; do cspctl call -o json -t 0ms s x; done |"
+                          " jq -se '[.[].backends | .ok == 0 and .late != [\"echo\"]] | any | not'; a=$?;"
+                          "cspctl stop -k && exit $a",
+                          in_scratch("late.yaml"), in_scratch("up"), in_scratch("hits"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 SUITE_OF(attack)
