@@ -47,8 +47,7 @@ static struct running start_search(const char *deadline)
     struct running r = start("exec cspctl run %s", in_scratch("s.yaml"));
     /* All three answer once they are up. */
     for (bool up = false; !up;) {
-        struct outcome o =
-            sh("cspctl call search penguin --timeout 5s -o json 2>/dev/null | jq .backends.ok");
+        struct outcome o = sh("cspctl call search penguin --timeout 5s -o json 2>/dev/null | jq .backends.ok");
         up = strcmp(o.out.data, "3\n") == 0;
         outcome_free(&o);
     }
