@@ -69,7 +69,8 @@ extern "C" {
 #define CSP_API
 #endif
 
-/* A channel of the run, or 0, the nil channel: a case with it is never chosen. Never used again in a run. */
+/* A channel of the run, or 0, the nil channel: a case with it is never chosen; any other use of it is EBADF, also where
+ * Go would block for ever. Never used again in a run. */
 typedef uint64_t csp_chan;
 
 /* A process of the run, > 0, or -1. Never used again in a run. */
@@ -154,7 +155,7 @@ CSP_API csp_chan csp_open(const char *name, int ends);
 CSP_API int csp_drop(csp_chan c, int ends);
 
 /* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes
- * this thread's own sending stream first.
+ * this thread's own sending stream first, and so waits until its values are in the channel or were received.
  * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held). Source: Go, close(c), which panics where
  * this returns an error. */
 CSP_API int csp_close(csp_chan c);
@@ -276,9 +277,10 @@ CSP_API csp_time csp_in(int64_t ms);
 CSP_API csp_proc csp_go(int (*fn)(void *), void *arg);
 
 /* Starts a program, argv[0] found as execvp(3) does, with a bridge to channels: values of `in`, each with a newline, go
- * to its stdin; lines of its stdout are values to `out`. nil: it inherits ours. The program's exit is the process's.
+ * to its stdin; lines of its stdout are values to `out`. nil: it inherits ours. The program's exit is the process's;
+ * that it died of SIGPIPE, or failed, after the receivers of `out` had ended well is CSP_CLEAN.
  * Returns the process, which csp_wait must reap, or -1: execve(2)'s own errno for the program, EBADF (an end that is
- * not held), ENOENT also where the bridge is not found: csp_errmsg tells. */
+ * not held), EIO (the bridge died), ENOENT also where the bridge is not found: csp_errmsg tells. */
 CSP_API csp_proc csp_spawn(char *const argv[], csp_chan in, csp_chan out);
 
 /* Waits for the end of a process that csp_go or csp_spawn started here, and reaps it: a second wait is ECHILD. `why`

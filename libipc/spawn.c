@@ -210,6 +210,11 @@ static int follow(struct csp__line *line, const struct launch *l, pid_t pid, int
         siginfo_t info;
         while (waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR)
             ;
+        if (err == EIO &&
+            csp__say_started(line, l->process, pid) != 0) { /* said again, to learn whether the run ended */
+            err = errno;
+            (void)csp__fail(err, "spawn", 0);
+        }
         (void)csp__child_reap(line, child, NULL);
     }
     csp__child_release(child);

@@ -5,6 +5,7 @@
 #include "expect.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,6 +365,36 @@ START_TEST(random_kills_block_nobody_and_lose_no_more_than_was_in_hands)
     munmap(toll, sizeof *toll);
 }
 
+/* ---- the end of a run */
+
+static void *spawn_until_it_fails(void *failure)
+{
+    char *argv[] = {"true", NULL};
+    csp_proc p;
+    while ((p = csp_spawn(argv, 0, 0)) > 0)
+        (void)csp_wait(p, NULL, soon()); /* csp_term may have reaped it */
+    *(int *)failure = errno;
+    return NULL;
+}
+
+START_TEST(a_spawn_that_the_end_of_the_run_breaks_is_enotconn)
+{
+    enum { THREADS = 3 };
+    for (int round = 0; round < 12; round++) {
+        pthread_t t[THREADS];
+        int failure[THREADS];
+        ASSERT_OK(csp_init());
+        for (int i = 0; i < THREADS; i++)
+            ck_assert_int_eq(pthread_create(&t[i], NULL, spawn_until_it_fails, &failure[i]), 0);
+        (void)csp_select(NULL, 0, at_random(20000));
+        ASSERT_OK(csp_term());
+        for (int i = 0; i < THREADS; i++) {
+            pthread_join(t[i], NULL);
+            ck_assert_msg(failure[i] == ENOTCONN, "round %d: %s", round, strerror(failure[i]));
+        }
+    }
+}
+
 /* ---- few descriptors */
 
 static void allow_descriptors(rlim_t soft, rlim_t hard)
@@ -430,6 +461,7 @@ Suite *programs_suite(void)
     tcase_add_test(t, a_close_between_blocked_sends_receives_and_selects_loses_nothing);
     tcase_add_loop_test(t, a_deadline_loses_no_value, 0, 3);
     tcase_add_loop_test(t, random_kills_block_nobody_and_lose_no_more_than_was_in_hands, 0, 3);
+    tcase_add_test(t, a_spawn_that_the_end_of_the_run_breaks_is_enotconn);
     tcase_add_test(t, who_is_started_under_a_low_limit_of_descriptors_attaches);
     tcase_add_test(t, a_descriptor_above_the_limit_is_not_inherited);
     suite_add_tcase(s, t);
