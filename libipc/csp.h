@@ -69,7 +69,7 @@ extern "C" {
 #define CSP_API
 #endif
 
-/* A channel of the run, or 0, the nil channel: a case with it is never chosen; any other use of it is EBADF, also where
+/* A channel of the run, or 0, the nil channel: a case with it is never chosen; an operation on it alone is EBADF, where
  * Go would block for ever. Never used again in a run. */
 typedef uint64_t csp_chan;
 
