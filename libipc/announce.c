@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ANSWER_MS 10000 /* a broker that has not answered by then never will */
+
 csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *name, unsigned replica,
                        const uint8_t success[32], uint64_t *ticket)
 {
@@ -55,8 +57,17 @@ int csp__started(csp_proc p, pid_t pid)
 int csp__reaped(csp_proc p, csp_exit why)
 {
     struct wire_exit body = {.process = (uint64_t)p, .how = why.how, .code = why.code};
-    return csp__request("tell of an end",
-                        &(struct csp__request){.type = WIRE_REAPED, .head = &body, .head_len = sizeof body});
+    const struct csp__request r = {.type = WIRE_REAPED, .head = &body, .head_len = sizeof body};
+    static const char what[] = "tell of an end";
+    struct csp__line *line = csp__line(what);
+    if (line == NULL)
+        return -1;
+    int err = csp__ask(line, &r, csp_in(ANSWER_MS), 0, NULL, NULL);
+    if (err < 0 && errno == ETIMEDOUT) {
+        line->gone = 1; /* stopped, or hung: a supervisor must be able to end the run all the same */
+        return csp__fail(ENOTCONN, what, 0);
+    }
+    return err == 0 ? 0 : csp__fail(err < 0 ? errno : err, what, 0);
 }
 
 int csp__program(pid_t group)

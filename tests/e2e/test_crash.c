@@ -129,6 +129,21 @@ TEST(a_killed_broker_ends_the_run_with_69)
     outcome_free(&o);
 }
 
+TEST(a_broker_that_does_not_answer_is_no_reason_to_hang)
+{
+    write_text(in_scratch("one.yaml"),
+               "processes: {t: {command: [tail, -f, /dev/null], stdout: a}, c: {command: [cat], stdin: a}}\n");
+    struct running r = start("exec cspctl run %s", in_scratch("one.yaml"));
+    wait_for_process("tail");
+    ck_assert_int_eq(kill(broker_pid(), SIGSTOP), 0);
+    kill(r.pid, SIGINT);
+    wait_for_output(&r, 1, "once more");
+    kill(r.pid, SIGINT);
+    struct outcome o = finish(&r);
+    ck_assert_int_ne(o.status, 0);
+    outcome_free(&o);
+}
+
 TEST(a_killed_cspctl_leaves_nothing)
 {
     struct running r = start_endless();
