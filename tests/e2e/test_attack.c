@@ -66,7 +66,8 @@ TEST(a_newline_in_the_name_of_the_file_is_no_hindrance)
 
 TEST(too_few_descriptors_to_begin_with_are_named)
 {
-    struct outcome o = sh("ulimit -n 8; cspctl run %s", live_file());
+    /* A leak checker would have no descriptor to look with, and says so by its status. */
+    struct outcome o = sh("ulimit -n 8; ASAN_OPTIONS=detect_leaks=0 cspctl run %s", live_file());
     assert_status(&o, 71);
     assert_contains(&o.err, "Too many open files");
     outcome_free(&o);
