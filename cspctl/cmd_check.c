@@ -5,10 +5,8 @@
 #include "diagnostic.h"
 #include "pipeline.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <sysexits.h>
 
 static int run(int argc, char **argv);
 
@@ -38,32 +36,15 @@ static void print_text(const struct pipeline *p, struct diagnostics *d)
                pipeline_total_replicas(p), p->nchannels, p->nservices);
 }
 
-static int check(int argc, char **argv, bool json)
+static void show(const struct pipeline *p, struct diagnostics *d, bool json)
 {
-    struct diagnostics *d = diagnostics_new();
-    struct pipeline *p = pipeline_load(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), d);
-    int status = p ? EX_OK : EX_CONFIG;
-
     if (json)
         print_json(d);
     else
         print_text(p, d);
-    pipeline_free(p);
-    diagnostics_free(d);
-    return status;
 }
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
-    bool json = false, bad = false;
-
-    for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
-        if (c == 'o')
-            json = command_json(optarg, &bad);
-        else
-            bad = true;
-    if (bad || !command_takes_file(&command_check, argc, argv))
-        return command_usage(&command_check);
-    return check(argc, argv, json);
+    return command_look(&command_check, argc, argv, show);
 }

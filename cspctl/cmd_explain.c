@@ -4,9 +4,7 @@
 #include "diagnostic.h"
 #include "explain.h"
 
-#include <getopt.h>
 #include <string.h>
-#include <sysexits.h>
 
 static int run(int argc, char **argv);
 
@@ -29,11 +27,8 @@ bool explain_argv_differs(const struct pipeline *p, size_t process)
     return differs;
 }
 
-static int explain(int argc, char **argv, bool json)
+static void show(const struct pipeline *p, struct diagnostics *d, bool json)
 {
-    struct diagnostics *d = diagnostics_new();
-    struct pipeline *p = pipeline_load(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), d);
-
     diagnostics_print(d, stderr, diagnostics_colour(stderr));
     if (p && json) {
         json_t *report = explain_json(p);
@@ -43,23 +38,9 @@ static int explain(int argc, char **argv, bool json)
     } else if (p) {
         explain_text(p, stdout);
     }
-    int status = p ? EX_OK : EX_CONFIG;
-    pipeline_free(p);
-    diagnostics_free(d);
-    return status;
 }
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
-    bool json = false, bad = false;
-
-    for (int c; (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
-        if (c == 'o')
-            json = command_json(optarg, &bad);
-        else
-            bad = true;
-    if (bad || !command_takes_file(&command_explain, argc, argv))
-        return command_usage(&command_explain);
-    return explain(argc, argv, json);
+    return command_look(&command_explain, argc, argv, show);
 }

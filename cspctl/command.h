@@ -34,7 +34,12 @@ bool command_json(const char *format, bool *bad);
 /* A duration from the command line ("80ms"), in ns; anything else is an error said on stderr, *bad is set. */
 int64_t command_duration(const struct command *c, const char *option, const char *text, bool *bad);
 
-/* Whether argv[optind] is a FILE and all after it are name=value words; if not, that is said on stderr. */
-bool command_takes_file(const struct command *c, int argc, char **argv);
+struct pipeline;
+struct diagnostics;
+
+/* For commands that look at a file: `[-o FORMAT] FILE [name=value ...]` is read, the file loaded (NULL: it has errors),
+ * and `show` called. Returns EX_OK, or EX_CONFIG for a file with errors, or EX_USAGE. */
+int command_look(const struct command *c, int argc, char **argv,
+                 void (*show)(const struct pipeline *p, struct diagnostics *d, bool json));
 
 #endif

@@ -2,6 +2,8 @@
 /* cspctl: a word that names a subcommand, and what belongs to it. There are no options before the word: every option
  * belongs to a subcommand, whose file says what it does. */
 #include "command.h"
+#include "diagnostic.h"
+#include "pipeline.h"
 #include "suggestion.h"
 #include "unit.h"
 
@@ -96,7 +98,8 @@ int64_t command_duration(const struct command *c, const char *option, const char
     return ns;
 }
 
-bool command_takes_file(const struct command *c, int argc, char **argv)
+/* Whether argv[optind] is a FILE and all after it are name=value words; if not, that is said on stderr. */
+static bool takes_file(const struct command *c, int argc, char **argv)
 {
     bool good = optind < argc;
 
@@ -108,6 +111,28 @@ bool command_takes_file(const struct command *c, int argc, char **argv)
             good = false;
         }
     return good;
+}
+
+int command_look(const struct command *c, int argc, char **argv,
+                 void (*show)(const struct pipeline *p, struct diagnostics *d, bool json))
+{
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
+    bool json = false, bad = false;
+
+    for (int o; (o = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
+        if (o == 'o')
+            json = command_json(optarg, &bad);
+        else
+            bad = true;
+    if (bad || !takes_file(c, argc, argv))
+        return command_usage(c);
+    struct diagnostics *d = diagnostics_new();
+    struct pipeline *p = pipeline_load(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), d);
+    int status = p ? EX_OK : EX_CONFIG;
+    show(p, d, json);
+    pipeline_free(p);
+    diagnostics_free(d);
+    return status;
 }
 
 static int run_help(int argc, char **argv)
