@@ -76,6 +76,27 @@ TEST(it_builds_against_the_static_library_too)
     builds_and_runs("cc", sanitizers(), "--static");
 }
 
+TEST(a_program_in_cxx_builds_against_it)
+{
+    install();
+    write_text(in_scratch("main.cc"),
+               "#include <csp.h>\n#include <cstdio>\n"
+               "static int child(void *arg)\n{\n    int n = 7;\n"
+               "    return csp_send(*static_cast<csp_chan *>(arg), &n, sizeof n, csp_in(10000));\n}\n"
+               "int main()\n{\n    csp_chan c = csp_make(0);\n    csp_exit why;\n    int n = 0;\n"
+               "    csp_proc p = csp_go(child, &c);\n"
+               "    csp_case cases[] = {csp_on_recv(c, &n, sizeof n), csp_on_time(csp_in(10000))};\n"
+               "    if (csp_select(cases, 2, CSP_FOREVER) != 0 || csp_wait(p, &why, CSP_FOREVER) != 0) return 1;\n"
+               "    std::printf(\"%%d %%d\\n\", n, why.how == CSP_CLEAN);\n    return csp_term();\n}\n");
+    struct outcome o =
+        sh("cd %s && export PKG_CONFIG_PATH=%s/lib/pkgconfig LD_LIBRARY_PATH=%s/lib && g++ -std=c++11 -Wall -Wextra"
+           " -Wpedantic -Werror %s main.cc -o program $(pkg-config --cflags --libs libipc) && ./program",
+           scratch(), in_scratch("prefix"), in_scratch("prefix"), sanitizers());
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "7 1\n");
+    outcome_free(&o);
+}
+
 TEST(the_installed_tool_runs_a_pipeline_from_any_directory)
 {
     install();
