@@ -7,6 +7,7 @@
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
+MAKEFLAGS += --no-builtin-rules
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -136,6 +137,7 @@ $(PARTS):
 	$(call say,AR $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+$(BUILD)/obj/runner/%.o: INCLUDES += -Itests
 $(BUILD)/obj/tests/%.o: INCLUDES += -Itests -Icspctl -Iworkers/exec -Iworkers/search
 $(BUILD)/obj/runner/%.o: tests/runner.c
 	@mkdir -p $(@D)

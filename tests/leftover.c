@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,7 +31,8 @@ const char *scratch(void)
 
 static void before_each(void)
 {
-    strcpy(directory, "/tmp/cspt-XXXXXX");
+    snprintf(directory, sizeof directory, "/tmp/cspt-%d-XXXXXX",
+             (int)getppid()); /* the runner's: it removes what stays */
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(runtime, sizeof runtime, "%s/run", directory);
     snprintf(marker, sizeof marker, "CSP_RUN=%s/", runtime);
@@ -104,6 +106,18 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 {
     (void)st, (void)type, (void)where;
     return remove(path);
+}
+
+void remove_scratch(void)
+{
+    char pattern[64];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "/tmp/cspt-%d-*", (int)getpid());
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        nftw(found.gl_pathv[i], remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    globfree(&found);
 }
 
 static size_t entries(char *list, size_t size)

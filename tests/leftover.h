@@ -11,6 +11,9 @@
 /* The directory of this test, for its files; removed after it. */
 const char *scratch(void);
 
+/* For the runner, at its end: removes the directories of tests that failed before they could. */
+void remove_scratch(void);
+
 /* Pids of the processes whose environment has CSP_RUN below this test's XDG_RUNTIME_DIR; at most `most`. */
 size_t run_processes(pid_t *pids, size_t most);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Runs one suite. Decision: a suite is a program, linked with the objects of the part that it tests, so that parts may
  * use the same names and scripts/test can run several at once. SUITE is set by the Makefile. */
+#include "leftover.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,5 +23,6 @@ int main(void)
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
+    remove_scratch();
     return failed == 0 ? 0 : 1;
 }
