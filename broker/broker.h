@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <zmq.h>
 
+#include "csp.h"
 #include "frame.h"
 #include "list.h"
 #include "random.h"
@@ -201,9 +202,6 @@ struct message {
     zmq_msg_t *msg;
     uint32_t route;
 };
-
-/* main.c */
-int64_t monotonic_now(void);
 
 /* loop.c: handles events until the run is over. 0, or -1 with errno. */
 int loop_run(struct broker *b);

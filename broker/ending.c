@@ -24,7 +24,7 @@ static void wait_dead(int pidfd, int64_t until)
     struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int64_t left;
     do
-        left = (until - monotonic_now()) / 1000000;
+        left = (until - csp_now()) / 1000000;
     while (left > 0 && poll(&item, 1, (int)left) < 0 && errno == EINTR);
 }
 
@@ -41,7 +41,7 @@ static void end_program(pid_t group, int64_t until)
 
 void ending_kill(struct broker *b)
 {
-    int64_t until = monotonic_now() + INT64_C(1000000) * DEATH_MS;
+    int64_t until = csp_now() + INT64_C(1000000) * DEATH_MS;
     /* Programs before bridges: one whose bridge is gone would see its end of file, and take a part for the whole. */
     LIST_EACH(node, next, &b->all)
     {

@@ -23,7 +23,7 @@ static void handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
 {
     struct message m = {.msg = msg, .route = route};
     b->messages++;
-    b->now = monotonic_now();
+    b->now = csp_now();
     if (wire_check(zmq_msg_data(msg), zmq_msg_size(msg), &m.head) != 0 || m.head.type >= WIRE_TO_BROKER_END) {
         b->bad++;
         return;
@@ -96,7 +96,7 @@ static long poll_ms(const struct broker *b, bool drained)
         return 0;
     if (deadline == INT64_MAX)
         return -1;
-    int64_t left = deadline - monotonic_now();
+    int64_t left = deadline - csp_now();
     return left > 0 ? (long)(left / 1000000 + 1) : 0;
 }
 
@@ -113,7 +113,7 @@ int loop_run(struct broker *b)
                                   {.fd = b->epoll, .events = ZMQ_POLLIN}};
         if (zmq_poll(items, 3, poll_ms(b, drained)) < 0 && errno != EINTR)
             return -1;
-        b->now = monotonic_now();
+        b->now = csp_now();
         if (items[1].revents != 0) /* each look is a system call */
             watch_connections(b);
         if (items[2].revents != 0)

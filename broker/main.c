@@ -38,13 +38,6 @@ static const char usage[] = "usage: broker --dir DIR --root PID --ready FD [--na
                             "It is started by a program that uses libipc, not by hand: run `cspctl run FILE`, or a "
                             "program that calls csp_init.\n";
 
-int64_t monotonic_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool number(const char *text, long *value)
 {
     char *end;
@@ -186,7 +179,7 @@ static int open_broker(struct broker *b, const struct arguments *a)
 {
     umask(077);
     init_lists(b);
-    b->now = monotonic_now();
+    b->now = csp_now();
     if (csp__rundir_make(a->dir, &b->lock) != 0)
         return -1;
     b->dir = a->dir; /* ours to remove */
@@ -199,8 +192,6 @@ static int open_broker(struct broker *b, const struct arguments *a)
 
 static void close_broker(struct broker *b)
 {
-    if (b->dir != NULL)
-        (void)csp__rundir_remove(b->dir);
     if (b->router != NULL)
         zmq_socket_monitor(b->router, NULL, 0);
     if (b->monitor != NULL)
@@ -212,6 +203,15 @@ static void close_broker(struct broker *b)
             continue;
 }
 
+/* Ends before the run has begun: no process of it is there, but its directory may be. */
+static int give_up(struct broker *b)
+{
+    if (b->dir != NULL)
+        (void)csp__rundir_remove(b->dir);
+    close_broker(b);
+    return EX_OSERR;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a;
@@ -221,8 +221,8 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     static struct broker broker = {.epoll = -1};
-    signal(SIGPIPE,
-           SIG_IGN); /* a root that died before "ready", a log that is gone: the run's end is still ours to do */
+    /* A root that died before "ready", a log that is gone: the run's end is still ours to do. */
+    signal(SIGPIPE, SIG_IGN);
     int ready = (int)a.ready;
     if (fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
         fprintf(stderr, "broker: --ready: this descriptor is not open: start it through libipc\n");
@@ -231,13 +231,10 @@ int main(int argc, char **argv)
     if (open_broker(&broker, &a) != 0) {
         int err = errno;
         dprintf(ready, "error %d the broker can not start in %s: %s\n", err, a.dir, zmq_strerror(err));
-        close_broker(&broker);
-        return EX_OSERR;
+        return give_up(&broker);
     }
-    if (dprintf(ready, "ready\n") < 0) {
-        close_broker(&broker);
-        return EX_OSERR; /* nobody waits: whoever started it is gone */
-    }
+    if (dprintf(ready, "ready\n") < 0)
+        return give_up(&broker); /* nobody waits: whoever started it is gone */
     close(ready);
     int rc = loop_run(&broker);
     ending_kill(&broker);

@@ -8,11 +8,12 @@
 #include "pool.h"
 #include "terminal.h"
 
+#include <launch.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,17 +205,13 @@ static int spawn(struct child *c, const struct stage *stage, const char *path, c
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none, all;
     struct rlimit own;
+    int err = csp__spawn_clean(&attributes, POSIX_SPAWN_SETPGROUP);
 
-    sigemptyset(&none);
-    sigfillset(&all);
+    if (err != 0)
+        return err;
     posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    int err = add_actions(&actions, to);
+    err = add_actions(&actions, to);
     if (err == 0) {
         int limited = getrlimit(RLIMIT_NOFILE, &own) == 0 && setrlimit(RLIMIT_NOFILE, &stage->limit) == 0;
         err = posix_spawn(&c->pid, path, &actions, &attributes, argv, environment);

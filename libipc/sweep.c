@@ -2,6 +2,7 @@
 /* Ending the processes of a run that nobody looks after any more. Decision: they are found by CSP_RUN in their
  * environment, which every program inherits whatever it does to its group or session, and killed through a pidfd that
  * was opened before the environment was read, so that a number that the system uses again hits nobody else. */
+#include "csp.h"
 #include "rundir.h"
 
 #include <dirent.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BATCH 64 /* processes killed before their deaths are waited for */
@@ -23,17 +23,10 @@ struct sweep {
     char wanted[4096]; /* CSP_RUN=dir */
     char *environment; /* of the process looked at */
     size_t size;
-    int64_t end; /* ms, CLOCK_MONOTONIC */
+    csp_time end;
     struct pollfd killed[BATCH];
     nfds_t n;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Reads a whole file under /proc, whose size is not known before. Returns its length, or -1. */
 static ssize_t read_whole(struct sweep *s, const char *path)
@@ -90,7 +83,7 @@ static int await(struct sweep *s)
     for (nfds_t i = 0; i < s->n; i++) {
         int64_t left;
         int ready = 0;
-        while (ready <= 0 && (left = s->end - now_ms()) > 0)
+        while (ready <= 0 && (left = (s->end - csp_now()) / 1000000) > 0)
             ready = poll(&s->killed[i], 1, (int)left);
         if (ready <= 0)
             result = -1;
@@ -150,7 +143,7 @@ int csp__sweep_processes(const char *dir, int ms)
     struct sweep *s = calloc(1, sizeof *s);
     if (s == NULL)
         return -1;
-    s->end = now_ms() + ms;
+    s->end = csp_in(ms);
     int killed = 0;
     int n = snprintf(s->wanted, sizeof s->wanted, "CSP_RUN=%s", dir);
     if (n < 0 || (size_t)n >= sizeof s->wanted) {

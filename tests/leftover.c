@@ -42,7 +42,7 @@ static void before_each(void)
     unsetenv("CSP_TICKET");
 }
 
-static bool zombie(pid_t pid)
+bool is_dead(pid_t pid)
 {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -79,7 +79,7 @@ size_t run_processes(pid_t *pids, size_t most)
     ck_assert_ptr_nonnull(proc);
     for (struct dirent *e; n < most && (e = readdir(proc)) != NULL;) {
         pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-        if (isdigit((unsigned char)e->d_name[0]) && pid != getpid() && !zombie(pid) && marked(pid))
+        if (isdigit((unsigned char)e->d_name[0]) && pid != getpid() && !is_dead(pid) && marked(pid))
             pids[n++] = pid;
     }
     closedir(proc);
@@ -153,7 +153,7 @@ static size_t brokers(pid_t *pids, size_t most)
             close(fd);
         pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
         if (got > 0 && pid != getpid() && memmem(text, (size_t)got, "broker", 6) != NULL &&
-            memmem(text, (size_t)got, runtime, strlen(runtime)) != NULL && !zombie(pid))
+            memmem(text, (size_t)got, runtime, strlen(runtime)) != NULL && !is_dead(pid))
             pids[n++] = pid;
     }
     closedir(proc);

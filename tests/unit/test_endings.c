@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Deaths and the end of a run: section 7 of docs/protocol.md. Real processes, killed where it hurts. */
+#include "../leftover.h"
 #include "../speaker.h"
 
 #include <dirent.h>
@@ -364,20 +365,6 @@ END_TEST
 
 /* ---- the end of the run ----------------------------------------------------------------------------------------- */
 
-static bool alive(pid_t pid)
-{
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return false;
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    const char *end = strrchr(text, ')');
-    return end != NULL && end[2] != 'Z' && end[2] != 'X';
-}
-
 /* A program in a session of its own, with CSP_RUN in its environment or without. */
 static pid_t escaped(bool marked)
 {
@@ -412,7 +399,7 @@ static void nothing_is_left(const pid_t *pids, size_t n, double start)
 {
     struct stat st;
     for (size_t i = 0; i < n; i++)
-        ck_assert_msg(!alive(pids[i]), "process %zu lives", i);
+        ck_assert_msg(is_dead(pids[i]), "process %zu lives", i);
     ck_assert_int_eq(stat(run.dir, &st), -1);
     ck_assert_msg(seconds() - start < 1.5, "it took %.1f s", seconds() - start);
 }
@@ -430,7 +417,7 @@ START_TEST(the_roots_bye_ends_everybody)
     double start = seconds();
     ck_assert_int_eq(bye(run.root, 0, 0), 0);
     nothing_is_left(pids, 3, start); /* when it is answered */
-    ck_assert(!alive(by));
+    ck_assert(is_dead(by));
     run.root = NULL;
 }
 END_TEST
@@ -450,7 +437,7 @@ START_TEST(a_guest_outlives_the_run)
     ck_assert_int_eq(bye(run.root, 0, 0), 0);
     run.root = NULL;
     ck_assert_int_eq(wait_child(run.broker), 0);
-    ck_assert(alive(pid));
+    ck_assert(!is_dead(pid));
     kill(pid, SIGKILL);
     wait_child(pid);
     run_start();

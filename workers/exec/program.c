@@ -3,6 +3,8 @@
  * bridge has threads of libzmq by then. exec's errno comes up a close-on-exec pipe: its end of file says "started". */
 #include "program.h"
 
+#include <csp.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -162,22 +164,15 @@ int program_reap(struct program *p)
     }
 }
 
-static int64_t ms_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* SIGCHLD is blocked in the bridge, so a death between reaping and waiting is pending, not missed. */
 int program_sweep(struct program *p, int ms)
 {
-    int64_t end = ms_now() + ms;
+    csp_time end = csp_in(ms);
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     while (program_signal(p, SIGKILL), program_reap(p) == 0) {
-        int64_t left = end - ms_now();
+        int64_t left = (end - csp_now()) / 1000000;
         if (left <= 0) {
             errno = ETIMEDOUT;
             return -1;
