@@ -63,6 +63,7 @@ struct process {
     struct list children;
     enum process_state state;
     uint64_t ticket, parent;
+    uint64_t function; /* that it runs, in its announcer's memory and its own; 0: a program */
     char *name;
     uint32_t replica;
     pid_t pid;      /* of STARTED, else of its first HELLO */
@@ -110,6 +111,7 @@ struct offer_case {
     struct waiter wait;
     struct offer *offer;
     struct channel *channel;
+    uint64_t object; /* what the frame names: of a channel its number, of EXIT a process, ... */
     const unsigned char *value;
     uint32_t length;
     uint8_t op;
@@ -121,9 +123,12 @@ struct offer {
     struct line *line;
     uint64_t seq;
     int64_t since;
+    uint64_t place;      /* in the caller's memory */
+    int64_t deadline;    /* of the call, -1: none */
     struct frame *frame; /* of the values, once it waits or one is in a buffer */
     uint32_t count;
     bool holds; /* the attached ends are counted */
+    bool shielded;
     struct offer_case cases[];
 };
 
@@ -162,6 +167,8 @@ struct receiving {
     int64_t since;
 };
 
+enum on_deadlock { DEADLOCK_FAIL, DEADLOCK_REPORT, DEADLOCK_IGNORE };
+
 struct connection {
     struct line *line;
     bool there;
@@ -188,6 +195,9 @@ struct broker {
     size_t connection_count;
     uint64_t messages, bad;
     int64_t now; /* CLOCK_MONOTONIC at the event, ns */
+
+    enum on_deadlock on_deadlock;
+    int notices; /* descriptor where the root reads what is noticed; -1: nobody does */
 
     bool over;          /* the root has ended */
     uint32_t bye_route; /* whom to answer when all is over */

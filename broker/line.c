@@ -128,7 +128,7 @@ void line_hello(struct broker *b, const struct message *m)
     attach(b, p, l, &w);
     watch_line(b, l, m->msg);
 
-    struct wire_welcome welcome = {p->item.key, l->id};
+    struct wire_welcome welcome = {p->item.key, l->id, -1};
     struct wire_head head = wire_head(WIRE_WELCOME, 0, sizeof welcome);
     head.seq = m->head.seq;
     if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)

@@ -30,13 +30,17 @@
 #define MONITOR_AT "inproc://monitor"
 
 struct arguments {
-    const char *dir, *name, *file;
+    const char *dir, *name, *file, *seed, *record, *replay;
     long root, ready;
+    enum on_deadlock on_deadlock;
+    bool notices;
 };
 
-static const char usage[] = "usage: broker --dir DIR --root PID --ready FD [--name NAME] [--file FILE]\n"
-                            "It is started by a program that uses libipc, not by hand: run `cspctl run FILE`, or a "
-                            "program that calls csp_init.\n";
+static const char usage[] =
+    "usage: broker --dir DIR --root PID --ready FD [--name NAME] [--file FILE]\n"
+    "       [--on-deadlock report|fail|ignore] [--notices] [--seed N] [--record FILE] [--replay FILE]\n"
+    "It is started by a program that uses libipc, not by hand: run `cspctl run FILE`, or a "
+    "program that calls csp_init.\n";
 
 static bool number(const char *text, long *value)
 {
@@ -46,13 +50,43 @@ static bool number(const char *text, long *value)
     return errno == 0 && end != text && *end == '\0' && *value >= 0 && *value <= INT32_MAX;
 }
 
+static bool reaction(const char *word, enum on_deadlock *value)
+{
+    static const char *const words[] = {
+        [DEADLOCK_FAIL] = "fail", [DEADLOCK_REPORT] = "report", [DEADLOCK_IGNORE] = "ignore"};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *value = (enum on_deadlock)i;
+            return true;
+        }
+    return false;
+}
+
 static bool parse(int argc, char **argv, struct arguments *a)
 {
-    enum { DIR_ = 'd', NAME = 'n', FILE_ = 'f', ROOT = 'p', READY = 'r' };
-    static const struct option options[] = {
-        {"dir", required_argument, NULL, DIR_},    {"name", required_argument, NULL, NAME},
-        {"file", required_argument, NULL, FILE_},  {"root", required_argument, NULL, ROOT},
-        {"ready", required_argument, NULL, READY}, {NULL, 0, NULL, 0}};
+    enum {
+        DIR_ = 'd',
+        NAME = 'n',
+        FILE_ = 'f',
+        ROOT = 'p',
+        READY = 'r',
+        ON_DEADLOCK = 'o',
+        NOTICES = 'N',
+        SEED = 's',
+        RECORD = 'R',
+        REPLAY = 'P'
+    };
+    static const struct option options[] = {{"dir", required_argument, NULL, DIR_},
+                                            {"name", required_argument, NULL, NAME},
+                                            {"file", required_argument, NULL, FILE_},
+                                            {"root", required_argument, NULL, ROOT},
+                                            {"ready", required_argument, NULL, READY},
+                                            {"on-deadlock", required_argument, NULL, ON_DEADLOCK},
+                                            {"notices", no_argument, NULL, NOTICES},
+                                            {"seed", required_argument, NULL, SEED},
+                                            {"record", required_argument, NULL, RECORD},
+                                            {"replay", required_argument, NULL, REPLAY},
+                                            {NULL, 0, NULL, 0}};
     *a = (struct arguments){.name = "", .file = "", .root = -1, .ready = -1};
     bool good = true;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -62,6 +96,16 @@ static bool parse(int argc, char **argv, struct arguments *a)
             a->name = optarg;
         else if (o == FILE_)
             a->file = optarg;
+        else if (o == SEED)
+            a->seed = optarg;
+        else if (o == RECORD)
+            a->record = optarg;
+        else if (o == REPLAY)
+            a->replay = optarg;
+        else if (o == NOTICES)
+            a->notices = true;
+        else if (o == ON_DEADLOCK)
+            good = reaction(optarg, &a->on_deadlock) && good;
         else if (o == ROOT || o == READY)
             good = number(optarg, o == ROOT ? &a->root : &a->ready) && good;
         else
@@ -220,7 +264,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    static struct broker broker = {.epoll = -1};
+    static struct broker broker = {.epoll = -1, .notices = -1};
+    broker.on_deadlock = a.on_deadlock;
     /* A root that died before "ready", a log that is gone: the run's end is still ours to do. */
     signal(SIGPIPE, SIG_IGN);
     int ready = (int)a.ready;
@@ -235,7 +280,10 @@ int main(int argc, char **argv)
     }
     if (dprintf(ready, "ready\n") < 0)
         return give_up(&broker); /* nobody waits: whoever started it is gone */
-    close(ready);
+    if (a.notices && fcntl(ready, F_SETFL, O_NONBLOCK) == 0)
+        broker.notices = ready;
+    else
+        close(ready);
     int rc = loop_run(&broker);
     ending_kill(&broker);
     close_broker(&broker);

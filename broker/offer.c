@@ -15,17 +15,20 @@ static const char *read_case(struct broker *b, struct offer *o, uint32_t i, cons
     list_init(&c->wait.node);
     c->offer = o;
     c->op = (uint8_t)w->op;
+    c->object = w->channel;
     c->length = w->length;
     c->value = *value;
-    if (w->op > WIRE_OP_WAIT)
+    c->ready = NOT_READY;
+    if (w->op >= WIRE_OP_END)
         return "a case of unknown kind";
+    if (w->op >= WIRE_OP_SCOPE)
+        return NULL; /* what the caller waits for and decides alone */
     if (w->op != WIRE_OP_SEND && (w->length != 0 || w->attached != 0))
         return "a value in a case that sends none";
     if (w->length > *left)
         return "a value beyond the offer's end";
     *value += w->length;
     *left -= w->length;
-    c->ready = NOT_READY;
     if (w->op == WIRE_OP_NONE || w->channel == 0)
         return NULL;
     const struct process *p = o->line->process;
@@ -48,7 +51,7 @@ static const char *read_case(struct broker *b, struct offer *o, uint32_t i, cons
 struct offer *offer_new(struct broker *b, struct line *l, const struct message *m)
 {
     uint32_t count = m->head.count;
-    size_t table = (size_t)count * sizeof(struct wire_case), left = m->head.length - table;
+    size_t table = sizeof(struct wire_offer) + (size_t)count * sizeof(struct wire_case), left = m->head.length - table;
     struct offer *o = calloc(1, sizeof *o + (size_t)count * sizeof o->cases[0]);
     if (o == NULL) {
         struct offer none = {.line = l, .seq = m->head.seq};
@@ -60,11 +63,16 @@ struct offer *offer_new(struct broker *b, struct line *l, const struct message *
     o->seq = m->head.seq;
     o->since = b->now;
     o->count = count;
+    o->shielded = (m->head.flags & WIRE_SHIELD) != 0;
+    struct wire_offer head;
+    memcpy(&head, m->payload, sizeof head);
+    o->place = head.place;
+    o->deadline = head.deadline;
     const unsigned char *value = m->payload + table;
     const char *fault = NULL;
     for (uint32_t i = 0; i < count && fault == NULL; i++) {
         struct wire_case w;
-        memcpy(&w, m->payload + (size_t)i * sizeof w, sizeof w);
+        memcpy(&w, m->payload + sizeof head + (size_t)i * sizeof w, sizeof w);
         fault = read_case(b, o, i, &w, &value, &left);
     }
     if (fault == NULL && left != 0)
@@ -128,8 +136,8 @@ struct block *offer_block(struct offer *o, uint32_t which, const struct message 
             return NULL;
         f = o->frame;
         f->refs++;
-        length = frame_data(f) + sizeof(struct wire_head) + which * sizeof(struct wire_case) +
-                 offsetof(struct wire_case, length);
+        length = frame_data(f) + sizeof(struct wire_head) + sizeof(struct wire_offer) +
+                 which * sizeof(struct wire_case) + offsetof(struct wire_case, length);
         data = c->value;
     }
     struct block *block = block_new(f, data, length, 1, 0);

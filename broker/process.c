@@ -183,6 +183,7 @@ static int announce(struct broker *b, struct process *from, const struct message
     }
     p->parent = from->item.key;
     p->replica = w.replica;
+    p->function = w.function;
     memcpy(p->success, w.success, sizeof p->success);
     list_push(&from->children, &p->sibling);
     *answer = (struct wire_announced){p->item.key, p->ticket};

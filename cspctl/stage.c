@@ -56,7 +56,7 @@ static bool start_run(struct supervisor *s)
     if (csp__program_path("exec", path, sizeof path) != 0)
         return broken(s, EX_OSERR, "the bridge 'exec' is not found", "set CSP_LIBEXEC to the directory that holds it");
     s->stage.exec = pool_copy(s->stage.pool, path, strlen(path));
-    if (csp__start(s->order->name, shown_path(s)) != 0)
+    if (csp__start(&(struct csp__options){.name = s->order->name, .file = shown_path(s)}) != 0)
         return broken(s, EX_OSERR, "cannot be started", csp_errmsg());
     s->stage.dir = pool_copy(s->stage.pool, csp__dir(), strlen(csp__dir()));
     if (csp__rundir_read(s->stage.dir, &info) == 0)

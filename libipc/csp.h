@@ -37,6 +37,9 @@
  *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more
  *     ENOMEM    no memory
  *     ENOBUFS   a limit of the broker (attachments) or of this library (cases, receiving streams)
+ *     ECANCELED the scope that this process or call is in was cancelled, or its deadline has passed: see SCOPES
+ *     EDEADLK   only from a call that could block: this process, and all who could wake it, wait for ever: the broker
+ *               has said who waits where on the root's stderr (see csp_init)
  *     EOWNERDEAD this process came from a plain fork() of one that uses the library; only csp_go's children may call
  * and a first call, which joins or starts the run as csp_init does, with each error of csp_init.
  *
@@ -49,6 +52,17 @@
  * the sender held, csp_drop gives up, and the end of a process gives up all. When the last sending end goes the
  * channel closes; when the last receiving end goes every send fails with EPIPE. An operation without its end
  * fails with EBADF.
+ *
+ * SCOPES. A process belongs to a scope, and so does what it starts: the one that it was started in, or the innermost
+ * that the starting thread has entered with csp_scope. A scope ends with csp_scope_leave, which waits for all its
+ * members. It is cancelled by csp_scope_cancel, by its deadline, by the first member that fails, and by the end of the
+ * process that entered it; scopes inside it are cancelled with it. In a cancelled scope, for its members and for the
+ * thread that entered it, every call that sends, receives, selects, waits or starts a process ends with ECANCELED at
+ * once, also when it could happen; a call that waits is woken; a value that was committed before was sent, and is
+ * received. csp_shield holds that off for clean-up. A member that has not ended `grace` after the cancellation gets
+ * SIGTERM, with its process group, and SIGKILL another `grace` later; the program that csp_spawn started, which can't
+ * see an ECANCELED, gets its SIGTERM at once. Source: N. J. Smith's nurseries and cancel scopes (Trio); Go, errgroup
+ * and context.
  *
  * THREADS. Any thread may call; each has a line of its own to the broker. Handles (csp_chan, csp_proc) are plain
  * values, good in every thread and process of the run; the ends belong to the process. */
@@ -93,7 +107,9 @@ typedef struct csp_msg {
 } csp_msg;
 
 /* How a process ended: how is one of the following; code is the exit status (CSP_CODE) or the signal (CSP_SIGNAL, 0
- * where it is not known), else 0. CSP_CLEAN is exit status 0, or one that was declared a success. */
+ * where it is not known), else 0. CSP_CLEAN is exit status 0, or one that was declared a success. CSP_CANCELLED,
+ * CSP_DEADLINE: it was cancelled, by the deadline of a scope or otherwise, and after that ended with another status, or
+ * by the signal that it got for it. */
 typedef struct csp_exit {
     int how, code;
 } csp_exit;
@@ -119,9 +135,15 @@ typedef struct csp_case {
 /* Joins the run that CSP_RUN in the environment names: as the process that was announced with CSP_TICKET, else as a
  * guest. Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
  * is. Every other function does this by itself; call it to learn of errors early. A second call does nothing.
- * Returns 0, or -1: EACCES (token or ticket refused), ENOENT (no such run, or the broker program is not found),
- * ENAMETOOLONG (the path of the run directory), ETIMEDOUT (the broker did not answer within 10 s), or those of
- * mkdir(2), fork(2) and execve(2). */
+ * A run of its own heeds, in the environment:
+ *     CSP_ON_DEADLOCK  fail (or not set): when a set of processes can never move again the broker prints who waits
+ * where on stderr, and their calls end with EDEADLK; report: it only prints; ignore: neither CSP_SEED         a number:
+ * every choice that the broker draws can be repeated CSP_RECORD       a file: the broker writes there what happened, in
+ * which order, and what it chose CSP_REPLAY       such a file: what happens is put into that order again; where that
+ * cannot be, the broker says so on stderr, and the run goes on freely Returns 0, or -1: EINVAL (one of those is not as
+ * it must be), EACCES (token or ticket refused), ENOENT (no such run, or the broker program is not found), ENAMETOOLONG
+ * (the path of the run directory), ETIMEDOUT (the broker did not answer within 10 s), or those of mkdir(2), fork(2) and
+ * execve(2). */
 CSP_API int csp_init(void);
 
 /* Leaves the run. The ends of this process go with the reason "clean". The root's leaving ends the run: every process
@@ -156,8 +178,8 @@ CSP_API int csp_drop(csp_chan c, int ends);
 
 /* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes
  * this thread's own sending stream first, and so waits until its values are in the channel or were received.
- * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held). Source: Go, close(c), which panics where
- * this returns an error. */
+ * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held), ECANCELED (only where it had to wait for
+ * the flush). Source: Go, close(c), which panics where this returns an error. */
 CSP_API int csp_close(csp_chan c);
 
 /* Why a channel closed. 1 and *why for a closed or broken channel: CSP_CLEAN, or else how the first of its senders that
@@ -287,8 +309,46 @@ CSP_API csp_proc csp_spawn(char *const argv[], csp_chan in, csp_chan out);
  * may be NULL. Returns 0, or -1: ECHILD (no child of this process, or reaped), EAGAIN, ETIMEDOUT. */
 CSP_API int csp_wait(csp_proc p, csp_exit *why, csp_time by);
 
+/* Cancels a process of the run, and the scopes that it has entered: see SCOPES. Does not wait for it. What it started
+ * outside of a scope of its own is not cancelled.
+ * Returns 0, also where it was cancelled before or has ended; or -1: ESRCH (there never was such a process), EPERM (it
+ * is a guest, or this process is one). */
+CSP_API int csp_cancel(csp_proc p);
+
 /* This process, > 0, or -1 with the errors of csp_init. */
 CSP_API csp_proc csp_self(void);
+
+/* ---- scopes ----------------------------------------------------------------------------------------------------- */
+
+/* Enters a scope inside the one that this thread is in: what the thread starts from here on belongs to it. `by` is its
+ * deadline, at which it is cancelled; CSP_FOREVER: none but those around it. Its grace is 5 s: csp_scope_grace.
+ * Returns 0, or -1: EINVAL (CSP_NOW). In a scope that is cancelled it succeeds, and is cancelled itself. */
+CSP_API int csp_scope(csp_time by);
+
+/* Sets the grace of the innermost scope of this thread: ms milliseconds from its cancellation to SIGTERM, and again as
+ * long to SIGKILL. 0: both at once. What was cancelled before keeps its times.
+ * Returns 0, or -1: EINVAL (this thread is in no scope, or ms < 0). */
+CSP_API int csp_scope_grace(int64_t ms);
+
+/* Cancels the innermost scope of this thread, and returns without waiting.
+ * Returns 0, also where it was cancelled before, or -1: EINVAL (this thread is in no scope). */
+CSP_API int csp_scope_cancel(void);
+
+/* Leaves the innermost scope of this thread: waits until all its members have ended, reaps those that are children of
+ * this process, and forgets it. No cancellation ends that wait. *first, which may be NULL, gets CSP_CLEAN when every
+ * member ended well; else why the scope was cancelled: how the first member that failed ended, CSP_CANCELLED, or
+ * CSP_DEADLINE.
+ * Returns 0, or -1: EINVAL (this thread is in no scope); with EDEADLK and ENOTCONN the thread is still in it. */
+CSP_API int csp_scope_leave(csp_exit *first);
+
+/* on = 1: calls of this thread do not end with ECANCELED, until it says 0. Signals and the grace are as without: clean
+ * up within that time. Calls nest. Returns how many are on, or -1: EINVAL (0 without a 1). */
+CSP_API int csp_shield(int on);
+
+/* The nearest deadline of the scopes that this thread is in, those of its process included; CSP_FOREVER: none. A
+ * program that csp_spawn starts finds it in CSP_DEADLINE, in ns. CSP_FOREVER also where this
+ * process is in no run. */
+CSP_API csp_time csp_deadline(void);
 
 /* ---- wait groups ------------------------------------------------------------------------------------------------ */
 

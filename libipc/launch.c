@@ -116,7 +116,8 @@ static int above(int fd)
     return fcntl(fd, F_DUPFD_CLOEXEC, BROKER_NO_MORE);
 }
 
-static pid_t start(const char *program, char *const argv[])
+/* *keep: whether the pipe stays, and then which end is ours. */
+static pid_t start(const char *program, char *const argv[], int *keep)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -133,7 +134,10 @@ static pid_t start(const char *program, char *const argv[])
     }
     int result = judge(ends[0], program);
     err = errno;
-    close(ends[0]);
+    if (result == 0 && keep != NULL)
+        *keep = ends[0];
+    else
+        close(ends[0]);
     if (result == 0)
         return pid;
     kill(pid, SIGKILL);
@@ -143,20 +147,38 @@ static pid_t start(const char *program, char *const argv[])
     return -1;
 }
 
-pid_t csp__launch(const char *dir, const char *name, const char *file)
+pid_t csp__launch(const char *dir, const struct csp__options *options, int *notices)
 {
     char program[PATH_MAX];
     if (csp__program_path("broker", program, sizeof program) != 0)
         return csp__failf(errno, "the broker program is not found: set CSP_LIBEXEC to the directory that holds it");
     char root[24];
-    char ready_number[12];
+    char ready[12];
     (void)snprintf(root, sizeof root, "%ld", (long)getpid());
-    (void)snprintf(ready_number, sizeof ready_number, "%d", BROKER_READY);
-    const char *argv[] = {program, "--dir",  dir,  "--ready", ready_number, "--root",
-                          root,    "--name", name, NULL,      NULL,         NULL};
-    if (file != NULL) {
-        argv[9] = "--file";
-        argv[10] = file;
-    }
-    return start(program, (char *const *)argv);
+    (void)snprintf(ready, sizeof ready, "%d", BROKER_READY);
+    const struct {
+        const char *option, *value;
+    } pairs[] = {{"--dir", dir},
+                 {"--ready", ready},
+                 {"--root", root},
+                 {"--name", options->name},
+                 {"--file", options->file},
+                 {"--on-deadlock", options->on_deadlock},
+                 {"--seed", options->seed},
+                 {"--record", options->record},
+                 {"--replay", options->replay}};
+    enum { PAIRS = sizeof pairs / sizeof *pairs };
+    const char *argv[2 * PAIRS + 3];
+    size_t n = 0;
+    argv[n++] = program;
+    for (size_t i = 0; i < PAIRS; i++)
+        if (pairs[i].value != NULL) {
+            argv[n++] = pairs[i].option;
+            argv[n++] = pairs[i].value;
+        }
+    if (options->notices)
+        argv[n++] = "--notices";
+    argv[n] = NULL;
+    *notices = -1;
+    return start(program, (char *const *)argv, options->notices ? notices : NULL);
 }

@@ -28,7 +28,8 @@ struct csp__line {
     void *socket;
     struct csp__context *context;
     uint64_t number;
-    uint64_t seq;    /* of the last request or offer */
+    uint64_t seq;      /* of the last request or offer */
+    const void *place; /* where the public call that is at work returns to */
     int replied;     /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
     int gone;        /* the broker is */
     zmq_msg_t frame; /* the last one read */

@@ -39,7 +39,8 @@ static uint32_t wire_op(const csp_case *c)
     }
 }
 
-int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, unsigned flags)
+int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, csp_time by,
+               unsigned flags)
 {
     size_t values = 0;
     for (size_t i = 0; i < n; i++)
@@ -49,13 +50,17 @@ int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__
         errno = ENOBUFS;
         return -1;
     }
-    struct wire_head head = wire_head(WIRE_OFFER, flags, n * sizeof(struct wire_case) + values);
+    struct wire_head head =
+        wire_head(WIRE_OFFER, flags, sizeof(struct wire_offer) + n * sizeof(struct wire_case) + values);
     head.count = (uint32_t)n;
     head.seq = ++line->seq;
     zmq_msg_t msg;
     char *table = csp__frame(&msg, &head);
     if (table == NULL)
         return -1;
+    struct wire_offer body = {.place = (uint64_t)(uintptr_t)line->place, .deadline = by};
+    memcpy(table, &body, sizeof body);
+    table += sizeof body;
     char *data = table + n * sizeof(struct wire_case);
     for (size_t i = 0; i < n; i++) {
         struct wire_case c = {.op = WIRE_OP_NONE};

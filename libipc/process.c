@@ -308,7 +308,7 @@ csp_proc csp_go(int (*fn)(void *), void *arg)
     struct csp__line *line = csp__line("go");
     if (line == NULL)
         return -1;
-    struct wire_announce body = {.success = {1}};
+    struct wire_announce body = {.function = (uint64_t)(uintptr_t)fn, .success = {1}};
     struct csp__request r = {.flags = WIRE_INHERIT, .head = &body, .head_len = sizeof body};
     struct birth birth = {.fn = fn, .arg = arg, .own_group = !csp__reads_terminal()};
     csp_proc process = -1;

@@ -27,7 +27,7 @@
 #define SWEEP_MS    3000
 #define MAX_SOCKETS 8192
 
-struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1};
+struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1};
 atomic_bool csp__foreign;
 
 static char *outer_run; /* CSP_RUN before this process became a root */
@@ -107,6 +107,8 @@ static void forget_run(void)
         close(csp__state.broker);
     if (csp__state.lock_file >= 0)
         close(csp__state.lock_file);
+    if (csp__state.notices >= 0)
+        close(csp__state.notices);
     if (csp__state.is_root && outer_run != NULL)
         setenv("CSP_RUN", outer_run, 1);
     else if (csp__state.is_root)
@@ -114,7 +116,7 @@ static void forget_run(void)
     free(outer_run);
     outer_run = NULL;
     csp__name_clear();
-    csp__state.broker = csp__state.lock_file = -1;
+    csp__state.broker = csp__state.lock_file = csp__state.notices = -1;
     csp__state.process = csp__state.ticket = 0;
     csp__state.is_root = csp__state.said_bye = 0;
     csp__state.broker_pid = 0;
@@ -205,10 +207,10 @@ static int set_environment(void)
     return 0;
 }
 
-static int start_broker(const char *name, const char *file)
+static int start_broker(const struct csp__options *options)
 {
     struct csp__runinfo info;
-    csp__state.broker_pid = csp__launch(csp__state.dir, name, file);
+    csp__state.broker_pid = csp__launch(csp__state.dir, options, &csp__state.notices);
     if (csp__state.broker_pid < 0)
         return -1;
     csp__state.lock_file = csp__rundir_hold(csp__state.dir);
@@ -230,16 +232,16 @@ static int start_broker(const char *name, const char *file)
     return result;
 }
 
-static int start(const char *name, const char *file)
+static int start(const struct csp__options *options)
 {
-    if (strpbrk(name, "\t\n") != NULL || strlen(name) > WIRE_MAX_NAME)
+    if (strpbrk(options->name, "\t\n") != NULL || strlen(options->name) > WIRE_MAX_NAME)
         return csp__failf(EINVAL, "the run's name has a tab or newline in it, or over %d bytes", WIRE_MAX_NAME);
     if (prepare_process() != 0)
         return -1;
     if (csp__rundir_name(csp__state.dir, sizeof csp__state.dir) != 0)
         return csp__failf(errno, "a run directory could not be named: %s%s", strerrordesc_np(errno),
                           errno == ENAMETOOLONG ? ": set XDG_RUNTIME_DIR to a directory with a shorter name" : "");
-    if (start_broker(name, file) == 0)
+    if (start_broker(options) == 0)
         return 0;
     int err = errno;
     remove_run();
@@ -248,14 +250,26 @@ static int start(const char *name, const char *file)
     return -1;
 }
 
+/* A run of the program's own: what is chosen about it comes from the environment. */
+static int start_ours(void)
+{
+    struct csp__options options = {
+        .name = strpbrk(program_invocation_short_name, "\t\n") == NULL ? program_invocation_short_name : "run",
+        .on_deadlock = getenv("CSP_ON_DEADLOCK"),
+        .seed = getenv("CSP_SEED"),
+        .record = getenv("CSP_RECORD"),
+        .replay = getenv("CSP_REPLAY"),
+    };
+    return start(&options);
+}
+
 int csp__state_join(void)
 {
     if (csp__state.phase == CSP__JOINED)
         return 0;
     const char *dir = getenv("CSP_RUN");
     if (dir == NULL || *dir == '\0')
-        return start(strpbrk(program_invocation_short_name, "\t\n") == NULL ? program_invocation_short_name : "run",
-                     NULL);
+        return start_ours();
     const char *ticket = getenv("CSP_TICKET");
     int result = join(dir, ticket);
     if (ticket != NULL && result == 0)
@@ -271,8 +285,8 @@ int csp__state_forked(uint64_t process, uint64_t ticket)
     csp__state.role = WIRE_PROCESS;
     csp__state.is_root = csp__state.said_bye = 0;
     csp__state.lines = 0;
-    csp__state.lock_file = -1; /* a descriptor of the parent's: it was replaced */
-    free(csp__state.context);  /* what it holds is the parent's */
+    csp__state.lock_file = csp__state.notices = -1; /* descriptors of the parent's: they were replaced */
+    free(csp__state.context);                       /* what it holds is the parent's */
     csp__state.context = new_context();
     if (csp__state.context == NULL) {
         csp__state.phase = CSP__LEFT;
@@ -281,28 +295,37 @@ int csp__state_forked(uint64_t process, uint64_t ticket)
     return csp__line_locked("joining a run") != NULL ? 0 : -1;
 }
 
-static int locked_join(int (*how)(const char *, const char *), const char *a, const char *b)
+/* Whether this process may begin a run now; the lock is held. */
+static int may_begin(void)
+{
+    if (csp__state.phase == CSP__JOINED)
+        return csp__failf(EISCONN, "this process is in a run already: %s", csp__state.dir);
+    return 0;
+}
+
+int csp__start(const struct csp__options *options)
 {
     if (atomic_load(&csp__foreign))
-        return csp__fail(EOWNERDEAD, "joining a run", 0);
+        return csp__fail(EOWNERDEAD, "starting a run", 0);
     pthread_mutex_lock(&csp__state.lock);
-    int result;
-    if (csp__state.phase == CSP__JOINED)
-        result = csp__failf(EISCONN, "this process is in a run already: %s", csp__state.dir);
-    else
-        result = how(a, b);
+    int result = may_begin() == 0 ? start(options) : -1;
     pthread_mutex_unlock(&csp__state.lock);
     return result;
 }
 
-int csp__start(const char *name, const char *file)
-{
-    return locked_join(start, name, file);
-}
-
 int csp__join(const char *dir)
 {
-    return locked_join(join, dir, NULL);
+    if (atomic_load(&csp__foreign))
+        return csp__fail(EOWNERDEAD, "joining a run", 0);
+    pthread_mutex_lock(&csp__state.lock);
+    int result = may_begin() == 0 ? join(dir, NULL) : -1;
+    pthread_mutex_unlock(&csp__state.lock);
+    return result;
+}
+
+int csp__notices(void)
+{
+    return csp__state.notices;
 }
 
 int csp_init(void)

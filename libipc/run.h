@@ -7,8 +7,20 @@
 
 #include "csp.h"
 
-/* Starts a run whose root this process is, whatever CSP_RUN says, with a name for `--run` and the file it came from. */
-int csp__start(const char *name, const char *file);
+struct csp__options {
+    const char *name;                   /* for `--run` */
+    const char *file;                   /* that it came from, or NULL */
+    const char *on_deadlock;            /* "report", "fail", "ignore"; NULL: "fail" */
+    const char *seed, *record, *replay; /* see csp_init; NULL: none */
+    int notices; /* the broker says what it notices on csp__notices() and does no more about it */
+};
+
+/* Starts a run whose root this process is, whatever CSP_RUN says. */
+int csp__start(const struct csp__options *options);
+
+/* Where the broker says what it notices, a line each: `deadlock N`: N processes can never move again; `departed TEXT`:
+ * where the run departs from what is replayed. Not to be closed. -1: none. */
+int csp__notices(void);
 
 /* Joins the run in directory dir as a guest, whatever the environment says. */
 int csp__join(const char *dir);

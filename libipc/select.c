@@ -454,7 +454,7 @@ static int offer(struct plan *p, size_t n, int now)
     unsigned flags = (now ? WIRE_NOW : 0) | (p->ordered ? WIRE_ORDERED : 0);
     if (p->line->spare == NULL && (p->line->spare = malloc(sizeof *p->line->spare)) == NULL)
         return fail(p, ENOMEM);
-    if (csp__offer(p->line, p->cases, p->slots, n, flags) != 0)
+    if (csp__offer(p->line, p->cases, p->slots, n, p->by, flags) != 0)
         return fail(p, errno);
     int withdrawn = now;
     int state;

@@ -37,7 +37,8 @@ struct csp__slot { /* what a select knows of a case */
 };
 
 /* Sends the OFFER of the shared cases among the first n of all. 0, or -1: ENOMEM, ENOBUFS, ENOTCONN. */
-int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, unsigned flags);
+int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, csp_time by,
+               unsigned flags);
 
 /* Withdraws the offer that is out; its COMMIT comes all the same, or the broker is gone. */
 void csp__withdraw(struct csp__line *line);

@@ -34,6 +34,7 @@ struct csp__state {
     pid_t broker_pid;
     int broker;    /* pidfd */
     int lock_file; /* root: keeps the run directory ours */
+    int notices;   /* of the broker, for the root that wants them; -1 */
     unsigned lines;
     struct csp__context *context;
 };

@@ -22,7 +22,8 @@ static const struct shape shapes[WIRE_TO_CALLER_END] = {
     [WIRE_HELLO] = {"HELLO", sizeof(struct wire_hello), 0, 0, 0, 0},
     [WIRE_LEAVE] = {"LEAVE", 0, 0, 0, 0, 0},
     [WIRE_BYE] = {"BYE", sizeof(struct wire_exit), 0, 0, 0, 0},
-    [WIRE_OFFER] = {"OFFER", 0, ANY, sizeof(struct wire_case), WIRE_MAX_CASES, WIRE_NOW | WIRE_ORDERED},
+    [WIRE_OFFER] = {"OFFER", sizeof(struct wire_offer), ANY, sizeof(struct wire_case), WIRE_MAX_CASES,
+                    WIRE_NOW | WIRE_ORDERED | WIRE_SHIELD},
     [WIRE_WITHDRAW] = {"WITHDRAW", 0, 0, 0, 0, 0},
     [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL},
     [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT},
@@ -38,12 +39,16 @@ static const struct shape shapes[WIRE_TO_CALLER_END] = {
     [WIRE_REAPED] = {"REAPED", sizeof(struct wire_exit), 0, 0, 0, 0},
     [WIRE_PROGRAM] = {"PROGRAM", 0, 0, 0, 0, 0},
     [WIRE_STAT] = {"STAT", 0, 0, 0, 0, 0},
+    [WIRE_SCOPE] = {"SCOPE", sizeof(struct wire_scope), 0, 0, 0, 0},
+    [WIRE_CANCEL] = {"CANCEL", 0, 0, 0, 0, 0},
+    [WIRE_DUMP] = {"DUMP", 0, 0, 0, 0, 0},
     [WIRE_WELCOME] = {"WELCOME", sizeof(struct wire_welcome), 0, 0, 0, 0},
     [WIRE_REFUSED] = {"REFUSED", 0, 1024, 0, 0, 0},
     [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, 0},
     [WIRE_ANSWER] = {"ANSWER", 0, ANY, 0, 0, 0},
     [WIRE_ROOM] = {"ROOM", 0, 0, 0, 0, 0},
     [WIRE_DELIVER] = {"DELIVER", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED},
+    [WIRE_CANCELLED] = {"CANCELLED", 0, 0, 0, 0, 0},
 };
 
 struct wire_head wire_head(enum wire_type type, unsigned flags, size_t length)

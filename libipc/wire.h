@@ -49,6 +49,9 @@ enum wire_type {
     WIRE_REAPED,
     WIRE_PROGRAM,
     WIRE_STAT,
+    WIRE_SCOPE,
+    WIRE_CANCEL,
+    WIRE_DUMP,
     WIRE_TO_BROKER_END,
     /* broker -> caller */
     WIRE_WELCOME = 64,
@@ -57,6 +60,7 @@ enum wire_type {
     WIRE_ANSWER,
     WIRE_ROOM,
     WIRE_DELIVER,
+    WIRE_CANCELLED,
     WIRE_TO_CALLER_END
 };
 
@@ -69,12 +73,28 @@ enum wire_flag {
     WIRE_CLOSED = 1 << 5,  /* DELIVER with count 0: closed, and nothing will come any more */
     WIRE_WAIT = 1 << 6,    /* TOOK: the receiver has nothing left and waits */
     WIRE_INHERIT = 1 << 7, /* ANNOUNCE: every end that the announcing process holds, as fork does with descriptors */
+    WIRE_SHIELD = 1 << 8,  /* OFFER: cancellation does not end it */
 };
 
-enum wire_op { WIRE_OP_NONE, WIRE_OP_SEND, WIRE_OP_RECV, WIRE_OP_WAIT }; /* WAIT: a wait group's count is 0 */
-enum wire_kind { WIRE_CHANNEL, WIRE_GROUP };                             /* MAKE.kind */
-enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER };               /* MAKE.policy */
-enum wire_role { WIRE_PROCESS, WIRE_GUEST };                             /* HELLO.role */
+/* What a case waits for. Those from PUT on the caller decides alone: they only tell the broker what it waits for. */
+enum wire_op {
+    WIRE_OP_NONE,
+    WIRE_OP_SEND,
+    WIRE_OP_RECV,
+    WIRE_OP_WAIT,  /* channel: a wait group, whose count is 0 */
+    WIRE_OP_SCOPE, /* channel: the line's innermost scope, whose last member has ended */
+    WIRE_OP_PUT,   /* a sending stream has room in its window for `length` bytes, which are not in the payload */
+    WIRE_OP_FLUSH, /* all that a sending stream put is committed */
+    WIRE_OP_TAKE,  /* a receiving stream has a value, or is closed */
+    WIRE_OP_EXIT,  /* channel: a process, which has ended */
+    WIRE_OP_TIME,  /* channel: a time of CLOCK_MONOTONIC in ns, which has come */
+    WIRE_OP_FD,    /* channel: a descriptor of the caller's, which is ready */
+    WIRE_OP_END
+};
+enum wire_kind { WIRE_CHANNEL, WIRE_GROUP };               /* MAKE.kind */
+enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER }; /* MAKE.policy */
+enum wire_role { WIRE_PROCESS, WIRE_GUEST };               /* HELLO.role */
+enum wire_whom { WIRE_ONE_PROCESS, WIRE_ONE_SCOPE };       /* CANCEL.count */
 
 struct wire_head {
     uint32_t magic;
@@ -92,6 +112,11 @@ struct wire_hello {
 };
 struct wire_welcome {
     uint64_t process, line;
+    int64_t deadline; /* of the scopes that the process is in, the nearest; -1: none */
+};
+struct wire_offer {   /* then count wire_case, then the values of the SEND cases */
+    uint64_t place;   /* where the call returns to, in the caller's memory; 0: not known */
+    int64_t deadline; /* of the call, ns of CLOCK_MONOTONIC; -1: none */
 };
 struct wire_case {
     uint32_t op, length; /* length: bytes of this case's value, 0 for a receive */
@@ -121,6 +146,7 @@ struct wire_add {
     int64_t n;
 };
 struct wire_announce { /* then count wire_ends, then the name */
+    uint64_t function; /* that it runs, in the memory of who announces it; 0: a program */
     uint32_t replica, reserved;
     uint8_t success[32]; /* bit c: exit code c is a clean end */
 };
@@ -135,9 +161,14 @@ struct wire_started {
     uint64_t process;
     uint32_t pid, reserved; /* 0: it never started */
 };
-struct wire_exit { /* BYE (process 0: the caller's own) and REAPED */
+struct wire_exit { /* BYE (process 0: the caller's own), REAPED and its ANSWER, COMMIT of a SCOPE case */
     uint64_t process;
     int32_t how, code;
+};
+
+struct wire_scope {   /* SCOPE; its ANSWER has the scope's number in `channel` of the header */
+    int64_t deadline; /* ns of CLOCK_MONOTONIC, -1: none */
+    int64_t grace;    /* ns from the cancellation to SIGTERM, and from there to SIGKILL */
 };
 
 _Static_assert(sizeof(struct wire_head) == 32, "the header is 32 bytes");

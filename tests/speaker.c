@@ -397,14 +397,16 @@ int leave(struct speaker *s)
 
 void offer(struct speaker *s, unsigned flags, const struct tcase *cases, size_t n)
 {
-    size_t size = n * sizeof(struct wire_case);
+    size_t size = sizeof(struct wire_offer) + n * sizeof(struct wire_case);
     for (size_t i = 0; i < n; i++)
         size += cases[i].length;
-    unsigned char *payload = malloc(size + 1), *at = payload + n * sizeof(struct wire_case);
+    unsigned char *payload = malloc(size + 1), *table = payload + sizeof(struct wire_offer);
+    unsigned char *at = table + n * sizeof(struct wire_case);
     ck_assert_ptr_nonnull(payload);
+    memcpy(payload, &(struct wire_offer){0, -1}, sizeof(struct wire_offer));
     for (size_t i = 0; i < n; i++) {
         struct wire_case w = {cases[i].op, cases[i].length, cases[i].channel, cases[i].attached};
-        memcpy(payload + i * sizeof w, &w, sizeof w);
+        memcpy(table + i * sizeof w, &w, sizeof w);
         if (w.length != 0)
             memcpy(at, cases[i].value, w.length);
         at += w.length;

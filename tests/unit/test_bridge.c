@@ -34,7 +34,7 @@ static void begin(void)
 {
     nnamed = 0;
     setenv("CSP_LIBEXEC", built("libexec/csp"), 1);
-    ck_assert_msg(csp__start("bridge", "") == 0, "%s", csp_errmsg());
+    ck_assert_msg(csp__start(&(struct csp__options){.name = "bridge"}) == 0, "%s", csp_errmsg());
 }
 
 static void end(void)

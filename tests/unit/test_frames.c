@@ -94,12 +94,12 @@ static void payload_too_much(struct odd *o)
 }
 static void too_many_cases(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 24);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 24);
     o->head.count = WIRE_MAX_CASES + 1;
 }
 static void cases_missing(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 24);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 24);
     o->head.count = 2;
 }
 static void name_too_long(struct odd *o)
@@ -140,34 +140,34 @@ static void old_seq(struct odd *o)
 }
 static void unknown_op(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 24);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 24);
     o->head.count = 1;
-    o->payload[0] = 4;
+    o->payload[sizeof(struct wire_offer)] = WIRE_OP_END;
 }
 static void value_beyond_the_end(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 24);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 24);
     o->head.count = 1;
-    memcpy(o->payload, &(struct wire_case){WIRE_OP_SEND, 100, 1, 0}, 24);
+    memcpy(o->payload + sizeof(struct wire_offer), &(struct wire_case){WIRE_OP_SEND, 100, 1, 0}, 24);
 }
 static void value_of_four_gigabytes(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 48);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 48);
     o->head.count = 2;
-    memcpy(o->payload, &(struct wire_case){WIRE_OP_SEND, UINT32_MAX, 1, 0}, 24);
-    memcpy(o->payload + 24, &(struct wire_case){WIRE_OP_SEND, 1, 1, 0}, 24);
+    memcpy(o->payload + sizeof(struct wire_offer), &(struct wire_case){WIRE_OP_SEND, UINT32_MAX, 1, 0}, 24);
+    memcpy(o->payload + sizeof(struct wire_offer) + 24, &(struct wire_case){WIRE_OP_SEND, 1, 1, 0}, 24);
 }
 static void bytes_after_the_values(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 30);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 30);
     o->head.count = 1;
-    memcpy(o->payload, &(struct wire_case){WIRE_OP_SEND, 5, 1, 0}, 24);
+    memcpy(o->payload + sizeof(struct wire_offer), &(struct wire_case){WIRE_OP_SEND, 5, 1, 0}, 24);
 }
 static void value_to_receive(struct odd *o)
 {
-    *o = odd(WIRE_OFFER, 29);
+    *o = odd(WIRE_OFFER, sizeof(struct wire_offer) + 29);
     o->head.count = 1;
-    memcpy(o->payload, &(struct wire_case){WIRE_OP_RECV, 5, 1, 0}, 24);
+    memcpy(o->payload + sizeof(struct wire_offer), &(struct wire_case){WIRE_OP_RECV, 5, 1, 0}, 24);
 }
 static void bye_with_no_reason(struct odd *o)
 {

@@ -249,7 +249,7 @@ START_TEST(a_guest_uses_named_channels)
 {
     char value[8];
     pid_t outsider = prepare_outsider(use_named_channel);
-    ASSERT_OK(csp__start("a run", "/some/file"));
+    ASSERT_OK(csp__start(&(struct csp__options){.name = "a run", .file = "/some/file"}));
     csp_chan c = csp__declare("jobs", 4, 1000, 0);
     ck_assert_uint_ne(c, 0);
     ck_assert_uint_eq(csp__declare("jobs", 4, 1000, 0), 0);
