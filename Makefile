@@ -35,7 +35,7 @@ LINK = $(CC) $(OPT) $(SAN) -pthread -Wl,--as-needed $(LDFLAGS)
 
 IPC_LIBS    := -lzmq
 BROKER_LIBS := -lzmq
-CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq
+CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq -ldw -lelf
 SEARCH_LIBS := -lsqlite3 -ljansson -lm
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 

@@ -59,4 +59,7 @@ int csp__program(pid_t group);
 /* The broker's state as text, section 8 of docs/protocol.md. The caller frees it. NULL with errno. */
 char *csp__stat(void);
 
+/* The same, with all that processes wait for and hold: section 13. */
+char *csp__dump(void);
+
 #endif
