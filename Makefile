@@ -126,7 +126,7 @@ NEEDS_streams := $(SPEAKER)
 NEEDS_endings := $(SPEAKER)
 NEEDS_frames  := $(SPEAKER)
 PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
-TEST_LINK = $(LINK) -Wl,--wrap=tcase_create -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+TEST_LINK = $(LINK) -Wl,--wrap=tcase_create,--wrap=_tcase_add_test -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
             $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)
 
 $(BUILD)/tests/cspctl.a: $(filter-out %/main.o,$(CTL_OBJ))
