@@ -3,7 +3,7 @@
 #   make            the library, the broker, the workers and cspctl
 #   make run        all set-up, then the word count of config/wordcount.yaml on real text
 #   make test       all set-up, then every test
-#   make lint       clang-format, clang-tidy, cppcheck
+#   make lint       clang-format, clang-tidy, cppcheck, and that documents, code and models use the same names
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -177,6 +177,7 @@ sanitize: setup
 SOURCES = $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 lint:
 	@scripts/setup lint
+	@scripts/names
 	@scripts/lint $(SOURCES)
 
 # ---- install: relative to PREFIX, below DESTDIR; an installed cspctl finds its programs beside itself ----

@@ -35,8 +35,8 @@
 
 #include "offers_scripts.pml"
 
-mtype = { OFFER, WITHDRAW, DROP, CLOSE, BYE, COMMIT, ANSWER, STOP };
-mtype = { OK, EPIPE, EBADF };
+mtype = { OFFER, WITHDRAW, DROP, CLOSE, BYE, COMMIT, ANSWER, stop };
+mtype = { fine, EPIPE, EBADF };
 
 /* The properties, by the names that an assertion's failure shows; all are 0. */
 hidden byte one_commit_per_offer, received_at_most_once, told_unsent_never_received, sent_is_not_lost;
@@ -90,8 +90,8 @@ hidden mtype type, err, kind;
 inline told(p, ci, cs)
 {
     if
-    :: OP(cs) == 1 && sq == ci && err == OK -> sent = sent | VALUE(p, seq[p] - 1, ci)
-    :: OP(cs) == 1 && !(sq == ci && err == OK) ->
+    :: OP(cs) == 1 && sq == ci && err == fine -> sent = sent | VALUE(p, seq[p] - 1, ci)
+    :: OP(cs) == 1 && !(sq == ci && err == fine) ->
         unsent = unsent | VALUE(p, seq[p] - 1, ci);
         assert(told_unsent_never_received || !(got & unsent))
     :: else
@@ -126,7 +126,7 @@ end:
             ALIVE(id) && st[id] == FREE ->
             script(id);
             if
-            :: kind == STOP -> st[id] = DONE
+            :: kind == stop -> st[id] = DONE
             :: else ->
                 seq[id] = seq[id] + 1;
                 st[id] = (kind == OFFER -> WAITING : ASKING);
@@ -154,7 +154,7 @@ end:
                 told(id, 1, c1);
                 cs = (sq == 0 -> c0 : (sq == 1 -> c1 : NONE));
                 if
-                :: OP(cs) == 2 && err == OK -> receive(id)
+                :: OP(cs) == 2 && err == fine -> receive(id)
                 :: OP(cs) == 2 && err == EPIPE -> assert(not_closed_before_drained || len(buf[CHAN(cs)]) == 0)
                 :: else
                 fi;

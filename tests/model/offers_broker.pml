@@ -93,7 +93,7 @@ inline ready(p, ci)
     cs = wc[2 * p + ci];
     ch = CHAN(cs);
     mate = NOBODY;
-    err = OK;
+    err = fine;
     can = false;
     if
     :: OP(cs) == 0
@@ -145,16 +145,16 @@ inline happen(p, ci)
 {
     ready(p, ci);
     if
-    :: err != OK -> commit(p, ci, err, 0, 0)
-    :: err == OK && OP(cs) == 1 && CAP(ch) > 0 ->
+    :: err != fine -> commit(p, ci, err, 0, 0)
+    :: err == fine && OP(cs) == 1 && CAP(ch) > 0 ->
         check_order(p, 1, ch);
         buf[ch] ! VALUE(p, wseq[p] - 1, ci), wm[2 * p + ci];
         wm[2 * p + ci] = 0;
-        commit(p, ci, OK, 0, 0)
-    :: err == OK && OP(cs) == 2 && len(buf[ch]) > 0 ->
+        commit(p, ci, fine, 0, 0)
+    :: err == fine && OP(cs) == 2 && len(buf[ch]) > 0 ->
         check_order(p, 2, ch);
         buf[ch] ? val, bag;
-        commit(p, ci, OK, val, bag)
+        commit(p, ci, fine, val, bag)
     :: else -> /* a rendezvous of p and its mate */
         if
         :: OP(cs) == 1 -> rc = mate; mate = 2 * p + ci; check_order((rc / 2), 2, ch)
@@ -169,9 +169,9 @@ inline happen(p, ci)
 #ifdef BUG_HALF
         unlink((mate / 2), (mate % 2));
 #else
-        commit((mate / 2), (mate % 2), OK, 0, 0);
+        commit((mate / 2), (mate % 2), fine, 0, 0);
 #endif
-        commit((rc / 2), (rc % 2), OK, val, bag)
+        commit((rc / 2), (rc % 2), fine, val, bag)
     fi
 }
 
@@ -325,7 +325,7 @@ inline on_offer(p)
     qc = (ready0 && (!can || !draw) -> 0 : 1);
     if
 #ifdef BUG_NOW_BLIND
-    :: arg && len(order) > 0 -> assert(now_means_now || !seen); commit(p, NO_CASE, OK, 0, 0)
+    :: arg && len(order) > 0 -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
 #endif
     :: ready0 || can -> pick = qc; happen(p, pick)
 #ifdef BUG_NOW
@@ -333,7 +333,7 @@ inline on_offer(p)
 #else
     :: else ->
         if
-        :: arg -> assert(now_means_now || !seen); commit(p, NO_CASE, OK, 0, 0)
+        :: arg -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
         :: else -> link(p)
         fi
 #endif
@@ -344,19 +344,19 @@ inline on_withdraw(p)
 {
 #ifdef BUG_WITHDRAW_LIES
     if
-    :: !w[p] || wseq[p] != sq -> down[p] ! COMMIT(sq, NO_CASE, OK, 0, 0)
-    :: else -> commit(p, NO_CASE, OK, 0, 0)
+    :: !w[p] || wseq[p] != sq -> down[p] ! COMMIT(sq, NO_CASE, fine, 0, 0)
+    :: else -> commit(p, NO_CASE, fine, 0, 0)
     fi
 #else
     if
     :: w[p] && wseq[p] == sq ->
 #ifdef BUG_KEPT
-        down[p] ! COMMIT(sq, NO_CASE, OK, 0, 0)
+        down[p] ! COMMIT(sq, NO_CASE, fine, 0, 0)
 #else
-        commit(p, NO_CASE, OK, 0, 0)
+        commit(p, NO_CASE, fine, 0, 0)
 #endif
 #ifdef BUG_WITHDRAW_TWICE
-        ; down[p] ! COMMIT(sq, NO_CASE, OK, 0, 0)
+        ; down[p] ! COMMIT(sq, NO_CASE, fine, 0, 0)
 #endif
     :: else
     fi
@@ -391,18 +391,18 @@ inline on_frame(p)
         :: type == WITHDRAW -> on_withdraw(p)
         :: type == DROP ->
             hold[PROC(p)] = hold[PROC(p)] & ~arg;
-            down[p] ! ANSWER(sq, 0, OK, 0, 0)
+            down[p] ! ANSWER(sq, 0, fine, 0, 0)
         :: type == CLOSE ->
             holds(p, S_(arg));
             if
             :: ok -> shut[arg] = true; closed[arg] = true
             :: else
             fi;
-            down[p] ! ANSWER(sq, 0, OK, 0, 0)
+            down[p] ! ANSWER(sq, 0, fine, 0, 0)
         :: type == BYE ->
             end_process(PROC(p));
             left[PROC(p)] = true;
-            down[p] ! ANSWER(sq, 0, OK, 0, 0)
+            down[p] ! ANSWER(sq, 0, fine, 0, 0)
         fi
     fi
 }

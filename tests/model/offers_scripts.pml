@@ -5,7 +5,7 @@
  * about one thing; what is left open is only who is faster, who withdraws, what the broker draws and who dies. It is
  * included by offers.pml, which says what is modelled and by which commands it is checked. */
 
-/* Scripts. A step of a caller: OFFER of one or two cases, DROP, CLOSE, BYE, or STOP: it lives on and does nothing. */
+/* Scripts. A step of a caller: OFFER of one or two cases, DROP, CLOSE, BYE, or stop: it lives on and does nothing. */
 #define CROSSED  1 /* two senders, two receivers, each selecting over the same two channels */
 #define MIXED    2 /* each sends on one of two channels or receives on the other */
 #define RING     3 /* three callers, each {send to the next, receive from the last} */
@@ -60,7 +60,7 @@
 /* What caller p does next, seq[p] steps having gone before */
 inline script(p)
 {
-    STEP(STOP, 0, NONE, NONE);
+    STEP(stop, 0, NONE, NONE);
     if
 #if CONFIG == CROSSED
     :: seq[p] < 2 && p < 2 -> STEP(OFFER, 0, SEND(0), SEND(1))

@@ -41,7 +41,7 @@
 #define OF(s) (((1 << VALUES) - 1) << (VALUES * (s)))
 #define NP (SENDERS + RECEIVERS) /* processes: senders, then receivers */
 
-mtype = { PUT, BYE, CLOSE, ROOM, TOOK, TOOK_WAIT, DROP, USE, OFFER, DELIVER, COMMIT, CLOSED };
+mtype = { PUT, BYE, CLOSE, ROOM, TOOK, TOOK_WAIT, DROP, using, OFFER, DELIVER, COMMIT, DELIVER_CLOSED };
 
 /* The properties, by the names that an assertion's failure shows; all are 0. */
 hidden byte received_at_most_once, sent_is_not_lost, told_unsent_never_received, capacity_exact, values_in_order;
@@ -184,7 +184,7 @@ end:
         }
 #endif
 #ifdef ATTACH
-    :: d_step { LIVES && rs[id] == SHALL_USE -> up[MINE] ! USE(0, 0); rs[id] = (AFTER_LAST -> MUST : BUSY) }
+    :: d_step { LIVES && rs[id] == SHALL_USE -> up[MINE] ! using(0, 0); rs[id] = (AFTER_LAST -> MUST : BUSY) }
 #endif
     :: d_step { LIVES && rs[id] == MUST && nfull(up[MINE]) -> up[MINE] ! TOOK(page[id], 0); rs[id] = BUSY }
     :: d_step { LIVES && rs[id] == BUSY && hand[id] == 0 && page[id] && len(up[MINE]) == 0 && len(down[MINE]) > 0 ->
@@ -194,7 +194,7 @@ end:
             up[MINE] ! TOOK_WAIT(page[id], 0);
             rs[id] = WAITS
         }
-    :: d_step { LIVES && hand[id] == 0 && (rs[id] == BUSY || rs[id] == WAITS) && down[MINE] ? [CLOSED, _] ->
+    :: d_step { LIVES && hand[id] == 0 && (rs[id] == BUSY || rs[id] == WAITS) && down[MINE] ? [DELIVER_CLOSED, _] ->
             down[MINE] ? type, vx;
             rs[id] = ENDED
         }

@@ -109,7 +109,7 @@ inline tell_closed(r)
     :: (closed || broken) && found == 0 && !told[r] && !ended[SENDERS + r] && (!IS_OFFERER(r) || wait_[r]) ->
         told[r] = true;
         wait_[r] = false;
-        down[SENDERS + r] ! CLOSED(0)
+        down[SENDERS + r] ! DELIVER_CLOSED(0)
     :: else
     fi
 }
@@ -269,7 +269,7 @@ inline on_receiver(r)
 #endif
     :: type == OFFER -> wait_[r] = true
     :: type == DROP -> ended[SENDERS + r] = true; end_receiver(r)
-    :: type == USE -> assert(attached_may_be_used || hx[r])
+    :: type == using -> assert(attached_may_be_used || hx[r])
     fi
 }
 
