@@ -15,7 +15,7 @@ uint32_t csp__block_length(const csp__block *b, size_t i)
 }
 
 /* One value a send, where there is no stream. */
-static int send_each(csp_chan c, const csp__block *b, csp_time by)
+static int send_each(csp_chan c, const csp__block *b, csp_time by, const struct csp__call *call)
 {
     size_t max = csp__max_bytes(c);
     for (size_t i = 0; i < b->count; i++)
@@ -24,20 +24,22 @@ static int send_each(csp_chan c, const csp__block *b, csp_time by)
     const char *data = b->data;
     for (size_t i = 0; i < b->count; i++) {
         size_t len = csp__block_length(b, i);
-        if (csp_send(c, data, len, by) != 0)
+        csp_case send = csp_on_send(c, data, len);
+        if (csp__one(&send, by, call) != 0)
             return -1;
         data += len + (size_t)(b->gap != 0);
     }
     return 0;
 }
 
-int csp__put_block(csp_chan c, const csp__block *b, csp_time by)
+CSP__ENTRY int csp__put_block(csp_chan c, const csp__block *b, csp_time by)
 {
     struct csp__line *line = csp__line("send");
     if (line == NULL)
         return -1;
     struct csp__stream *s = csp__stream_find(line, c);
-    return s != NULL && s->send.on ? csp__stream_put_block(line, s, b, by) : send_each(c, b, by);
+    const struct csp__call *call = CSP__CALL("send");
+    return s != NULL && s->send.on ? csp__stream_put_block(line, s, b, by, call) : send_each(c, b, by, call);
 }
 
 int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len)
@@ -61,13 +63,11 @@ csp_case csp__on_block(csp_chan c, csp__block *b)
     return (csp_case){.op = CSP__OP_BLOCK, .chan = c, .buf = b};
 }
 
-int csp__take_block(csp_chan c, csp__block *b, csp_time by)
+CSP__ENTRY int csp__take_block(csp_chan c, csp__block *b, csp_time by)
 {
     *b = (csp__block){.data = NULL};
-    csp_case one = csp__on_block(c, b);
-    if (csp__select(&one, 1, by, 0, "receive") < 0)
-        return -1;
-    return one.err == 0 ? 0 : csp__fail(one.err, "receive", c);
+    csp_case receive = csp__on_block(c, b);
+    return csp__one(&receive, by, CSP__CALL("receive"));
 }
 
 void csp__block_free(csp__block *b)

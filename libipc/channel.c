@@ -119,13 +119,13 @@ int csp_drop(csp_chan c, int ends)
     return 0;
 }
 
-int csp_close(csp_chan c)
+CSP__ENTRY int csp_close(csp_chan c)
 {
     struct csp__line *line = csp__line("close");
     if (line == NULL)
         return -1;
     struct csp__stream *s = csp__stream_find(line, c);
-    if (s != NULL && s->send.on && csp__stream_flush(line, s, CSP_FOREVER) != 0 && errno != EPIPE)
+    if (s != NULL && s->send.on && csp__stream_flush(s, CSP_FOREVER, CSP__CALL("close")) != 0 && errno != EPIPE)
         return -1;
     return csp__request("close", &(struct csp__request){.type = WIRE_CLOSE, .chan = c});
 }

@@ -16,10 +16,10 @@ int csp_group_add(csp_chan g, int64_t n)
     return result;
 }
 
-int csp_group_wait(csp_chan g, csp_time by)
+CSP__ENTRY int csp_group_wait(csp_chan g, csp_time by)
 {
     if (g == 0)
         return csp__fail(EBADF, "wait for the group", 0);
     csp_case wait = csp_on_group(g);
-    return csp__select(&wait, 1, by, 0, "wait for the group") < 0 ? -1 : 0;
+    return csp__select(&wait, 1, by, 0, CSP__CALL("wait for the group")) < 0 ? -1 : 0;
 }

@@ -24,6 +24,16 @@ struct csp__stash {
     size_t offset, len; /* of the value in msg */
 };
 
+/* A public call that can wait: its name in error messages, and where it returns to in the caller's code, which the
+ * broker is told with what it waits for. So it is taken in the public function itself, never in one that was inlined.
+ */
+struct csp__call {
+    const char *what;
+    const void *place;
+};
+#define CSP__ENTRY      __attribute__((noinline))
+#define CSP__CALL(what) (&(const struct csp__call){(what), __builtin_return_address(0)})
+
 struct csp__line {
     void *socket;
     struct csp__context *context;

@@ -153,10 +153,10 @@ void csp__children_forget(void)
     }
 }
 
-int csp_wait(csp_proc p, csp_exit *why, csp_time by)
+CSP__ENTRY int csp_wait(csp_proc p, csp_exit *why, csp_time by)
 {
     csp_case wait = csp_on_exit(p, why);
-    return csp__select(&wait, 1, by, 0, "wait for a process") < 0 ? -1 : 0;
+    return csp__select(&wait, 1, by, 0, CSP__CALL("wait for a process")) < 0 ? -1 : 0;
 }
 
 /* ---- announcing */

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_RUN 7 /* calls in a row that may be decided without asking the broker where it has a say */
+#define LOCAL_RUN 7   /* calls in a row that may be decided without asking the broker where it has a say */
+#define SILENT_MS 100 /* that a wait in which the broker has no say may last before it hears of it */
 #define NONE      (-1)
 #define FAILED    (-2)
 
@@ -28,6 +29,7 @@ struct plan { /* a select at work */
     const char *what;
     size_t shared, fds, streams; /* how many cases are such */
     csp_time next;               /* the nearest of the timers */
+    csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
 };
 
 static int fail(const struct plan *p, int err)
@@ -65,9 +67,16 @@ static int is_valid(const csp_case *c)
     case CSP__OP_TIME:
     case CSP__OP_EXIT:
     case CSP__OP_GROUP:
+    case CSP__OP_WINDOW:
+    case CSP__OP_FLUSH:
         return 1;
     }
     return 0;
+}
+
+static int receives(const csp_case *c)
+{
+    return c->op == CSP__OP_RECV || c->op == CSP__OP_MSG || c->op == CSP__OP_BLOCK;
 }
 
 static size_t sent_length(const csp_case *c)
@@ -99,6 +108,13 @@ static enum csp__kind kind_of_receive(const struct plan *p, const csp_case *c, s
     return slot->stream != NULL || csp__stash_find(p->line, c->chan) != NULL ? CSP__LOCAL : CSP__SHARED;
 }
 
+static enum csp__kind kind_of_stream(const struct plan *p, const csp_case *c, struct csp__slot *slot)
+{
+    struct csp__stream *s = csp__stream_find(p->line, c->chan);
+    slot->stream = s != NULL && s->send.on ? s : NULL;
+    return slot->stream != NULL ? CSP__LOCAL : CSP__NEVER;
+}
+
 static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct csp__slot *slot)
 {
     switch ((enum csp__op)c->op) {
@@ -111,6 +127,9 @@ static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct cs
         return kind_of_receive(p, c, slot);
     case CSP__OP_GROUP:
         return c->chan != 0 ? CSP__SHARED : CSP__NEVER;
+    case CSP__OP_WINDOW:
+    case CSP__OP_FLUSH:
+        return kind_of_stream(p, c, slot);
     case CSP__OP_TIME:
         return c->arg != CSP_FOREVER ? CSP__LOCAL : CSP__NEVER;
     default:
@@ -217,6 +236,10 @@ static int is_ready(struct plan *p, size_t i, csp_time *now)
     case CSP__OP_FD:
     case CSP__OP_EXIT:
         return p->line->polls[slot->item].revents != 0;
+    case CSP__OP_WINDOW:
+        return csp__stream_has_room(slot->stream, (uint64_t)c->arg);
+    case CSP__OP_FLUSH:
+        return csp__stream_is_flushed(slot->stream);
     default:
         return 0;
     }
@@ -399,20 +422,19 @@ static int committed(const struct plan *p)
     p->line->replied = 0;
     if (head->type != WIRE_COMMIT || (head->count != WIRE_NO_CASE && head->count >= p->n))
         return fail(p, EPROTO);
-    if (head->count == WIRE_NO_CASE)
-        return NONE;
     struct wire_commit commit;
+    memcpy(&commit, (const char *)zmq_msg_data(&p->line->frame) + sizeof *head, sizeof commit);
+    if (head->count == WIRE_NO_CASE)
+        return commit.err == 0 ? NONE : fail(p, commit.err);
     size_t offset = sizeof *head + sizeof commit;
     csp_case *c = &p->cases[head->count];
     int index = (int)head->count;
-    memcpy(&commit, (const char *)zmq_msg_data(&p->line->frame) + sizeof *head, sizeof commit);
     if (commit.err == EBADF)
         return fail_case(p, head->count, EBADF);
     c->err = commit.err;
-    int receives = c->op == CSP__OP_RECV || c->op == CSP__OP_MSG || c->op == CSP__OP_BLOCK;
-    if (receives && c->err != 0)
+    if (receives(c) && c->err != 0)
         c->len = 0;
-    else if (receives)
+    else if (receives(c))
         c->err = receive(p, c, commit.attached, offset, head->length - sizeof commit);
     return c->err >= 0 ? index : fail(p, ENOMEM);
 }
@@ -434,21 +456,22 @@ static int is_disturbed(struct plan *p)
 static void say_waits(struct plan *p)
 {
     for (size_t i = 0; p->streams > 0 && i < p->n; i++)
-        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && p->slots[i].stream->recv.on &&
-            p->cases[i].op >= CSP__OP_RECV)
+        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]))
             (void)csp__stream_wait(p->line, p->slots[i].stream);
 }
 
-/* Waits for anything: a frame, a descriptor, a timer, the deadline. */
-static void wait_any(struct plan *p)
+static csp_time sooner(csp_time a, csp_time b)
 {
-    csp_time by = p->by;
-    if (p->next != CSP_FOREVER && (by == CSP_FOREVER || p->next < by))
-        by = p->next;
-    (void)csp__line_wait(p->line, p->fds, by);
+    return a == CSP_FOREVER || (b != CSP_FOREVER && b < a) ? b : a;
 }
 
-/* Offers the shared cases among the first n, and waits for the COMMIT: its index, NONE or FAILED. */
+/* Waits for anything: a frame, a descriptor, a timer, the deadline; at most until `by`. */
+static void wait_any(struct plan *p, csp_time by)
+{
+    (void)csp__line_wait(p->line, p->fds, sooner(by, sooner(p->by, p->next)));
+}
+
+/* Offers the first n cases, and waits for the COMMIT: its index, NONE or FAILED. */
 static int offer(struct plan *p, size_t n, int now)
 {
     unsigned flags = (now ? WIRE_NOW : 0) | (p->ordered ? WIRE_ORDERED : 0);
@@ -467,9 +490,11 @@ static int offer(struct plan *p, size_t n, int now)
         if (withdrawn)
             (void)csp__line_wait(p->line, 0, CSP_FOREVER);
         else
-            wait_any(p);
+            wait_any(p, CSP_FOREVER);
     }
-    return state > 0 ? committed(p) : fail(p, ENOTCONN);
+    if (state > 0)
+        return committed(p);
+    return pick(p) >= 0 ? NONE : fail(p, ENOTCONN); /* what is ready here happens, broker or not */
 }
 
 /* ---- the whole */
@@ -493,12 +518,17 @@ static int ask_broker(struct plan *p, int local)
     return offer(p, p->ordered ? (size_t)local : p->n, 1);
 }
 
-/* Nothing is ready, here and at the broker: goes on waiting, or fails. */
+/* The broker has no say, and nothing is ready: waits for a while without a word, then in an offer, by which the broker
+ * knows who waits for what. */
 static int await(struct plan *p)
 {
     if (is_expired(p))
         return fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
-    wait_any(p);
+    if (p->silent == 0)
+        p->silent = csp_in(SILENT_MS);
+    else if (csp_now() >= p->silent)
+        return offer(p, p->n, 0);
+    wait_any(p, p->silent);
     return csp__line_pump(p->line) < 0 && pick(p) == NONE ? fail(p, ENOTCONN) : NONE;
 }
 
@@ -518,8 +548,6 @@ static int attempt(struct plan *p)
         say_waits(p);
     if (p->shared > 0 && (local == NONE || is_brokers_turn(p, local))) {
         int result = ask_broker(p, local);
-        if (result == FAILED && errno == ENOTCONN && pick(p) >= 0)
-            result = NONE;
         if (result != NONE)
             return result;
         if (local == NONE)
@@ -539,11 +567,13 @@ static int run(struct plan *p)
     return result;
 }
 
-int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const char *what)
+int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struct csp__call *call)
 {
+    const char *what = call->what;
     struct csp__line *line = csp__line(what);
     if (line == NULL)
         return -1;
+    line->place = call->place;
     if (n > WIRE_MAX_CASES)
         return csp__failf(ENOBUFS, "%s: %zu cases, of at most %d", what, n, WIRE_MAX_CASES);
     if (n > 0 && cases == NULL)
@@ -568,12 +598,12 @@ int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const char 
     return result >= 0 ? result : -1;
 }
 
-int csp_select(csp_case *cases, size_t n, csp_time by)
+CSP__ENTRY int csp_select(csp_case *cases, size_t n, csp_time by)
 {
-    return csp__select(cases, n, by, 0, "select");
+    return csp__select(cases, n, by, 0, CSP__CALL("select"));
 }
 
-int csp_select_first(csp_case *cases, size_t n, csp_time by)
+CSP__ENTRY int csp_select_first(csp_case *cases, size_t n, csp_time by)
 {
-    return csp__select(cases, n, by, 1, "select");
+    return csp__select(cases, n, by, 1, CSP__CALL("select"));
 }

@@ -18,6 +18,8 @@ enum csp__op {
     CSP__OP_FD,   /* chan: the descriptor; arg: events */
     CSP__OP_EXIT, /* arg: the process */
     CSP__OP_GROUP,
+    CSP__OP_WINDOW, /* chan: a sending stream with room in its window for arg bytes */
+    CSP__OP_FLUSH,  /* chan: a sending stream of which nothing is outstanding */
 };
 
 enum csp__kind {
@@ -36,14 +38,18 @@ struct csp__slot { /* what a select knows of a case */
     size_t item; /* its descriptor: index in line->polls */
 };
 
-/* Sends the OFFER of the shared cases among the first n of all. 0, or -1: ENOMEM, ENOBUFS, ENOTCONN. */
+/* Sends the OFFER of the first n cases: those that are shared, and what the others wait for. 0, or -1: ENOMEM, ENOBUFS,
+ * ENOTCONN. */
 int csp__offer(struct csp__line *line, const csp_case *cases, const struct csp__slot *slots, size_t n, csp_time by,
                unsigned flags);
 
 /* Withdraws the offer that is out; its COMMIT comes all the same, or the broker is gone. */
 void csp__withdraw(struct csp__line *line);
 
-/* csp_select with a name for error messages: what is done ("send", "select"). */
-int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const char *what);
+/* csp_select for a public call. */
+int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struct csp__call *call);
+
+/* A select of one case that sends or receives: 0, or -1 with the error noted, the case's own too. */
+int csp__one(csp_case *c, csp_time by, const struct csp__call *call);
 
 #endif

@@ -5,6 +5,7 @@
  * a value that may have been used is never given to another. */
 #include "stream.h"
 #include "error.h"
+#include "select.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,9 +234,14 @@ static int within(const struct csp__sending *send, uint64_t bytes)
     return send->committed == send->put || send->bytes + bytes <= send->window;
 }
 
+int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes)
+{
+    return s->send.broken || within(&s->send, bytes);
+}
+
 int csp__stream_may_put(const struct csp__stream *s, size_t len)
 {
-    return s->send.broken || len > s->max_bytes || within(&s->send, cost(len, 0));
+    return len > s->max_bytes || csp__stream_has_room(s, cost(len, 0));
 }
 
 /* Makes room for the costs of so many values more. */
@@ -300,32 +306,15 @@ int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p
     return put(line, s, &(struct part){.data = p, .len = len, .lengths = (const char *)&length, .count = 1});
 }
 
-/* Waits until `ready` holds of the stream. */
-static int await(struct csp__line *line, const struct csp__stream *s, csp_time by, uint64_t bytes, const char *what)
+int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call)
 {
-    for (;;) {
-        if (s->send.broken || (bytes != 0 ? within(&s->send, bytes) : csp__stream_is_flushed(s)))
-            return 0;
-        if (csp__line_pump(line) < 0)
-            return csp__fail(ENOTCONN, what, s->chan);
-        if (s->send.broken || (bytes != 0 ? within(&s->send, bytes) : csp__stream_is_flushed(s)))
-            return 0;
-        if (by == CSP_NOW)
-            return csp__fail(EAGAIN, what, s->chan);
-        if (by != CSP_FOREVER && csp_now() >= by)
-            return csp__fail(ETIMEDOUT, what, s->chan);
-        (void)csp__line_wait(line, 0, by);
-    }
-}
-
-int csp__stream_flush(struct csp__line *line, struct csp__stream *s, csp_time by)
-{
-    if (await(line, s, by, 0, "flush") != 0)
+    csp_case flushed = {.op = CSP__OP_FLUSH, .chan = s->chan};
+    if (csp__select(&flushed, 1, by, 0, call) < 0)
         return -1;
-    return s->send.committed == s->send.put ? 0 : csp__fail(EPIPE, "flush", s->chan);
+    return s->send.committed == s->send.put ? 0 : csp__fail(EPIPE, call->what, s->chan);
 }
 
-int csp_flush(csp_chan c, csp_time by)
+CSP__ENTRY int csp_flush(csp_chan c, csp_time by)
 {
     struct csp__line *line = csp__line("flush");
     if (line == NULL)
@@ -333,7 +322,7 @@ int csp_flush(csp_chan c, csp_time by)
     struct csp__stream *s = csp__stream_find(line, c);
     if (s == NULL || !s->send.on)
         return csp__failf(EINVAL, "flush, channel %" PRIu64 ": it is no sending stream of this thread", c);
-    return csp__stream_flush(line, s, by);
+    return csp__stream_flush(s, by, CSP__CALL("flush"));
 }
 
 /* The values of a block from the i-th on that make a frame: up to a quarter of the window, at least one. */
@@ -366,7 +355,14 @@ static uint64_t part_cost(const struct part *part)
     return bytes;
 }
 
-int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by)
+static int await_room(const struct csp__stream *s, uint64_t bytes, csp_time by, const struct csp__call *call)
+{
+    csp_case room = {.op = CSP__OP_WINDOW, .chan = s->chan, .arg = (int64_t)bytes};
+    return csp__stream_has_room(s, bytes) || csp__select(&room, 1, by, 0, call) >= 0 ? 0 : -1;
+}
+
+int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
+                          const struct csp__call *call)
 {
     const char *data = b->data;
     for (size_t i = 0; i < b->count; i++)
@@ -376,7 +372,7 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
         return csp__fail(ENOTCONN, "send", s->chan);
     for (size_t i = 0; i < b->count;) {
         struct part part = next_part(s, b, i, data);
-        if (await(line, s, by, part_cost(&part), "send") != 0)
+        if (await_room(s, part_cost(&part), by, call) != 0)
             return -1;
         if (s->send.broken)
             return csp__fail(EPIPE, "send", s->chan);

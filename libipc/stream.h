@@ -65,8 +65,12 @@ int csp__stream_may_put(const struct csp__stream *s, size_t len);
 /* Puts the value. 0; EPIPE, EMSGSIZE; or -1: ENOMEM, ENOTCONN noted. */
 int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len);
 
+/* Whether so many bytes are within the window, or the stream is broken. */
+int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes);
+
 /* Puts all values of a block, waiting for the window where it must. Errors as csp__put_block. */
-int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by);
+int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
+                          const struct csp__call *call);
 
 /* Whether every value put was committed, or never will be. */
 static inline int csp__stream_is_flushed(const struct csp__stream *s)
@@ -75,7 +79,7 @@ static inline int csp__stream_is_flushed(const struct csp__stream *s)
 }
 
 /* Waits for that. Errors as csp_flush. */
-int csp__stream_flush(struct csp__line *line, struct csp__stream *s, csp_time by);
+int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call);
 
 /* Whether a receive need not wait: a value is there, or the stream is closed. */
 static inline int csp__stream_may_take(const struct csp__stream *s)
