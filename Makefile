@@ -154,11 +154,19 @@ $(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD
 	$(call say,LD $@)
 	$(Q)$(TEST_LINK)
 
+# The programs that prove it: tests/programs/NAME.c is a program, but for the parts that they share.
+PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map)
+PROGRAMS := $(patsubst $(BUILD)/obj/%.o,$(BUILD)/%,$(filter-out $(PROGRAM_PARTS),$(call objects,tests/programs)))
+$(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRAM_PARTS) $(BUILD)/libipc.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
+
 # Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
 test: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@scripts/test $(TESTS)
-tests: $(TESTS)
+tests: $(TESTS) $(PROGRAMS)
 .PHONY: tests
 .SECONDARY:
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Decision: that something was wrong is kept in memory which all processes of the program share, for the process that
+ * saw it may be killed, or have lost its parent, before its status is asked for. */
+#include "verdict.h"
+
+#include "ends.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static atomic_int *anything_wrong;
+static csp_proc *children;
+static size_t child_count, child_room;
+static pid_t owner; /* whose children those are */
+
+__attribute__((constructor)) static void share(void)
+{
+    void *p = mmap(NULL, sizeof *anything_wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        exit(UNABLE);
+    anything_wrong = p;
+}
+
+int wrong(const char *format, ...)
+{
+    va_list ap;
+    atomic_store(anything_wrong, 1);
+    flockfile(stderr);
+    (void)fprintf(stderr, "%s: process %ld: ", program_invocation_short_name, (long)getpid());
+    va_start(ap, format);
+    (void)vfprintf(stderr, format, ap);
+    va_end(ap);
+    (void)fputc('\n', stderr);
+    funlockfile(stderr);
+    return WRONG;
+}
+
+int failure(const char *what)
+{
+    int err = errno;
+    if (err == EPIPE)
+        return CUT_OFF;
+    if (err != ENOTCONN && err != ENOMEM && err != ENOBUFS && err != EAGAIN)
+        return wrong("%s: %s", what, csp_errmsg());
+    (void)fprintf(stderr, "%s: process %ld: %s: %s\n", program_invocation_short_name, (long)getpid(), what,
+                  csp_errmsg());
+    return UNABLE;
+}
+
+int worse(int a, int b)
+{
+    static const int order[] = {RIGHT, CUT_OFF, INCOMPLETE, UNABLE, WRONG};
+    for (size_t i = sizeof order / sizeof *order; i-- > 0;)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return wrong("a status that is none: %d, %d", a, b);
+}
+
+csp_proc go(int (*fn)(void *), void *arg)
+{
+    if (owner != getpid())
+        child_count = 0;
+    owner = getpid();
+    if (child_count == child_room) {
+        child_room = child_room * 2 + 16;
+        children = realloc(children, child_room * sizeof *children);
+        if (children == NULL)
+            exit(UNABLE);
+    }
+    csp_proc p = csp_go(fn, arg);
+    if (p < 0)
+        exit(failure("csp_go"));
+    children[child_count++] = p;
+    return p;
+}
+
+int verdict_of(csp_proc p)
+{
+    csp_exit why;
+    size_t i = 0;
+    while (owner == getpid() && i < child_count && children[i] != p)
+        i++;
+    if (i < child_count)
+        children[i] = children[--child_count];
+    if (csp_wait(p, &why, CSP_FOREVER) != 0)
+        return failure("csp_wait");
+    if (why.how == CSP_CLEAN)
+        return RIGHT;
+    if (why.how == CSP_CODE)
+        return why.code <= CUT_OFF ? why.code : wrong("process %ld of the run ended with status %d", (long)p, why.code);
+    return why.how == CSP_SIGNAL && why.code == SIGKILL
+               ? INCOMPLETE
+               : wrong("process %ld of the run ended with how %d, code %d", (long)p, why.how, why.code);
+}
+
+int verdict_gather(int status)
+{
+    ends_drop_all();
+    while (owner == getpid() && child_count != 0)
+        status = worse(status, verdict_of(children[child_count - 1]));
+    return status;
+}
+
+int verdict(int status, const char *format, ...)
+{
+    static const char *const words[] = {
+        [RIGHT] = "right", [WRONG] = "wrong", [INCOMPLETE] = "incomplete", [UNABLE] = "unable"};
+    va_list ap;
+    status = verdict_gather(status);
+    if (status == CUT_OFF)
+        status = wrong("a process ended before its work was done, and nobody was killed");
+    if (atomic_load(anything_wrong))
+        status = WRONG;
+    printf("%s: %s: ", program_invocation_short_name, words[status]);
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+    puts("");
+    if (csp_term() != 0 && status == RIGHT)
+        status = failure("csp_term");
+    return fflush(stdout) == 0 ? status : UNABLE;
+}
+
+long argument(int argc, char **argv, int i, long otherwise, long least, long most)
+{
+    char *end;
+    if (i >= argc)
+        return otherwise;
+    errno = 0;
+    long n = strtol(argv[i], &end, 10);
+    if (errno == 0 && end != argv[i] && *end == '\0' && n >= least && n <= most)
+        return n;
+    (void)fprintf(stderr, "%s: argument %d: \"%s\" is no number from %ld to %ld\n", program_invocation_short_name, i,
+                  argv[i], least, most);
+    exit(USAGE);
+}
