@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,15 +29,6 @@ static void term(void)
 static csp_time at_random(int below_us)
 {
     return csp_now() + 1 + rand_r(&seed) % below_us * (csp_time)1000;
-}
-
-/* Memory that children share with their parent: what a process counted before it was killed is there. */
-static void *shared(size_t bytes)
-{
-    /* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS wants */
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ck_assert(p != MAP_FAILED);
-    return p;
 }
 
 static void all_end_well(const csp_proc *p, int n)
@@ -91,7 +81,7 @@ static void each_once(int values)
 START_TEST(of_4_producers_and_4_consumers_each_value_is_received_once)
 {
     csp_proc p[2 * WORKERS];
-    seen = shared((size_t)WORKERS * EACH);
+    seen = shared_memory((size_t)WORKERS * EACH);
     c = make(_i == 0 ? 0 : 5);
     for (int i = 0; i < WORKERS; i++) {
         p[i] = go(produce_each, &i);
@@ -116,7 +106,7 @@ static int send_on_either(void *arg)
 START_TEST(a_select_of_two_sends_sends_once)
 {
     csp_proc p[4];
-    seen = shared(ROUNDS);
+    seen = shared_memory(ROUNDS);
     c = make(0);
     d = make(0);
     for (int i = 0; i < 2; i++)
@@ -175,7 +165,7 @@ static int pass(void *arg)
 START_TEST(a_channel_of_capacity_n_admits_exactly_n)
 {
     csp_proc p[USERS];
-    inside = shared(sizeof *inside);
+    inside = shared_memory(sizeof *inside);
     c = make(PERMITS);
     d = make(0);
     for (int i = 0; i < USERS; i++)
@@ -238,7 +228,7 @@ START_TEST(a_close_between_blocked_sends_receives_and_selects_loses_nothing)
     enum { ALL = sizeof fn / sizeof *fn };
     csp_proc p[ALL];
     seed = 1;
-    balance = shared(sizeof *balance);
+    balance = shared_memory(sizeof *balance);
     d = make(0);
     for (int round = 0; round < 24; round++) {
         c = make((size_t[]){0, 1, 4}[round % 3]);
@@ -280,7 +270,7 @@ static int receive_in_time(void *arg)
 START_TEST(a_deadline_loses_no_value)
 {
     seed = 1;
-    balance = shared(sizeof *balance);
+    balance = shared_memory(sizeof *balance);
     c = make((size_t[]){0, 1, 4}[_i]);
     csp_proc p[] = {go(send_in_time, NULL), go(receive_in_time, NULL)};
     ASSERT_OK(csp_drop(c, CSP_SEND | CSP_RECV));
@@ -342,7 +332,7 @@ START_TEST(random_kills_block_nobody_and_lose_no_more_than_was_in_hands)
 {
     csp_proc p[2 * WORKERS];
     int senders = 0, receivers_killed = 0, lost = 0;
-    toll = shared(sizeof *toll);
+    toll = shared_memory(sizeof *toll);
     seed = 1;
     c = make((size_t[]){0, 1, 50}[_i]);
     for (int i = 0; i < 2 * WORKERS; i++) {
