@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <zmq.h>
 
@@ -71,6 +72,7 @@ struct process {
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
+    bool stuck;        /* of a deadlock that was reported */
     const char *fault; /* why it is in broker.failing */
     uint8_t success[32];
     struct reason reason;
@@ -361,7 +363,17 @@ typedef void request_handler(struct broker *b, struct line *l, const struct mess
 void request_handle(struct broker *b, struct line *l, const struct message *m);
 
 /* stat.c */
+/* What DUMP adds: the rest of a line, its end, and the lines after it. */
+struct stat_more {
+    void (*process)(FILE *out, const struct broker *b, const struct process *p);
+    void (*channel)(FILE *out, const struct broker *b, const struct channel *c);
+};
+void stat_reply(struct broker *b, struct line *l, const struct message *m, const struct stat_more *more);
 void stat_answer(struct broker *b, struct line *l, const struct message *m);
+const char *stat_or_dash(const char *text);
+
+/* dump.c */
+void dump_answer(struct broker *b, struct line *l, const struct message *m);
 
 /* ending.c */
 void ending_kill(struct broker *b);

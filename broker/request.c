@@ -165,6 +165,7 @@ static const struct {
     [WIRE_ADD] = {request_add, true, true},         [WIRE_ANNOUNCE] = {process_announce, true, true},
     [WIRE_STARTED] = {process_started, true, true}, [WIRE_REAPED] = {process_reaped, true, true},
     [WIRE_PROGRAM] = {request_program, true, true}, [WIRE_STAT] = {stat_answer, true, true},
+    [WIRE_DUMP] = {dump_answer, true, true},
 };
 
 void request_handle(struct broker *b, struct line *l, const struct message *m)

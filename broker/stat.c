@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* STAT: the state of the run as text, section 8 of docs/protocol.md. Decision: it is made afresh from the state each
- * time it is asked for, and costs nothing while nobody asks. */
+ * time it is asked for, and costs nothing while nobody asks; DUMP is the same text, and adds to its lines. */
 #include "broker.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *or_dash(const char *text)
+const char *stat_or_dash(const char *text)
 {
     return text != NULL && text[0] != '\0' ? text : "-";
 }
@@ -16,7 +16,7 @@ static const char *or_dash(const char *text)
 /* Adds "recv NAME" to the list of waits; *n counts them, *since becomes the earliest. */
 static void print_wait(FILE *out, const char *verb, const struct channel *c, int64_t at, unsigned *n, int64_t *since)
 {
-    fprintf(out, "%s%s %s", *n == 0 ? "" : ",", verb, or_dash(c->name));
+    fprintf(out, "%s%s %s", *n == 0 ? "" : ",", verb, stat_or_dash(c->name));
     if (*n == 0 || at < *since)
         *since = at;
     ++*n;
@@ -40,7 +40,7 @@ static void print_line_waits(FILE *out, const struct line *l, unsigned *n, int64
     }
 }
 
-static void print_process(FILE *out, const struct process *p)
+static int print_process(FILE *out, const struct process *p)
 {
     static const char *const states[] = {[PROCESS_ANNOUNCED] = "announced",
                                          [PROCESS_STARTED] = "started",
@@ -50,20 +50,23 @@ static void print_process(FILE *out, const struct process *p)
     size_t size;
     FILE *list = open_memstream(&waits, &size);
     if (list == NULL)
-        return;
+        return -1;
     unsigned n = 0, idle = 0;
     int64_t since = p->since;
     for (const struct list *node = p->lines.next; node != &p->lines; node = node->next) {
+        const struct line *l = LIST_OWNER(node, struct line, node);
         unsigned before = n;
-        print_line_waits(list, LIST_OWNER(node, struct line, node), &n, &since);
-        idle += n == before;
+        print_line_waits(list, l, &n, &since);
+        idle += n == before && l->offer == NULL;
     }
-    if (fclose(list) == 0) {
-        const char *state = n != 0 && idle == 0 ? "waiting" : states[p->state];
-        fprintf(out, "process\t%" PRIu64 "\t%s\t%" PRIu32 "\t%d\t%d\t%s\t%s\t%" PRId64 "\n", p->item.key,
-                or_dash(p->name), p->replica, (int)p->pid, (int)p->program, state, or_dash(waits), since);
+    bool written = fclose(list) == 0;
+    if (written) {
+        const char *state = !list_empty(&p->lines) && idle == 0 ? "waiting" : states[p->state];
+        fprintf(out, "process\t%" PRIu64 "\t%s\t%" PRIu32 "\t%d\t%d\t%s\t%s\t%" PRId64, p->item.key,
+                stat_or_dash(p->name), p->replica, (int)p->pid, (int)p->program, state, stat_or_dash(waits), since);
     }
     free(waits);
+    return written ? 0 : -1;
 }
 
 static void print_channel(FILE *out, const struct channel *c)
@@ -71,10 +74,10 @@ static void print_channel(FILE *out, const struct channel *c)
     static const char *const states[] = {
         [CHANNEL_OPEN] = "open", [CHANNEL_CLOSED] = "closed", [CHANNEL_BROKEN] = "broken"};
     fprintf(out, "channel\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64, c->item.key,
-            or_dash(c->name), c->capacity, c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values, c->bytes,
+            stat_or_dash(c->name), c->capacity, c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values, c->bytes,
             c->max_bytes, c->senders);
-    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64 "\n", c->receivers, c->order,
-            c->received, states[c->state], c->why.how, c->why.code, c->lost);
+    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers, c->order, c->received,
+            states[c->state], c->why.how, c->why.code, c->lost);
 }
 
 /* Channels in order of their numbers, as the processes are. */
@@ -84,7 +87,7 @@ static int by_number(const void *a, const void *b)
     return ((*x)->item.key > (*y)->item.key) - ((*x)->item.key < (*y)->item.key);
 }
 
-static int print_channels(FILE *out, const struct broker *b)
+static int print_channels(FILE *out, struct broker *b, const struct stat_more *more)
 {
     const size_t each = sizeof(void *);
     const struct channel **all = malloc((b->channels.count + 1) * each);
@@ -95,27 +98,51 @@ static int print_channels(FILE *out, const struct broker *b)
         for (struct item *it = b->channels.slots[i]; it != NULL; it = it->next)
             all[n++] = LIST_OWNER(it, struct channel, item);
     qsort((void *)all, n, each, by_number);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         print_channel(out, all[i]);
+        if (more != NULL)
+            more->channel(out, b, all[i]);
+        else
+            fputc('\n', out);
+    }
     free((void *)all);
     return 0;
 }
 
-void stat_answer(struct broker *b, struct line *l, const struct message *m)
+static int print_all(FILE *out, struct broker *b, const struct stat_more *more)
+{
+    fprintf(out, "run\t%s\t%s\t%d\t%d\t%" PRId64 "\n", stat_or_dash(b->info.name), stat_or_dash(b->info.file),
+            (int)b->info.root, (int)b->info.broker, b->info.started);
+    for (const struct list *node = b->all.next; node != &b->all; node = node->next) {
+        const struct process *p = LIST_OWNER(node, struct process, all);
+        if (print_process(out, p) != 0)
+            return ENOMEM;
+        if (more != NULL)
+            more->process(out, b, p);
+        else
+            fputc('\n', out);
+    }
+    return print_channels(out, b, more);
+}
+
+void stat_reply(struct broker *b, struct line *l, const struct message *m, const struct stat_more *more)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     int err = ENOMEM;
     if (out != NULL) {
-        fprintf(out, "run\t%s\t%s\t%d\t%d\t%" PRId64 "\n", or_dash(b->info.name), or_dash(b->info.file),
-                (int)b->info.root, (int)b->info.broker, b->info.started);
-        for (const struct list *node = b->all.next; node != &b->all; node = node->next)
-            print_process(out, LIST_OWNER(node, struct process, all));
-        err = print_channels(out, b);
+        err = print_all(out, b, more);
         if (fclose(out) != 0)
             err = ENOMEM;
     }
+    if (err == 0 && size > WIRE_MAX_FRAME)
+        err = EMSGSIZE;
     reply_answer(b, l, m, err, text, err == 0 ? size : 0);
     free(text);
+}
+
+void stat_answer(struct broker *b, struct line *l, const struct message *m)
+{
+    stat_reply(b, l, m, NULL);
 }

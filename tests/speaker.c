@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -123,6 +124,7 @@ struct speaker *speaker_new(void)
     zmq_setsockopt(s->socket, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt(s->socket, ZMQ_LINGER, &none, sizeof none);
     ck_assert_int_eq(zmq_connect(s->socket, at), 0);
+    s->deadline = -1;
     s->next = all;
     all = s;
     return s;
@@ -399,16 +401,17 @@ void offer(struct speaker *s, unsigned flags, const struct tcase *cases, size_t 
 {
     size_t size = sizeof(struct wire_offer) + n * sizeof(struct wire_case);
     for (size_t i = 0; i < n; i++)
-        size += cases[i].length;
+        size += cases[i].value != NULL ? cases[i].length : 0;
     unsigned char *payload = malloc(size + 1), *table = payload + sizeof(struct wire_offer);
     unsigned char *at = table + n * sizeof(struct wire_case);
     ck_assert_ptr_nonnull(payload);
-    memcpy(payload, &(struct wire_offer){0, -1}, sizeof(struct wire_offer));
+    memcpy(payload, &(struct wire_offer){s->place, s->deadline}, sizeof(struct wire_offer));
     for (size_t i = 0; i < n; i++) {
         struct wire_case w = {cases[i].op, cases[i].length, cases[i].channel, cases[i].attached};
         memcpy(table + i * sizeof w, &w, sizeof w);
-        if (w.length != 0)
-            memcpy(at, cases[i].value, w.length);
+        if (cases[i].value == NULL)
+            continue;
+        memcpy(at, cases[i].value, w.length);
         at += w.length;
     }
     struct wire_head head = {.flags = (uint16_t)flags, .seq = ++s->seq, .count = (uint32_t)n};
@@ -502,19 +505,40 @@ void took(struct speaker *s, uint64_t channel, uint32_t slot, uint64_t n, unsign
     say(s, WIRE_TOOK, (struct wire_head){.flags = (uint16_t)flags, .channel = channel, .seq = n}, NULL, 0);
 }
 
-const char *stat_field(const char *kind, uint64_t number, unsigned field)
+/* What the broker says of its state, as text. */
+static char *state_text(enum wire_type type)
 {
-    static char text[1 << 16], value[256];
-    char start[64];
-    struct heard h = ask(run.root, WIRE_STAT, (struct wire_head){0}, NULL, 0);
+    static char text[1 << 18];
+    struct heard h = ask(run.root, type, (struct wire_head){0}, NULL, 0);
+    ck_assert_int_eq(h.head.count, 0);
     ck_assert_uint_lt(h.size, sizeof text);
     memcpy(text, h.data, h.size);
     text[h.size] = '\0';
+    return text;
+}
+
+/* The line of it that begins so. */
+static char *line_of(char *text, const char *start)
+{
+    size_t length = strlen(start);
+    char *line = text;
+    while (line != NULL && strncmp(line, start, length) != 0) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    if (line != NULL)
+        line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
+const char *stat_field(const char *kind, uint64_t number, unsigned field)
+{
+    static char value[256];
+    char start[64];
     snprintf(start, sizeof start, "%s\t%llu\t", kind, (unsigned long long)number);
-    char *line = strstr(text, start);
+    const char *line = line_of(state_text(WIRE_STAT), start);
     if (line == NULL)
         return NULL;
-    line[strcspn(line, "\n")] = '\0';
     for (unsigned i = 0; i < field && line != NULL; i++) {
         line = strchr(line, '\t');
         line = line != NULL ? line + 1 : NULL;
@@ -522,6 +546,16 @@ const char *stat_field(const char *kind, uint64_t number, unsigned field)
     ck_assert_ptr_nonnull(line);
     snprintf(value, sizeof value, "%.*s", (int)strcspn(line, "\t"), line);
     return value;
+}
+
+const char *dumped(const char *format, ...)
+{
+    char start[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(start, sizeof start, format, args);
+    va_end(args);
+    return line_of(state_text(WIRE_DUMP), start);
 }
 
 /* ---- processes that die ------------------------------------------------------------------------------------------ */

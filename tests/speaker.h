@@ -24,6 +24,8 @@ struct speaker {
     uint64_t process, line, seq;
     uint64_t *page;
     bool offering;        /* an offer was said and not committed */
+    uint64_t place;       /* of its offers */
+    int64_t deadline;     /* of its offers */
     struct kept *kept;    /* what streams said while an answer was waited for */
     struct speaker *next; /* of all there are: run_stop() frees them */
 };
@@ -106,6 +108,8 @@ struct tcase {
 #define ON_SEND(c, text) ((struct tcase){WIRE_OP_SEND, (c), (text), (uint32_t)strlen(text), 0})
 #define ON_RECV(c)       ((struct tcase){WIRE_OP_RECV, (c), NULL, 0, 0})
 #define ON_WAIT(c)       ((struct tcase){WIRE_OP_WAIT, (c), NULL, 0, 0})
+#define ON_PUT(c, n)     ((struct tcase){WIRE_OP_PUT, (c), NULL, (n), 0})
+#define ON(op, object)   ((struct tcase){(op), (object), NULL, 0, 0}) /* any other */
 #define OFFER(s, flags, ...)                                                                                           \
     offer((s), (flags), (struct tcase[]){__VA_ARGS__}, sizeof((struct tcase[]){__VA_ARGS__}) / sizeof(struct tcase))
 void offer(struct speaker *s, unsigned flags, const struct tcase *cases, size_t n);
@@ -135,6 +139,8 @@ void took(struct speaker *s, uint64_t channel, uint32_t slot, uint64_t n, unsign
 
 /* The field-th (from 0) field of the line of STAT that begins with kind and number. */
 const char *stat_field(const char *kind, uint64_t number, unsigned field);
+/* The line of DUMP that begins so; NULL: there is none. Valid until the next is asked for. */
+const char *dumped(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Forks a process that attaches with the ticket, does this, and ends; it ends with the test at the latest. */
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg);
