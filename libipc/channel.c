@@ -125,8 +125,11 @@ CSP__ENTRY int csp_close(csp_chan c)
     if (line == NULL)
         return -1;
     struct csp__stream *s = csp__stream_find(line, c);
-    if (s != NULL && s->send.on && csp__stream_flush(s, CSP_FOREVER, CSP__CALL("close")) != 0 && errno != EPIPE)
-        return -1;
+    if (s != NULL && s->send.on) {
+        (void)csp__line_pump(line);
+        if (!csp__stream_is_flushed(s) && csp__stream_flush(s, CSP_FOREVER, CSP__CALL("close")) != 0 && errno != EPIPE)
+            return -1;
+    }
     return csp__request("close", &(struct csp__request){.type = WIRE_CLOSE, .chan = c});
 }
 

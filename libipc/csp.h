@@ -341,8 +341,9 @@ CSP_API int csp_scope_cancel(void);
  * Returns 0, or -1: EINVAL (this thread is in no scope); with EDEADLK and ENOTCONN the thread is still in it. */
 CSP_API int csp_scope_leave(csp_exit *first);
 
-/* on = 1: calls of this thread do not end with ECANCELED, until it says 0. Signals and the grace are as without: clean
- * up within that time. Calls nest. Returns how many are on, or -1: EINVAL (0 without a 1). */
+/* on = 1: calls of this thread do not end with ECANCELED, until it says 0; but nothing can be started in a cancelled
+ * scope all the same. Signals and the grace are as without: clean up within that time. Calls nest. Returns how many are
+ * on, or -1: EINVAL (0 without a 1; neither). */
 CSP_API int csp_shield(int on);
 
 /* The nearest deadline of the scopes that this thread is in, those of its process included; CSP_FOREVER: none. A

@@ -24,6 +24,8 @@ static const struct {
     {EPIPE, "the channel is closed, or nobody can receive from it any more"},
     {EAGAIN, "nothing could happen at this moment"},
     {ETIMEDOUT, "the deadline passed"},
+    {ECANCELED, "the scope that this call, or this process, is in was cancelled, or its deadline passed"},
+    {EDEADLK, "this process, and all who could wake it, wait for ever"},
     {EBADF, "there is no such channel or group, or this process does not hold that end of it"},
     {EMSGSIZE, "the value is larger than the channel, or the buffer, takes"},
     {ENOTCONN, "the broker is gone: the run has ended, or has failed"},

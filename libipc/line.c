@@ -4,6 +4,7 @@
  * between a question and its answer. The broker's death is a descriptor in every wait. */
 #include "line.h"
 #include "error.h"
+#include "scope.h"
 #include "stream.h"
 
 #include <errno.h>
@@ -72,6 +73,9 @@ static void dispatch(struct csp__line *line)
         break;
     case WIRE_DELIVER:
         csp__stream_deliver(line);
+        break;
+    case WIRE_CANCELLED:
+        csp__scope_note(line);
         break;
     default:
         break;
@@ -297,6 +301,7 @@ static int await_welcome(struct csp__line *line)
     csp__state.process = welcome.process;
     csp__state.ticket = 0;
     line->number = welcome.line;
+    line->deadline = welcome.deadline;
     return 0;
 }
 
@@ -318,6 +323,7 @@ static void free_memory(struct csp__line *line)
             csp__stream_end(line, line->streams[i], CSP_SEND | CSP_RECV);
     while (line->stash != NULL)
         csp__stash_remove(line, line->stash);
+    csp__scopes_free(line);
     if (line->page != NULL)
         munmap((void *)line->page, WIRE_PAGE_SIZE);
     zmq_msg_close(&line->frame);
@@ -371,6 +377,7 @@ static struct csp__line *new_line(void)
         return NULL;
     }
     line->random |= 1;
+    line->deadline = CSP_FOREVER;
     return line;
 }
 

@@ -13,8 +13,9 @@
 #define CSP__BUCKETS   64
 #define CSP__OWN_ITEMS 2 /* of line->items: the socket and the broker's death */
 
-struct csp__stream;
+struct csp__scope;
 struct csp__slot;
+struct csp__stream;
 
 /* A value that was received and did not fit its buffer: the thread's next receive from the channel has it. */
 struct csp__stash {
@@ -40,9 +41,12 @@ struct csp__line {
     uint64_t number;
     uint64_t seq;      /* of the last request or offer */
     const void *place; /* where the public call that is at work returns to */
-    int replied;     /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
-    int gone;        /* the broker is */
-    zmq_msg_t frame; /* the last one read */
+    int replied;   /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
+    int gone;      /* the broker is */
+    int cancelled; /* this process is: CSP_CANCELLED, CSP_DEADLINE; 0: not */
+    csp_time deadline;        /* of the scopes that this process is in */
+    struct csp__scope *scope; /* the innermost that this thread has entered */
+    zmq_msg_t frame;          /* the last one read */
     struct wire_head head;
     zmq_pollitem_t *items; /* for waiting: the socket, the broker's death, then those of a select */
     struct pollfd *polls;  /* the descriptors of a select, for poll(2) */
@@ -51,6 +55,7 @@ struct csp__line {
     size_t slots_size;
     uint64_t random;    /* of the fair draw */
     unsigned local_run; /* calls in a row that a local case decided */
+    unsigned calls;
     struct csp__stash *stash, *spare;
     struct csp__stream *streams[CSP__BUCKETS];
     _Atomic uint64_t *page; /* WIRE_MAX_SLOTS counts, or NULL */
@@ -78,6 +83,12 @@ int csp__line_send(struct csp__line *line, zmq_msg_t *msg);
 /* Reads what has come, without waiting, until the answer to line->seq is there. 1: it is; 0: it is not; -1: ENOTCONN,
  * and no answer will come. */
 int csp__line_pump(struct csp__line *line);
+
+/* The nearer of two deadlines. */
+static inline csp_time csp__sooner(csp_time a, csp_time b)
+{
+    return a == CSP_FOREVER || (b != CSP_FOREVER && b < a) ? b : a;
+}
 
 /* Waits until something may have come, one of `extra` descriptors behind the first two in line->items is ready, or the
  * time is `by`. 0, or -1 with ENOTCONN: read what came before the broker's end first. */

@@ -31,6 +31,8 @@ static uint32_t shared_op(const csp_case *c)
         return WIRE_OP_SEND;
     case CSP__OP_GROUP:
         return WIRE_OP_WAIT;
+    case CSP__OP_SCOPE:
+        return WIRE_OP_SCOPE;
     default:
         return WIRE_OP_RECV;
     }

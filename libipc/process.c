@@ -7,6 +7,7 @@
 #include "error.h"
 #include "name.h"
 #include "run.h"
+#include "scope.h"
 #include "select.h"
 
 #include <dirent.h>
@@ -29,7 +30,7 @@ static struct csp__child *children; /* under csp__state.lock */
 
 /* ---- the table */
 
-struct csp__child *csp__child_add(csp_proc process, pid_t pid)
+struct csp__child *csp__child_add(const struct csp__line *line, csp_proc process, pid_t pid)
 {
     struct csp__child *child = malloc(sizeof *child);
     int fd = child != NULL ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -39,7 +40,13 @@ struct csp__child *csp__child_add(csp_proc process, pid_t pid)
         errno = err;
         return NULL;
     }
-    *child = (struct csp__child){.next = children, .process = process, .pid = pid, .fd = fd, .report = -1, .users = 1};
+    *child = (struct csp__child){.next = children,
+                                 .process = process,
+                                 .scope = line->scope != NULL ? line->scope->number : 0,
+                                 .pid = pid,
+                                 .fd = fd,
+                                 .report = -1,
+                                 .users = 1};
     children = child;
     return child;
 }
@@ -82,11 +89,34 @@ void csp__child_release(struct csp__child *child)
     pthread_mutex_unlock(&csp__state.lock);
 }
 
+csp_proc csp__child_of_scope(uint64_t scope)
+{
+    pthread_mutex_lock(&csp__state.lock);
+    const struct csp__child *child = children;
+    while (child != NULL && child->scope != scope)
+        child = child->next;
+    csp_proc process = child != NULL ? child->process : 0;
+    pthread_mutex_unlock(&csp__state.lock);
+    return process;
+}
+
 static csp_exit reason_of(const siginfo_t *info)
 {
     if (info->si_code != CLD_EXITED)
         return (csp_exit){.how = CSP_SIGNAL, .code = info->si_status};
     return (csp_exit){.how = info->si_status == 0 ? CSP_CLEAN : CSP_CODE, .code = info->si_status};
+}
+
+/* Tells the broker how a child ended, and learns how that stands in the run: where the broker is gone, as it is. */
+static csp_exit settle(struct csp__line *line, csp_proc process, csp_exit reason)
+{
+    struct wire_exit body = {.process = (uint64_t)process, .how = reason.how, .code = reason.code};
+    struct csp__request r = {.type = WIRE_REAPED, .head = &body, .head_len = sizeof body};
+    const void *answer;
+    if (csp__ask(line, &r, CSP_FOREVER, sizeof body, &answer, NULL) != 0)
+        return reason;
+    memcpy(&body, answer, sizeof body);
+    return (csp_exit){.how = body.how, .code = body.code};
 }
 
 int csp__child_reap(struct csp__line *line, struct csp__child *child, csp_exit *why)
@@ -109,10 +139,7 @@ int csp__child_reap(struct csp__line *line, struct csp__child *child, csp_exit *
     pthread_mutex_unlock(&csp__state.lock);
     if (ended <= 0)
         return ended;
-    struct wire_exit body = {.process = (uint64_t)child->process, .how = reason.how, .code = reason.code};
-    struct csp__request r = {.type = WIRE_REAPED, .head = &body, .head_len = sizeof body};
-    (void)csp__ask(line, &r, CSP_FOREVER, 0, NULL,
-                   NULL); /* where the broker is gone the child has ended all the same */
+    reason = settle(line, child->process, reason);
     while (waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED) != 0 && errno == EINTR)
         ;
     if (why != NULL)
@@ -251,6 +278,7 @@ static _Noreturn void be_child(const struct birth *birth)
         (void)setpgid(0, 0);
     default_signals();
     csp__line_forget();
+    csp__scope_forked();
     csp__children_forget();
     replace_descriptors();
     (void)csp__state_forked((uint64_t)birth->process, birth->ticket); /* where that fails each call of fn says so */
@@ -269,7 +297,7 @@ static int note_child(struct csp__line *line, const struct birth *birth, pid_t p
 {
     if (birth->own_group)
         (void)setpgid(pid, pid); /* the child does it too: whoever comes first */
-    struct csp__child *child = csp__child_add(birth->process, pid);
+    struct csp__child *child = csp__child_add(line, birth->process, pid);
     int err = child == NULL ? errno : csp__say_started(line, birth->process, pid) != 0 ? errno : 0;
     if (err == 0)
         return 0;

@@ -8,6 +8,7 @@
 struct csp__child {
     struct csp__child *next;
     csp_proc process;
+    uint64_t scope; /* of the thread that started it, 0: it had entered none */
     pid_t pid;
     int fd;         /* pidfd */
     int report;     /* of a bridge: the pipe on which it says how its program ended; -1: a plain child */
@@ -15,14 +16,19 @@ struct csp__child {
     int reaped;
 };
 
-/* A child for the table, with its descriptor; the table's lock is held. NULL: ENOMEM, EMFILE. */
-struct csp__child *csp__child_add(csp_proc process, pid_t pid);
+/* A child that the line's thread has started, for the table, with its descriptor; the table's lock is held. NULL:
+ * ENOMEM, EMFILE. */
+struct csp__child *csp__child_add(const struct csp__line *line, csp_proc process, pid_t pid);
 
 /* The child, to be released; NULL: none of this process, or reaped. */
 struct csp__child *csp__child_find(csp_proc process);
 void csp__child_release(struct csp__child *child);
 
-/* Reaps the child if it has ended, and tells the broker how. 1; 0: it runs; -1: somebody else reaped it. */
+/* A child that was started in that scope; 0: there is none that was not reaped. */
+csp_proc csp__child_of_scope(uint64_t scope);
+
+/* Reaps the child if it has ended, and tells the broker how; *why is how it ended for the run. 1; 0: it runs; -1:
+ * somebody else reaped it. */
 int csp__child_reap(struct csp__line *line, struct csp__child *child, csp_exit *why);
 
 /* Announces a process: its number and ticket. `r` is the request but its type. 0, or -1 with the error noted. */

@@ -417,6 +417,12 @@ int csp__bye(csp_exit why)
     return result;
 }
 
+int csp__in_run(void)
+{
+    const char *dir = getenv("CSP_RUN");
+    return csp__state.phase == CSP__JOINED || (csp__state.phase == CSP__IDLE && dir != NULL && *dir != '\0');
+}
+
 const char *csp__dir(void)
 {
     return csp__state.phase == CSP__JOINED ? csp__state.dir : NULL;

@@ -31,6 +31,14 @@ const char *csp__dir(void);
 /* A descriptor that polls readable when the broker has died; not to be closed. -1 before csp_init. */
 int csp__broker(void);
 
+/* For a thread that waits in poll(2): a descriptor of its own, readable where the broker may have said something since
+ * the thread last asked csp__cancelled, and did nothing else here. Not to be closed. -1 with errno. */
+int csp__fd(void);
+
+/* Whether the broker has said that the calling thread's innermost scope, or the process, is cancelled: CSP_CANCELLED,
+ * CSP_DEADLINE; 0: it has not. A shield does not change that. */
+int csp__cancelled(void);
+
 /* Declares a named channel (root only); `never`: it does not close when its sending ends have gone. */
 csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, int never);
 

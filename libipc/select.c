@@ -6,6 +6,7 @@
 #include "select.h"
 #include "error.h"
 #include "process.h"
+#include "scope.h"
 #include "stream.h"
 
 #include <errno.h>
@@ -13,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_RUN 7   /* calls in a row that may be decided without asking the broker where it has a say */
-#define SILENT_MS 100 /* that a wait in which the broker has no say may last before it hears of it */
-#define NONE      (-1)
-#define FAILED    (-2)
+#define LOCAL_RUN  7   /* calls in a row that may be decided without asking the broker where it has a say */
+#define LISTEN_RUN 16  /* in so many calls of a thread it hears once what the broker says, though it need not wait */
+#define SILENT_MS  100 /* that a wait in which the broker has no say may last before it hears of it */
+#define NONE       (-1)
+#define FAILED     (-2)
 
 struct plan { /* a select at work */
     struct csp__line *line;
@@ -32,16 +34,21 @@ struct plan { /* a select at work */
     csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
 };
 
+static csp_chan channel_of(const csp_case *c)
+{
+    return c->op == CSP__OP_FD || c->op == CSP__OP_SCOPE ? 0 : c->chan;
+}
+
 static int fail(const struct plan *p, int err)
 {
-    csp__fail(err, p->what, p->n == 1 && p->cases[0].op != CSP__OP_FD ? p->cases[0].chan : 0);
+    csp__fail(err, p->what, p->n == 1 ? channel_of(&p->cases[0]) : 0);
     return FAILED;
 }
 
 static int fail_case(const struct plan *p, size_t i, int err)
 {
     p->cases[i].err = err;
-    csp__fail(err, p->what, p->cases[i].op == CSP__OP_FD ? 0 : p->cases[i].chan);
+    csp__fail(err, p->what, channel_of(&p->cases[i]));
     return FAILED;
 }
 
@@ -69,6 +76,7 @@ static int is_valid(const csp_case *c)
     case CSP__OP_GROUP:
     case CSP__OP_WINDOW:
     case CSP__OP_FLUSH:
+    case CSP__OP_SCOPE:
         return 1;
     }
     return 0;
@@ -126,6 +134,7 @@ static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct cs
     case CSP__OP_BLOCK:
         return kind_of_receive(p, c, slot);
     case CSP__OP_GROUP:
+    case CSP__OP_SCOPE:
         return c->chan != 0 ? CSP__SHARED : CSP__NEVER;
     case CSP__OP_WINDOW:
     case CSP__OP_FLUSH:
@@ -436,6 +445,8 @@ static int committed(const struct plan *p)
         c->len = 0;
     else if (receives(c))
         c->err = receive(p, c, commit.attached, offset, head->length - sizeof commit);
+    else if (c->op == CSP__OP_SCOPE && head->length == sizeof commit + sizeof(struct wire_exit))
+        memcpy(c->buf, (const char *)zmq_msg_data(&p->line->frame) + offset, sizeof(struct wire_exit));
     return c->err >= 0 ? index : fail(p, ENOMEM);
 }
 
@@ -460,21 +471,16 @@ static void say_waits(struct plan *p)
             (void)csp__stream_wait(p->line, p->slots[i].stream);
 }
 
-static csp_time sooner(csp_time a, csp_time b)
-{
-    return a == CSP_FOREVER || (b != CSP_FOREVER && b < a) ? b : a;
-}
-
 /* Waits for anything: a frame, a descriptor, a timer, the deadline; at most until `by`. */
 static void wait_any(struct plan *p, csp_time by)
 {
-    (void)csp__line_wait(p->line, p->fds, sooner(by, sooner(p->by, p->next)));
+    (void)csp__line_wait(p->line, p->fds, csp__sooner(by, csp__sooner(p->by, p->next)));
 }
 
 /* Offers the first n cases, and waits for the COMMIT: its index, NONE or FAILED. */
 static int offer(struct plan *p, size_t n, int now)
 {
-    unsigned flags = (now ? WIRE_NOW : 0) | (p->ordered ? WIRE_ORDERED : 0);
+    unsigned flags = (now ? WIRE_NOW : 0) | (p->ordered ? WIRE_ORDERED : 0) | csp__scope_flags();
     if (p->line->spare == NULL && (p->line->spare = malloc(sizeof *p->line->spare)) == NULL)
         return fail(p, ENOMEM);
     if (csp__offer(p->line, p->cases, p->slots, n, p->by, flags) != 0)
@@ -535,6 +541,8 @@ static int await(struct plan *p)
 /* One attempt: the index of what happened; FAILED; NONE: try again. */
 static int attempt(struct plan *p)
 {
+    if (csp__scope_ends(p->line))
+        return fail(p, ECANCELED);
     classify(p);
     int local = pick(p);
     if (local == NONE && p->streams > 0) {
@@ -574,6 +582,8 @@ int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struc
     if (line == NULL)
         return -1;
     line->place = call->place;
+    if (++line->calls % LISTEN_RUN == 0)
+        (void)csp__line_pump(line);
     if (n > WIRE_MAX_CASES)
         return csp__failf(ENOBUFS, "%s: %zu cases, of at most %d", what, n, WIRE_MAX_CASES);
     if (n > 0 && cases == NULL)

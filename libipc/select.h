@@ -20,6 +20,7 @@ enum csp__op {
     CSP__OP_GROUP,
     CSP__OP_WINDOW, /* chan: a sending stream with room in its window for arg bytes */
     CSP__OP_FLUSH,  /* chan: a sending stream of which nothing is outstanding */
+    CSP__OP_SCOPE,  /* chan: the innermost scope, without members; buf: a wire_exit */
 };
 
 enum csp__kind {

@@ -25,7 +25,7 @@ enum { BRIDGE_REPORT = 3, BRIDGE_NO_MORE = 4 };
 struct launch {
     char bridge[PATH_MAX];
     char in[24], out[24], report[12];
-    char run[sizeof csp__state.dir + 16], ticket_text[40];
+    char run[sizeof csp__state.dir + 16], ticket_text[40], deadline[40];
     char **argv, **environment;
     csp_proc process;
     uint64_t ticket;
@@ -67,20 +67,38 @@ static int make_argv(struct launch *l, char *const argv[], csp_chan in, csp_chan
     return 0;
 }
 
-/* Ours, but for what says which process of which run it is. */
+/* The nearest deadline: of our scopes, or of those that we were started in, by our own environment. */
+static csp_time nearest_deadline(void)
+{
+    const char *ours = getenv("CSP_DEADLINE");
+    csp_time outer = ours != NULL ? strtoll(ours, NULL, 10) : 0;
+    return csp__sooner(csp_deadline(), outer > 0 ? outer : CSP_FOREVER);
+}
+
+static int is_set_here(const char *variable)
+{
+    return strncmp(variable, "CSP_RUN=", 8) == 0 || strncmp(variable, "CSP_TICKET=", 11) == 0 ||
+           strncmp(variable, "CSP_DEADLINE=", 13) == 0;
+}
+
+/* Ours, but for what says which process of which run it is, and until when. */
 static int make_environment(struct launch *l)
 {
     size_t n = 0;
-    l->environment = calloc(count(environ) + 3, sizeof *l->environment);
+    csp_time deadline = nearest_deadline();
+    l->environment = calloc(count(environ) + 4, sizeof *l->environment);
     if (l->environment == NULL)
         return -1;
     (void)snprintf(l->run, sizeof l->run, "CSP_RUN=%s", csp__state.dir);
     (void)snprintf(l->ticket_text, sizeof l->ticket_text, "CSP_TICKET=%" PRIu64, l->ticket);
     for (char **e = environ; e != NULL && *e != NULL; e++)
-        if (strncmp(*e, "CSP_RUN=", 8) != 0 && strncmp(*e, "CSP_TICKET=", 11) != 0)
+        if (!is_set_here(*e))
             l->environment[n++] = *e;
     l->environment[n++] = l->run;
     l->environment[n++] = l->ticket_text;
+    (void)snprintf(l->deadline, sizeof l->deadline, "CSP_DEADLINE=%" PRId64, deadline);
+    if (deadline != CSP_FOREVER)
+        l->environment[n++] = l->deadline;
     return 0;
 }
 
@@ -184,7 +202,7 @@ static int announce(struct csp__line *line, struct launch *l, const char *progra
 static int follow(struct csp__line *line, const struct launch *l, pid_t pid, int report, const char *program)
 {
     pthread_mutex_lock(&csp__state.lock);
-    struct csp__child *child = csp__child_add(l->process, pid);
+    struct csp__child *child = csp__child_add(line, l->process, pid);
     int err = child == NULL ? errno : 0;
     if (child != NULL) {
         child->report = report;

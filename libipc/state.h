@@ -47,6 +47,9 @@ extern atomic_bool csp__foreign;
 /* Joins the run if that was not done. The lock is held. 0, or -1 with the error noted. */
 int csp__state_join(void);
 
+/* Whether this process is in a run, or its first call would join one. */
+int csp__in_run(void);
+
 /* A context more or less in use. The lock is held. */
 void csp__context_release(struct csp__context *context);
 

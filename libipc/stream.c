@@ -5,6 +5,7 @@
  * a value that may have been used is never given to another. */
 #include "stream.h"
 #include "error.h"
+#include "scope.h"
 #include "select.h"
 
 #include <errno.h>
@@ -370,6 +371,8 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
             return csp__fail(EMSGSIZE, "send", s->chan);
     if (csp__line_pump(line) < 0) /* a slow sender must learn that nobody receives long before its window is full */
         return csp__fail(ENOTCONN, "send", s->chan);
+    if (csp__scope_ends(line))
+        return csp__fail(ECANCELED, "send", s->chan);
     for (size_t i = 0; i < b->count;) {
         struct part part = next_part(s, b, i, data);
         if (await_room(s, part_cost(&part), by, call) != 0)
