@@ -41,10 +41,12 @@ enum event {
     CUT,   /* a channel of it was cut short */
     BAD,   /* its output can't be sent, or the bridge can't go on */
     TERM,
-    KILL,  /* INT, or a second TERM */
-    TIMER, /* the grace period is over */
-    ENDED, /* every thread has ended */
-    GONE,  /* the broker */
+    KILL,   /* INT, or a second TERM */
+    CANCEL, /* the scope of this process was */
+    LATE,   /* TERM after that: the grace is over */
+    TIMER,  /* the grace period is over */
+    ENDED,  /* every thread has ended */
+    GONE,   /* the broker */
     NEVENTS
 };
 
@@ -58,7 +60,8 @@ struct bridge {
     csp_time timer; /* CSP_FOREVER: not set */
     size_t dry, ended;
     bool told; /* the program's end, to the machine */
-    bool termed, gone;
+    int heard; /* readable where the broker may have said something */
+    bool termed, gone, cancelled;
 };
 
 /* ---- actions ---------------------------------------------------------------------------------------------------- */
@@ -72,6 +75,12 @@ static void pass_term(struct bridge *b)
 {
     b->facts.drained = true;
     set_timer(b);
+    program_signal(&b->program, SIGTERM);
+}
+
+/* The broker knows for how long it may clean up, and ends that. */
+static void cancel_program(struct bridge *b)
+{
     program_signal(&b->program, SIGTERM);
 }
 
@@ -103,6 +112,8 @@ static const struct step steps[NSTATES][NEVENTS] = {
                  [BAD] = {kill_program, DYING},
                  [TERM] = {pass_term, RUNNING},
                  [KILL] = {kill_program, ABORTING},
+                 [CANCEL] = {cancel_program, RUNNING},
+                 [LATE] = {cancel_program, RUNNING},
                  [TIMER] = {kill_program, DYING},
                  [GONE] = {sweep, DONE}},
     [LINGERING] = {[DRY] = {sweep, FLUSHING},
@@ -111,6 +122,8 @@ static const struct step steps[NSTATES][NEVENTS] = {
                    [BAD] = {sweep, FLUSHING},
                    [TERM] = {pass_term, LINGERING},
                    [KILL] = {sweep, DONE},
+                   [CANCEL] = {cancel_program, LINGERING},
+                   [LATE] = {sweep, FLUSHING},
                    [TIMER] = {sweep, FLUSHING},
                    [GONE] = {sweep, DONE}},
     [DYING] = {[EXIT] = {sweep, FLUSHING}, [KILL] = {NULL, ABORTING}, [GONE] = {sweep, DONE}},
@@ -119,6 +132,7 @@ static const struct step steps[NSTATES][NEVENTS] = {
                   [BAD] = {NULL, FLUSHING},
                   [TERM] = {set_timer, FLUSHING},
                   [KILL] = {NULL, DONE},
+                  [LATE] = {NULL, DONE},
                   [TIMER] = {NULL, DONE},
                   [GONE] = {NULL, DONE}},
 };
@@ -147,6 +161,14 @@ static void fire_cause(struct bridge *b, enum event e, enum cause cause, const c
         b->facts = before;
 }
 
+static void cancel(struct bridge *b)
+{
+    if (b->cancelled)
+        return;
+    b->cancelled = true;
+    fire(b, CANCEL);
+}
+
 /* ---- what happens ----------------------------------------------------------------------------------------------- */
 
 static void take_notice(struct bridge *b, const struct notice *n)
@@ -167,6 +189,12 @@ static void take_notice(struct bridge *b, const struct notice *n)
     case NOTICE_FAULT:
         b->gone = b->gone || n->code == ENOTCONN;
         fire_cause(b, b->gone ? GONE : BAD, CAUSE_FAULT, n->text);
+        break;
+    case NOTICE_CANCELLED:
+        cancel(b);
+        break;
+    case NOTICE_LOST:
+        b->facts.lost = true;
         break;
     case NOTICE_ENDED:
         b->ended++;
@@ -201,6 +229,8 @@ static void take_signals(struct bridge *b)
     while (read(b->signals, &s, sizeof s) == (ssize_t)sizeof s) {
         if (s.ssi_signo == SIGCHLD) {
             reap(b);
+        } else if (s.ssi_signo == SIGTERM && b->cancelled) {
+            fire(b, LATE);
         } else if (s.ssi_signo == SIGTERM && !b->termed) {
             b->termed = true;
             fire(b, TERM);
@@ -233,8 +263,11 @@ static void supervise(struct bridge *b)
     while (b->state != DONE) {
         struct pollfd p[] = {{.fd = b->w.notices, .events = POLLIN},
                              {.fd = b->signals, .events = POLLIN},
-                             {.fd = csp__broker(), .events = POLLIN}};
-        (void)poll(p, 3, wait_ms(b));
+                             {.fd = csp__broker(), .events = POLLIN},
+                             {.fd = b->heard, .events = POLLIN}};
+        if (csp__cancelled() != 0)
+            cancel(b);
+        (void)poll(p, 4, wait_ms(b));
         if (p[2].revents != 0) {
             b->gone = true;
             fire(b, GONE);
@@ -372,6 +405,7 @@ int bridge_run(struct options *o)
         (void)fcntl(o->report, F_SETFD, FD_CLOEXEC);
     if (wiring_open(&b.w, o, &what) != 0)
         return fail(o, errno, what, csp_errmsg(), "", EX_CONFIG);
+    b.heard = csp__fd();
     b.signals = signalfd(-1, bridge_set(), SFD_CLOEXEC | SFD_NONBLOCK);
     if (b.signals < 0 || wiring_pipes(&b.w) != 0) {
         int error = errno;

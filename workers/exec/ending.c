@@ -43,6 +43,8 @@ static struct ending judge(const struct facts *f)
         return ending(CSP_CODE, CSP_CODE, EX_OSERR, EX_OSERR);
     if (killed_by_us(f) || f->abandoned)
         return ending(CSP_CANCELLED, CSP_CANCELLED, 0, mirrored(status) != 0 ? mirrored(status) : 128 + SIGKILL);
+    if (succeeded(f) && f->lost)
+        return ending(CSP_CANCELLED, CSP_CANCELLED, 0, 128 + SIGTERM);
     if (succeeded(f))
         return ending(CSP_CLEAN, CSP_CLEAN, 0, 0);
     if (f->drained)
@@ -57,7 +59,7 @@ static void describe(struct ending *e, const struct facts *f)
     size_t size = sizeof e->why;
     if (f->cause == CAUSE_BAD || f->cause == CAUSE_FAULT || killed_by_us(f))
         snprintf(e->why, size, "%s%s", f->cause == CAUSE_CUT ? "killed because " : "", f->why);
-    else if (f->abandoned)
+    else if (f->abandoned || (f->lost && e->how == CSP_CANCELLED))
         snprintf(e->why, size, "its output was given up");
     else if (f->unheard && e->how == CSP_CLEAN)
         snprintf(e->why, size, "its receivers ended");

@@ -27,6 +27,7 @@ struct facts {
     bool drained;   /* TERM was passed on to it */
     bool unheard;   /* all receivers of an output had gone, and well, before it ended */
     bool abandoned; /* output that it had written was given up */
+    bool lost;      /* it was cancelled, and with that some of its output */
     bool success[256];
     char why[400]; /* of the cause */
 };

@@ -27,7 +27,8 @@ void notice_post(const struct joint *j, enum notice_kind kind, int code, const c
 void notice_fault(const struct joint *j, const char *what, const char *name)
 {
     int code = errno;
-    notice_post(j, NOTICE_FAULT, code, "cannot %s %s: %s", what, name, csp_errmsg());
+    notice_post(j, code == ECANCELED ? NOTICE_CANCELLED : NOTICE_FAULT, code, "cannot %s %s: %s", what, name,
+                csp_errmsg());
 }
 
 int joint_wait(const struct joint *j, int fd, short events)

@@ -9,12 +9,14 @@
 #include <stdbool.h>
 
 enum notice_kind {
-    NOTICE_DRY,   /* an outlet has read all that there was; it waits for the verdict on an incomplete last value */
-    NOTICE_GONE,  /* all receivers of an outlet have gone, and its pipe is about to be closed */
-    NOTICE_CUT,   /* a channel of an inlet has closed because a sender did not end well */
-    NOTICE_BAD,   /* the program wrote what is no value */
-    NOTICE_FAULT, /* the bridge itself can't go on; code is the errno */
-    NOTICE_ENDED, /* the thread ends */
+    NOTICE_DRY,       /* an outlet has read all that there was; it waits for the verdict on an incomplete last value */
+    NOTICE_GONE,      /* all receivers of an outlet have gone, and its pipe is about to be closed */
+    NOTICE_CUT,       /* a channel of an inlet has closed because a sender did not end well */
+    NOTICE_BAD,       /* the program wrote what is no value */
+    NOTICE_FAULT,     /* the bridge itself can't go on; code is the errno */
+    NOTICE_CANCELLED, /* its scope is: the thread receives and sends no more */
+    NOTICE_LOST,      /* what the program wrote after that, or just before, goes nowhere */
+    NOTICE_ENDED,     /* the thread ends */
 };
 
 struct notice {
@@ -35,7 +37,8 @@ struct joint {
 void notice_post(const struct joint *j, enum notice_kind kind, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A csp_ function failed with errno where it should not: tells why. `what` says what was tried, of which channel. */
+/* A csp_ function failed with errno where it should not, or because it was cancelled: tells why. `what` says what was
+ * tried, of which channel. */
 void notice_fault(const struct joint *j, const char *what, const char *name);
 
 /* Waits until fd has one of the events (1), or until the threads are to finish and it has none (0). */

@@ -4,6 +4,7 @@
 #include "outlet.h"
 
 #include "inlet.h"
+#include "run.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -36,13 +37,24 @@ static int open_streams(struct outlet *out)
     return 0;
 }
 
-/* All receivers have gone. Said first, then done: the program may die of it. */
+static void lose(const struct outlet *out)
+{
+    notice_post(out->joint, NOTICE_LOST, 0, "%s", "");
+}
+
+/* All receivers have gone. Said first, then done: the program may die of it. In a cancelled scope it shall die of
+ * nothing but its signal. */
 static void broken(struct outlet *out, size_t i)
 {
     csp_exit why = {CSP_CLEAN, 0};
     char text[64];
     const char *name = out->port->names[i];
     (void)csp_why(out->port->chans[i], &why);
+    if (csp__cancelled() != 0) {
+        notice_post(out->joint, NOTICE_CANCELLED, ECANCELED, "the receivers of %s ended in a cancelled scope", name);
+        lose(out);
+        return;
+    }
     if (why.how == CSP_CLEAN)
         notice_post(out->joint, NOTICE_GONE, 0, "the receivers of %s ended", name);
     else
@@ -58,8 +70,11 @@ static int send_block(struct outlet *out, const csp__block *b)
     for (size_t i = 0; i < out->port->n; i++) {
         if (out->gone[i] || csp__put_block(out->port->chans[i], b, CSP_FOREVER) == 0)
             continue;
-        if (errno != EPIPE) {
+        int error = errno;
+        if (error != EPIPE) {
             notice_fault(out->joint, "send to", out->port->names[i]);
+            if (error == ECANCELED)
+                lose(out);
             return -1;
         }
         out->gone[i] = true;
@@ -69,6 +84,23 @@ static int send_block(struct outlet *out, const csp__block *b)
         }
     }
     return 0;
+}
+
+/* What a cancelled program writes goes nowhere; it must not have to wait for that, nor die of it. */
+static void discard(const struct outlet *out)
+{
+    char waste[4096];
+    bool lost = false;
+    ssize_t n = 0;
+    while (out->fd >= 0 && (n = read(out->fd, waste, sizeof waste)) != 0) {
+        lost = lost || n > 0;
+        if (n < 0 && errno == EAGAIN && joint_wait(out->joint, out->fd, POLLIN) == 0)
+            break;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            break;
+    }
+    if (lost)
+        lose(out);
 }
 
 static int send_complete(struct outlet *out)
@@ -162,6 +194,8 @@ void *outlet_run(void *arg)
     struct outlet *out = arg;
     if (open_streams(out) == 0) {
         int dry = read_all(out);
+        if (dry == 0 && csp__cancelled() != 0)
+            discard(out);
         notice_post(out->joint, NOTICE_DRY, 0, "%s", "");
         if (dry != 0)
             send_rest(out);

@@ -5,6 +5,7 @@
 
 #include "outlet.h"
 #include "request.h"
+#include "run.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 
 #define SERVER_MAX_ANSWER (64u << 20) /* max_bytes of a channel made by csp_make, as reply channels are */
 
-enum outcome { SERVED, PROGRAM_GONE, HALTED, BROKEN };
+enum outcome { SERVED, PROGRAM_GONE, HALTED, CANCELLED, BROKEN };
 
 static void fault(const struct server *s, int error)
 {
@@ -116,6 +117,7 @@ static enum outcome serve(struct server *s, csp_msg *m)
 static enum outcome serve_next(struct server *s)
 {
     csp_msg m = {0};
+    int error;
     csp_case cases[] = {csp_on_fd(s->out, POLLIN), csp_on_fd(s->joint->halt, POLLIN), csp_on_msg(s->requests, &m)};
     switch (csp_select_first(cases, sizeof cases / sizeof *cases, CSP_FOREVER)) {
     case 0:
@@ -123,18 +125,23 @@ static enum outcome serve_next(struct server *s)
     case 1:
         return HALTED;
     case 2:
-        return cases[2].err == 0 ? serve(s, &m) : HALTED;
+        if (cases[2].err == 0)
+            return serve(s, &m);
+        return csp__cancelled() != 0 ? CANCELLED : HALTED;
     default:
+        error = errno;
         notice_fault(s->joint, "receive from", s->name);
-        return BROKEN;
+        return error == ECANCELED ? CANCELLED : BROKEN;
     }
 }
 
-/* The program's stdin is closed, and what it still says is read, so that it can end. */
-static void finish(struct server *s)
+/* What the program still says is read, so that it can end; its stdin is closed, unless a signal is to end it. */
+static void finish(struct server *s, bool cancelled)
 {
-    close(s->in);
-    s->in = -1;
+    if (!cancelled) {
+        close(s->in);
+        s->in = -1;
+    }
     while (joint_wait(s->joint, s->out, POLLIN) != 0 && discard(s) == SERVED)
         ;
 }
@@ -148,8 +155,8 @@ void *server_run(void *arg)
     else
         while (outcome == SERVED)
             outcome = serve_next(s);
-    if (outcome == HALTED || outcome == PROGRAM_GONE)
-        finish(s);
+    if (outcome != BROKEN)
+        finish(s, outcome == CANCELLED);
     notice_post(s->joint, NOTICE_DRY, 0, "%s", "");
     notice_post(s->joint, NOTICE_ENDED, 0, "%s", "");
     return NULL;
