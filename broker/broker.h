@@ -19,10 +19,11 @@
 #include "random.h"
 #include "rundir.h"
 #include "table.h"
+#include "timer.h"
 #include "wire.h"
 
-enum { END_SEND = 1, END_RECV = 2 };                                   /* masks of ends */
-enum { HOW_CLEAN, HOW_CODE, HOW_SIGNAL, HOW_CANCELLED, HOW_DEADLINE }; /* section 4 */
+enum { END_SEND = 1, END_RECV = 2 };                                       /* masks of ends */
+enum how { HOW_CLEAN, HOW_CODE, HOW_SIGNAL, HOW_CANCELLED, HOW_DEADLINE }; /* section 4 */
 
 struct reason {
     int32_t how, code;
@@ -53,7 +54,29 @@ struct channel {
     int64_t group; /* the count of a wait group */
 };
 
+/* A scope, from SCOPE until its line has left it, or, where the line has ended, until it is empty. Section 11. */
+struct scope {
+    struct item item;        /* in broker.scopes by number */
+    struct list all;         /* in broker.all_scopes, in order of numbers */
+    struct list cancelling;  /* in broker.cancelling while those inside do not know of its cancellation */
+    struct list emptied;     /* in broker.emptied while it may have lost its last member */
+    struct list inside;      /* scopes directly inside it, */
+    struct list sibling;     /* by these links */
+    struct list members;     /* processes that belong to it */
+    struct scope *around;    /* that it is directly inside of; NULL: the run */
+    struct line *line;       /* that entered it; NULL: it has ended */
+    int64_t since;           /* it was entered */
+    int64_t deadline, grace; /* deadline: -1: none */
+    struct timer timer;      /* of the deadline */
+    enum how cancelled;      /* HOW_CLEAN: it is not */
+    int64_t reach;           /* the grace for whom its cancellation reaches: that of where it began */
+    uint64_t failed;         /* the member that failed first, 0: none, */
+    struct reason first;     /* and how it ended */
+};
+
 enum process_state { PROCESS_ANNOUNCED, PROCESS_STARTED, PROCESS_ATTACHED, PROCESS_ENDED };
+
+enum sentence { SENTENCE_TERM, SENTENCE_KILL, SENTENCE_NONE };
 
 struct process {
     struct item item;      /* in broker.processes by id */
@@ -69,6 +92,7 @@ struct process {
     uint32_t replica;
     pid_t pid;      /* of STARTED, else of its first HELLO */
     pid_t attached; /* of its first HELLO */
+    pid_t watched;  /* whom pidfd means */
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
@@ -83,6 +107,16 @@ struct process {
     unsigned connected;    /* lines whose connection is there */
     unsigned carried;      /* values with a channel attached that its streams have out */
     uint64_t drained_from; /* broker.messages when the last connection went */
+
+    struct scope *scope;    /* that it belongs to; NULL: the run */
+    struct list member;     /* in its members */
+    enum how cancelled;     /* HOW_CLEAN: it is not */
+    struct list cancelling; /* in broker.condemned while its lines do not know of it */
+    enum sentence sentence; /* the signal that comes next, */
+    struct timer timer;     /* when, */
+    int64_t grace;          /* and how long after that the next one */
+    struct list zombie;     /* in zombies of who announced it, until that has reaped it */
+    struct list zombies;
 };
 
 struct end {
@@ -101,6 +135,7 @@ struct line {
     int fd; /* of the connection, -1 where it went */
     bool connected;
     struct process *process;
+    struct scope *scope; /* the innermost that it has entered; NULL: none, it is in that of its process */
     struct offer *offer;
     struct table put_streams, take_streams; /* by channel */
     struct list puts, takes;
@@ -131,6 +166,7 @@ struct offer {
     uint32_t count;
     bool holds; /* the attached ends are counted */
     bool shielded;
+    bool leaves; /* has a SCOPE case */
     struct offer_case cases[];
 };
 
@@ -186,7 +222,11 @@ struct broker {
 
     struct table channels, names, processes, tickets, lines;
     struct list all; /* processes */
-    uint64_t next_channel, next_process, next_line;
+    struct table scopes;
+    struct list all_scopes;
+    struct list cancelling, condemned, emptied; /* scopes, processes, scopes: what scope_settle() has to do */
+    struct timers timers;
+    uint64_t next_channel, next_process, next_line, next_scope;
     struct process *root;
     unsigned live; /* processes that have not ended */
     size_t limit;  /* of lines, and of processes */
@@ -341,6 +381,35 @@ void process_fail(struct broker *b, struct process *p, const char *fault);
 void process_fail_all(struct broker *b);
 struct reason process_reason(const struct process *p, struct reason why);
 void process_free(struct broker *b, struct process *p);
+/* It has ended and does not live: frees it, or keeps how it ended for who announced it. */
+void process_forget(struct broker *b, struct process *p);
+
+/* scope.c: section 11. What is cancelled, or may be empty, is only noted; scope_settle() does what follows from it. */
+void scope_enter(struct broker *b, struct line *l, const struct message *m);
+void scope_cancel(struct broker *b, struct line *l, const struct message *m);
+/* Where what a line starts belongs; NULL: the run. */
+struct scope *scope_of(const struct line *l);
+void scope_join(struct scope *s, struct process *p);
+/* A process has ended with this reason. */
+void scope_part(struct broker *b, struct process *p, struct reason why);
+/* A line ends that may have entered scopes. */
+void scope_abandon(struct broker *b, struct line *l);
+/* The nearest deadline of a scope and those around it; -1: none. */
+int64_t scope_deadline(const struct scope *s);
+/* Cancellation ends such an offer. */
+bool scope_ends(const struct offer *o);
+/* Of a SCOPE case: NOT_READY, or the err to commit with. */
+int scope_ready(const struct offer_case *oc);
+/* Commits a SCOPE case that is ready: the line has left. */
+void scope_leave(struct broker *b, struct offer *o, uint32_t which);
+/* Tells a line that has attached whether its process is cancelled. */
+void scope_welcome(struct broker *b, struct line *l);
+void scope_settle(struct broker *b);
+
+/* sentence.c: signals to a cancelled process that does not end */
+void sentence_pass(struct broker *b, struct process *p, int64_t grace);
+/* It can be signalled from now on: what was due is done. */
+void sentence_resume(struct broker *b, struct process *p);
 
 /* line.c */
 void line_hello(struct broker *b, const struct message *m);
@@ -350,6 +419,7 @@ struct line *line_find(const struct broker *b, uint32_t route);
 /* watch.c: deaths of processes and ends of connections */
 int watch_open(struct broker *b);
 int watch_process(struct broker *b, struct process *p, pid_t pid);
+void watch_close(struct broker *b, struct process *p);
 void watch_line(struct broker *b, struct line *l, zmq_msg_t *hello);
 void watch_forget(struct broker *b, struct line *l);
 void watch_connections(struct broker *b);

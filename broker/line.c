@@ -128,17 +128,19 @@ void line_hello(struct broker *b, const struct message *m)
     attach(b, p, l, &w);
     watch_line(b, l, m->msg);
 
-    struct wire_welcome welcome = {p->item.key, l->id, -1};
+    struct wire_welcome welcome = {p->item.key, l->id, scope_deadline(p->scope)};
     struct wire_head head = wire_head(WIRE_WELCOME, 0, sizeof welcome);
     head.seq = m->head.seq;
     if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)
         process_fail(b, p, "no memory to answer it");
+    scope_welcome(b, l);
 }
 
 void line_end(struct broker *b, struct line *l, struct reason why)
 {
     if (l->offer != NULL)
         offer_end(b, l->offer);
+    scope_abandon(b, l);
     stream_end_line(b, l, why);
     table_free(&l->put_streams);
     table_free(&l->take_streams);

@@ -155,8 +155,8 @@ static int fill_info(struct broker *b, const struct arguments *a)
 
 static void init_lists(struct broker *b)
 {
-    struct list *const lists[] = {&b->all,   &b->touched, &b->rooms,  &b->failing,
-                                  &b->dying, &b->settled, &b->graced, &b->gone};
+    struct list *const lists[] = {&b->all,    &b->touched, &b->rooms,      &b->failing,    &b->dying,     &b->settled,
+                                  &b->graced, &b->gone,    &b->all_scopes, &b->cancelling, &b->condemned, &b->emptied};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
 }
@@ -167,7 +167,7 @@ static int watch_root(struct broker *b)
     b->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (b->epoll < 0)
         return -1;
-    b->next_process = b->next_channel = b->next_line = 1;
+    b->next_process = b->next_channel = b->next_line = b->next_scope = 1;
     b->root = process_new(b, b->info.name, strlen(b->info.name));
     if (b->root == NULL)
         return -1;

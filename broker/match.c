@@ -40,7 +40,9 @@ static uint32_t evaluate(struct broker *b, struct offer *o)
     uint32_t n = 0;
     for (uint32_t i = 0; i < o->count; i++) {
         struct offer_case *oc = &o->cases[i];
-        if (oc->ready != EBADF && oc->channel != NULL) {
+        if (oc->op == WIRE_OP_SCOPE)
+            oc->ready = scope_ready(oc);
+        else if (oc->ready != EBADF && oc->channel != NULL) {
             if (oc->op == WIRE_OP_SEND)
                 oc->ready = send_ready(oc);
             else if (oc->op == WIRE_OP_RECV)
@@ -134,6 +136,8 @@ static bool commit(struct broker *b, struct offer *o, uint32_t which, const stru
     uint32_t other;
     if (oc->ready != 0 || oc->op == WIRE_OP_WAIT)
         offer_done(b, o, which, oc->ready);
+    else if (oc->op == WIRE_OP_SCOPE)
+        scope_leave(b, o, which);
     else if (oc->op == WIRE_OP_SEND && oc->channel->capacity == 0) {
         struct offer *to = offer_of(first(&oc->channel->receiving), &other);
         return rendezvous(b, o, which, to, other);
@@ -153,6 +157,10 @@ void match_offer(struct broker *b, struct line *l, const struct message *m)
     struct offer *o = offer_new(b, l, m);
     if (o == NULL)
         return;
+    if (scope_ends(o)) {
+        offer_done(b, o, WIRE_NO_CASE, ECANCELED);
+        return;
+    }
     for (;;) {
         uint32_t n = evaluate(b, o);
         if (n == 0)
@@ -283,6 +291,7 @@ static void settle_channel(struct broker *b, struct channel *c)
 
 void settle(struct broker *b)
 {
+    scope_settle(b); /* before what the same event made possible: what is cancelled takes no part in it */
     while (!list_empty(&b->touched) || !list_empty(&b->rooms)) {
         for (struct list *node; (node = list_first(&b->touched)) != NULL;) {
             struct channel *c = LIST_OWNER(node, struct channel, touched);

@@ -21,7 +21,7 @@ static const char *read_case(struct broker *b, struct offer *o, uint32_t i, cons
     c->ready = NOT_READY;
     if (w->op >= WIRE_OP_END)
         return "a case of unknown kind";
-    if (w->op >= WIRE_OP_SCOPE)
+    if (w->op > WIRE_OP_SCOPE)
         return NULL; /* what the caller waits for and decides alone */
     if (w->op != WIRE_OP_SEND && (w->length != 0 || w->attached != 0))
         return "a value in a case that sends none";
@@ -29,7 +29,8 @@ static const char *read_case(struct broker *b, struct offer *o, uint32_t i, cons
         return "a value beyond the offer's end";
     *value += w->length;
     *left -= w->length;
-    if (w->op == WIRE_OP_NONE || w->channel == 0)
+    o->leaves |= w->op == WIRE_OP_SCOPE;
+    if (w->op == WIRE_OP_NONE || w->op == WIRE_OP_SCOPE || w->channel == 0)
         return NULL;
     const struct process *p = o->line->process;
     c->channel = channel_find(b, w->channel);

@@ -5,11 +5,10 @@
 #include "broker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define GRACE_NS INT64_C(1000000000) /* for a process whose announcer ended before it could say STARTED */
 
@@ -41,15 +40,16 @@ struct process *process_new(struct broker *b, const char *name, size_t length)
     list_init(&p->children);
     list_init(&p->held);
     list_init(&p->lines);
+    list_init(&p->member);
+    list_init(&p->cancelling);
+    list_init(&p->zombie);
+    list_init(&p->zombies);
     return p;
 }
 
 void process_free(struct broker *b, struct process *p)
 {
-    if (p->pidfd >= 0) {
-        epoll_ctl(b->epoll, EPOLL_CTL_DEL, p->pidfd, NULL);
-        close(p->pidfd);
-    }
+    watch_close(b, p);
     LIST_EACH(node, next, &p->held)
     free(LIST_OWNER(node, struct end, node));
     table_free(&p->ends);
@@ -57,6 +57,7 @@ void process_free(struct broker *b, struct process *p)
     list_remove(&p->all);
     list_remove(&p->pending);
     list_remove(&p->sibling);
+    list_remove(&p->zombie);
     if (p->state != PROCESS_ENDED)
         b->live--;
     if (p->ticket != 0)
@@ -65,12 +66,37 @@ void process_free(struct broker *b, struct process *p)
     free(p);
 }
 
+/* Its end was noticed, by its pidfd too where it has one. */
+static bool is_gone(const struct process *p)
+{
+    return p->state == PROCESS_ENDED && (p->dead || p->pidfd < 0);
+}
+
+void process_forget(struct broker *b, struct process *p)
+{
+    if (list_empty(&p->zombie))
+        process_free(b, p);
+    else {
+        watch_close(b, p);
+        list_remove(&p->all);
+    }
+}
+
+/* Its announcer asks no more how it ended. */
+static void unkeep(struct broker *b, struct process *p)
+{
+    list_remove(&p->zombie);
+    if (is_gone(p))
+        process_free(b, p);
+}
+
 struct reason process_reason(const struct process *p, struct reason why)
 {
     bool code = why.how == HOW_CODE && why.code >= 0 && why.code < 256;
     if (why.how == HOW_CLEAN || (code && (why.code == 0 || (p->success[why.code / 8] >> why.code % 8 & 1) != 0)))
         return (struct reason){HOW_CLEAN, 0};
-    return why;
+    bool own = why.how == HOW_SIGNAL && why.code != 0 && why.code != SIGTERM && why.code != SIGKILL;
+    return p->cancelled != HOW_CLEAN && !own ? (struct reason){p->cancelled, 0} : why;
 }
 
 void process_end(struct broker *b, struct process *p, struct reason why)
@@ -96,11 +122,15 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     p->ticket = 0;
     p->state = PROCESS_ENDED;
     p->since = b->now;
+    p->reason = why;
     b->live--;
+    scope_part(b, p, why);
+    LIST_EACH(node, next, &p->zombies)
+    unkeep(b, LIST_OWNER(node, struct process, zombie));
     if (p == b->root)
         b->over = true;
-    else if (p->dead || p->pidfd < 0 || p->guest) /* any other may live on, and is killed when the run ends */
-        process_free(b, p);
+    else if (is_gone(p) || p->guest) /* any other may live on, and is killed when the run ends */
+        process_forget(b, p);
 }
 
 void process_fail(struct broker *b, struct process *p, const char *fault)
@@ -156,14 +186,18 @@ static int grant(struct broker *b, struct process *from, struct process *to, con
     return 0;
 }
 
-static int announce(struct broker *b, struct process *from, const struct message *m, struct wire_announced *answer)
+static int announce(struct broker *b, struct line *l, const struct message *m, struct wire_announced *answer)
 {
+    struct process *from = l->process;
+    struct scope *s = scope_of(l);
     struct wire_announce w;
     memcpy(&w, m->payload, sizeof w);
     size_t fixed = sizeof w + (size_t)m->head.count * sizeof(struct wire_ends), length = m->head.length - fixed;
     const char *name = (const char *)m->payload + fixed;
     if (!name_is_good(name, length))
         return EINVAL;
+    if (s != NULL && s->cancelled != HOW_CLEAN)
+        return ECANCELED;
     if (b->live >= b->limit)
         return ENOBUFS;
     struct process *p = process_new(b, name, length);
@@ -186,6 +220,9 @@ static int announce(struct broker *b, struct process *from, const struct message
     p->function = w.function;
     memcpy(p->success, w.success, sizeof p->success);
     list_push(&from->children, &p->sibling);
+    list_push(&from->zombies, &p->zombie);
+    if (s != NULL)
+        scope_join(s, p);
     *answer = (struct wire_announced){p->item.key, p->ticket};
     return 0;
 }
@@ -193,20 +230,18 @@ static int announce(struct broker *b, struct process *from, const struct message
 void process_announce(struct broker *b, struct line *l, const struct message *m)
 {
     struct wire_announced answer = {0};
-    int err = announce(b, l->process, m, &answer);
+    int err = announce(b, l, m, &answer);
     reply_answer(b, l, m, err, &answer, sizeof answer);
 }
 
-/* The process that a STARTED or REAPED means. NULL with *err, which is 0 where it has ended. */
+/* The process that a STARTED or REAPED means. NULL with *err, which is 0 where it is known no more. */
 static struct process *meant(const struct broker *b, const struct line *l, uint64_t id, bool root_may, int *err)
 {
     struct process *p = process_find(b, id);
     *err = id == 0 || id >= b->next_process ? ESRCH : 0;
-    if (p == NULL)
-        return NULL;
-    if (p->parent != l->process->item.key && !(root_may && l->process == b->root))
+    if (p != NULL && p->parent != l->process->item.key && !(root_may && l->process == b->root))
         *err = EPERM;
-    return *err == 0 && p->state != PROCESS_ENDED ? p : NULL;
+    return *err == 0 ? p : NULL;
 }
 
 static int started(struct broker *b, struct process *p, uint32_t pid)
@@ -243,9 +278,26 @@ void process_started(struct broker *b, struct line *l, const struct message *m)
     memcpy(&w, m->payload, sizeof w);
     int err;
     struct process *p = meant(b, l, w.process, false, &err);
-    if (p != NULL)
+    if (p != NULL && p->state != PROCESS_ENDED)
         err = started(b, p, w.pid);
     reply_answer(b, l, m, err, NULL, 0);
+}
+
+/* Who says REAPED of it knows its status. How it ended for the run: from now on nothing changes that. */
+static struct reason reaped(struct broker *b, const struct line *l, struct process *p, struct reason status)
+{
+    if (p->state != PROCESS_ENDED && !p->reaped) {
+        p->reaped = true;
+        p->reason = process_reason(p, status);
+    }
+    struct reason why = p->reason;
+    if (p->parent == l->process->item.key)
+        list_remove(&p->zombie);
+    if (p->state != PROCESS_ENDED && p->pidfd < 0)
+        process_end(b, p, why);
+    else if (list_empty(&p->zombie) && is_gone(p))
+        process_free(b, p);
+    return why;
 }
 
 void process_reaped(struct broker *b, struct line *l, const struct message *m)
@@ -257,10 +309,9 @@ void process_reaped(struct broker *b, struct line *l, const struct message *m)
     if (w.how < HOW_CLEAN || w.how > HOW_DEADLINE)
         err = EINVAL;
     else if (p != NULL) {
-        p->reaped = true;
-        p->reason = (struct reason){w.how, w.code};
-        if (p->pidfd < 0)
-            process_end(b, p, p->reason);
+        struct reason why = reaped(b, l, p, (struct reason){w.how, w.code});
+        w.how = why.how;
+        w.code = why.code;
     }
-    reply_answer(b, l, m, err, NULL, 0);
+    reply_answer(b, l, m, err, &w, sizeof w);
 }

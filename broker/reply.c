@@ -77,6 +77,8 @@ int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct
     head.seq = o->seq;
     head.count = which;
     head.channel = c != NULL ? c->item.key : 0;
+    if (which < o->count && o->cases[which].op == WIRE_OP_SCOPE)
+        head.channel = o->cases[which].object;
     return o->line->connected ? reply_frame(b, o->line->route, head, &commit, value, length) : 0;
 }
 

@@ -148,7 +148,7 @@ static void request_bye(struct broker *b, struct line *l, const struct message *
         b->bye_seq = m->head.seq;
     } else
         reply_answer(b, l, m, 0, NULL, 0);
-    process_end(b, p, (struct reason){w.how, w.code});
+    process_end(b, p, p->reaped ? p->reason : (struct reason){w.how, w.code}); /* that was answered already */
 }
 
 static const struct {
@@ -165,7 +165,8 @@ static const struct {
     [WIRE_ADD] = {request_add, true, true},         [WIRE_ANNOUNCE] = {process_announce, true, true},
     [WIRE_STARTED] = {process_started, true, true}, [WIRE_REAPED] = {process_reaped, true, true},
     [WIRE_PROGRAM] = {request_program, true, true}, [WIRE_STAT] = {stat_answer, true, true},
-    [WIRE_DUMP] = {dump_answer, true, true},
+    [WIRE_DUMP] = {dump_answer, true, true},        [WIRE_SCOPE] = {scope_enter, true, true},
+    [WIRE_CANCEL] = {scope_cancel, true, true},
 };
 
 void request_handle(struct broker *b, struct line *l, const struct message *m)

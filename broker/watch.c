@@ -2,8 +2,8 @@
 /* Deaths of processes and ends of connections. Decision: a process whose pidfd fired is buried only when its
  * connections are gone (which libzmq's monitor says after it has handed over all that they brought) and the ROUTER was
  * then emptied: what a process had completely sent counts. All pidfds are in one epoll descriptor, because the cost of
- * zmq_poll grows with its items. What has a deadline here has one of two fixed delays, so two queues serve as timers.
- */
+ * zmq_poll grows with its items. What has a deadline here has one of two fixed delays, so two queues serve as timers;
+ * deadlines and graces of scopes differ, and are in timers of their own. */
 #include "broker.h"
 
 #include <errno.h>
@@ -36,8 +36,18 @@ int watch_process(struct broker *b, struct process *p, pid_t pid)
         return err == ENOSPC ? ENOBUFS : err;
     }
     p->pidfd = fd;
-    p->pid = pid;
+    p->pid = p->watched = pid;
+    sentence_resume(b, p);
     return 0;
+}
+
+void watch_close(struct broker *b, struct process *p)
+{
+    if (p->pidfd < 0)
+        return;
+    epoll_ctl(b->epoll, EPOLL_CTL_DEL, p->pidfd, NULL);
+    close(p->pidfd);
+    p->pidfd = -1;
 }
 
 /* How a zombie ended, by its entry in /proc; unknown where it was reaped before that was read. */
@@ -78,7 +88,7 @@ static void died(struct broker *b, struct process *p)
     epoll_ctl(b->epoll, EPOLL_CTL_DEL, p->pidfd, NULL);
     if (p->state == PROCESS_ENDED) {
         if (p != b->root)
-            process_free(b, p);
+            process_forget(b, p);
         return;
     }
     if (!p->reaped)
@@ -215,7 +225,7 @@ static int64_t head_deadline(const struct list *queue, int64_t least)
 
 int64_t watch_deadline(const struct broker *b)
 {
-    return head_deadline(&b->dying, head_deadline(&b->graced, INT64_MAX));
+    return head_deadline(&b->dying, head_deadline(&b->graced, timer_next(&b->timers)));
 }
 
 static struct process *expired(const struct broker *b, const struct list *queue)
@@ -232,6 +242,7 @@ void watch_expire(struct broker *b)
         settled(b, p);
     while ((p = expired(b, &b->graced)) != NULL)
         process_end(b, p, (struct reason){HOW_SIGNAL, 0});
+    timer_expire(&b->timers, b, b->now);
 }
 
 /* The ROUTER gives its connections a turn each: two rounds without a frame of this one and nothing of it is left. */
