@@ -21,7 +21,7 @@ static pid_t owner; /* whose children those are */
 
 __attribute__((constructor)) static void share(void)
 {
-    void *p = mmap(NULL, sizeof *anything_wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, sizeof *anything_wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
     if (p == MAP_FAILED)
         exit(UNABLE);
     anything_wrong = p;
@@ -80,6 +80,17 @@ csp_proc go(int (*fn)(void *), void *arg)
     return p;
 }
 
+static int status_of(csp_proc p, const csp_exit *why)
+{
+    if (why->how == CSP_CLEAN)
+        return RIGHT;
+    if (why->how == CSP_CODE && why->code <= CUT_OFF)
+        return why->code;
+    if (why->how == CSP_SIGNAL && why->code == SIGKILL)
+        return INCOMPLETE;
+    return wrong("process %ld of the run ended with how %d, code %d", (long)p, why->how, why->code);
+}
+
 int verdict_of(csp_proc p)
 {
     csp_exit why;
@@ -90,13 +101,24 @@ int verdict_of(csp_proc p)
         children[i] = children[--child_count];
     if (csp_wait(p, &why, CSP_FOREVER) != 0)
         return failure("csp_wait");
-    if (why.how == CSP_CLEAN)
-        return RIGHT;
-    if (why.how == CSP_CODE)
-        return why.code <= CUT_OFF ? why.code : wrong("process %ld of the run ended with status %d", (long)p, why.code);
-    return why.how == CSP_SIGNAL && why.code == SIGKILL
-               ? INCOMPLETE
-               : wrong("process %ld of the run ended with how %d, code %d", (long)p, why.how, why.code);
+    return status_of(p, &why);
+}
+
+int verdict_next(void)
+{
+    csp_case *cases = calloc(child_count, sizeof *cases);
+    csp_exit why;
+    if (cases == NULL)
+        exit(UNABLE);
+    for (size_t i = 0; i < child_count; i++)
+        cases[i] = csp_on_exit(children[i], &why);
+    int chosen = csp_select(cases, child_count, CSP_FOREVER);
+    free(cases);
+    if (chosen < 0)
+        return failure("wait for the next child");
+    csp_proc p = children[chosen];
+    children[chosen] = children[--child_count];
+    return status_of(p, &why);
 }
 
 int verdict_gather(int status)

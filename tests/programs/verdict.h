@@ -34,6 +34,9 @@ csp_proc go(int (*fn)(void *), void *arg);
  * signal. */
 int verdict_of(csp_proc p);
 
+/* The same for whichever child ends next; there must be one. */
+int verdict_next(void);
+
 /* Gives up every end that this process holds, waits for all its children and returns the worst of status and theirs. */
 int verdict_gather(int status);
 
