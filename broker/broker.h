@@ -142,6 +142,7 @@ struct line {
     uint64_t *page; /* written by the caller, only read here */
     uint8_t slots[WIRE_MAX_SLOTS / 8];
     uint64_t last_message; /* broker.messages when it was last heard */
+    struct list held;      /* replay: frames whose turn has not come */
 };
 
 struct offer_case {
@@ -238,6 +239,9 @@ struct broker {
     uint64_t messages, bad;
     int64_t now; /* CLOCK_MONOTONIC at the event, ns */
 
+    struct record *record; /* written or replayed; NULL: neither */
+    struct list strangers; /* replay: frames from whom no HELLO was handled */
+
     enum on_deadlock on_deadlock;
     int notices; /* descriptor where the root reads what is noticed; -1: nobody does */
 
@@ -257,6 +261,10 @@ struct message {
 
 /* loop.c: handles events until the run is over. 0, or -1 with errno. */
 int loop_run(struct broker *b);
+/* For replay.c: one frame, what is due, and all that an event made possible or inevitable. */
+void loop_handle(struct broker *b, uint32_t route, zmq_msg_t *msg);
+void loop_expire(struct broker *b);
+void loop_conclude(struct broker *b);
 
 /* reply.c: frames to callers. Nothing is said to a line that is gone; -1: no memory, and nothing was sent. */
 int reply_frame(struct broker *b, uint32_t route, struct wire_head head, const void *payload, const void *more,
@@ -415,6 +423,10 @@ void sentence_resume(struct broker *b, struct process *p);
 void line_hello(struct broker *b, const struct message *m);
 void line_end(struct broker *b, struct line *l, struct reason why);
 struct line *line_find(const struct broker *b, uint32_t route);
+/* The number of the process that a HELLO speaks for; 0: none yet, or none that there is. */
+uint64_t line_claim(const struct broker *b, const struct wire_hello *w);
+/* What a HELLO says of itself is true. */
+bool line_may_attach(const struct broker *b, zmq_msg_t *hello);
 
 /* watch.c: deaths of processes and ends of connections */
 int watch_open(struct broker *b);
@@ -424,9 +436,15 @@ void watch_line(struct broker *b, struct line *l, zmq_msg_t *hello);
 void watch_forget(struct broker *b, struct line *l);
 void watch_connections(struct broker *b);
 void watch_pidfds(struct broker *b);
+/* Of the connections of the dead, which are waited for so long; and of what is due. */
+int64_t watch_settle_deadline(const struct broker *b);
 int64_t watch_deadline(const struct broker *b);
+void watch_settle(struct broker *b);
 void watch_expire(struct broker *b);
 void watch_bury(struct broker *b, bool drained);
+/* One process, one line: everything that it sent was handled. */
+void watch_end(struct broker *b, struct process *p);
+void watch_end_line(struct broker *b, struct line *l);
 
 /* request.c: any frame from an attached line */
 typedef void request_handler(struct broker *b, struct line *l, const struct message *m);

@@ -2,6 +2,7 @@
 /* Lines: attaching and ending. Decision: a line is known by the routing number that libzmq gave its connection, so that
  * nobody can speak for another; who it is the kernel says, by the credentials of the peer. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,17 @@ static uint32_t peer_pid(zmq_msg_t *msg)
     const char *address = zmq_msg_gets(msg, "Peer-Address");
     const char *colon = address != NULL ? strrchr(address, ':') : NULL;
     return colon != NULL ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+uint64_t line_claim(const struct broker *b, const struct wire_hello *w)
+{
+    if (w->ticket != 0) {
+        struct item *i = w->process == 0 ? table_find(&b->tickets, w->ticket) : NULL;
+        return i != NULL ? LIST_OWNER(i, struct process, by_ticket)->item.key : 0;
+    }
+    if (w->process == 0 && w->role == WIRE_PROCESS)
+        return b->root->item.key;
+    return w->process;
 }
 
 /* The process that a HELLO speaks for; NULL and *why it is refused. A guest's is made here. */
@@ -66,6 +78,7 @@ static struct line *line_new(struct broker *b, struct process *p, const struct m
     l->seq = m->head.seq;
     l->process = p;
     list_init(&l->gone);
+    list_init(&l->held);
     list_init(&l->puts);
     list_init(&l->takes);
     list_push(&p->lines, &l->node);
@@ -90,49 +103,75 @@ static void attach(struct broker *b, struct process *p, struct line *l, const st
     l->process = p;
 }
 
-void line_hello(struct broker *b, const struct message *m)
+/* What is wrong with what a HELLO says of itself: 0, or an errno and *why. */
+static int untrue(const struct broker *b, const struct wire_hello *w, zmq_msg_t *msg, const char **why)
+{
+    *why = "the token is not this run's";
+    if (memcmp(w->token, b->info.token, sizeof w->token) != 0)
+        return EACCES;
+    *why = "no such role";
+    if (w->role > WIRE_GUEST)
+        return EPROTO;
+    *why = "the pid is not the connection's";
+    return w->pid == 0 || w->pid != peer_pid(msg) ? EACCES : 0;
+}
+
+bool line_may_attach(const struct broker *b, zmq_msg_t *hello)
 {
     struct wire_hello w;
-    memcpy(&w, m->payload, sizeof w);
-    if (memcmp(w.token, b->info.token, sizeof w.token) != 0) {
-        refuse(b, m, EACCES, "the token is not this run's");
-        return;
-    }
-    if (w.role > WIRE_GUEST) {
-        refuse(b, m, EPROTO, "no such role");
-        return;
-    }
-    if (w.pid == 0 || w.pid != peer_pid(m->msg)) {
-        refuse(b, m, EACCES, "the pid is not the connection's");
-        return;
-    }
-    bool guest = w.ticket == 0 && w.process == 0 && w.role == WIRE_GUEST;
+    const char *why;
+    memcpy(&w, (unsigned char *)zmq_msg_data(hello) + sizeof(struct wire_head), sizeof w);
+    return untrue(b, &w, hello, &why) == 0;
+}
+
+/* Attaches, or says why not. */
+static struct line *try(struct broker *b, const struct message *m, const struct wire_hello *w)
+{
+    bool guest = w->ticket == 0 && w->process == 0 && w->role == WIRE_GUEST;
     if (b->lines.count >= b->limit || (guest && b->live >= b->limit)) {
         refuse(b, m, ENOBUFS, "the broker has as many attachments as it can");
-        return;
+        return NULL;
     }
     const char *why;
-    struct process *p = who(b, &w, &why);
+    struct process *p = who(b, w, &why);
     if (p == NULL || p->dead) {
         refuse(b, m, guest ? ENOMEM : EACCES, why);
-        return;
+        return NULL;
     }
-    int err = p->pidfd < 0 ? watch_process(b, p, (pid_t)w.pid) : 0;
+    int err = p->pidfd < 0 ? watch_process(b, p, (pid_t)w->pid) : 0;
     struct line *l = err == 0 ? line_new(b, p, m) : NULL;
     if (l == NULL) {
         refuse(b, m, err != 0 ? err : ENOMEM, "the process can not be watched");
         if (guest)
             process_free(b, p);
+        return NULL;
+    }
+    attach(b, p, l, w);
+    return l;
+}
+
+void line_hello(struct broker *b, const struct message *m)
+{
+    struct wire_hello w;
+    const char *why;
+    memcpy(&w, m->payload, sizeof w);
+    int err = untrue(b, &w, m->msg, &why);
+    if (err != 0) {
+        refuse(b, m, err, why);
         return;
     }
-    attach(b, p, l, &w);
+    uint64_t claim = line_claim(b, &w);
+    struct line *l = try(b, m, &w);
+    record_hello(b, l != NULL ? l->id : 0, l != NULL ? l->process->item.key : claim, w.role);
+    if (l == NULL)
+        return;
     watch_line(b, l, m->msg);
 
-    struct wire_welcome welcome = {p->item.key, l->id, scope_deadline(p->scope)};
+    struct wire_welcome welcome = {l->process->item.key, l->id, scope_deadline(l->process->scope)};
     struct wire_head head = wire_head(WIRE_WELCOME, 0, sizeof welcome);
     head.seq = m->head.seq;
     if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)
-        process_fail(b, p, "no memory to answer it");
+        process_fail(b, l->process, "no memory to answer it");
     scope_welcome(b, l);
 }
 
@@ -146,6 +185,7 @@ void line_end(struct broker *b, struct line *l, struct reason why)
     table_free(&l->take_streams);
     page_close(l);
     watch_forget(b, l);
+    replay_forget(&l->held);
     list_remove(&l->gone);
     list_remove(&l->node);
     table_remove(&b->lines, &l->item);

@@ -3,14 +3,14 @@
  * after a batch deaths are looked at too, whatever the load. What an event makes possible is done before the next is
  * read. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define BATCH 512
 
-/* Does all that an event made possible or inevitable. */
-static void conclude(struct broker *b)
+void loop_conclude(struct broker *b)
 {
     settle(b);
     while (!list_empty(&b->failing)) {
@@ -19,11 +19,12 @@ static void conclude(struct broker *b)
     }
 }
 
-static void handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
+void loop_handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
 {
     struct message m = {.msg = msg, .route = route};
     b->messages++;
-    b->now = csp_now();
+    if (!record_replays(b))
+        b->now = csp_now();
     if (wire_check(zmq_msg_data(msg), zmq_msg_size(msg), &m.head) != 0 || m.head.type >= WIRE_TO_BROKER_END) {
         b->bad++;
         return;
@@ -37,12 +38,13 @@ static void handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
             b->bad++;
     } else {
         l->last_message = b->messages;
+        record_frame(b, l, &m);
         if (l->process->carried != 0)
             receiving_sync_process(b, l->process);
         if (l->process->fault == NULL)
             request_handle(b, l, &m);
     }
-    conclude(b);
+    loop_conclude(b);
 }
 
 static int receive(struct broker *b, zmq_msg_t *msg)
@@ -72,7 +74,8 @@ static bool next_message(struct broker *b)
     uint32_t route;
     if (parts == 1 && rc == 1 + sizeof route && number[0] == 0) { /* libzmq's own number, not one that a peer chose */
         memcpy(&route, number + 1, sizeof route);
-        handle(b, route, &frame);
+        if (!RECORDED(b) || !replay_takes(b, route, &frame))
+            loop_handle(b, route, &frame);
     } else
         b->bad++;
     zmq_msg_close(&id);
@@ -89,9 +92,17 @@ static bool receive_all(struct broker *b)
     return false;
 }
 
-static long poll_ms(const struct broker *b, bool drained)
+void loop_expire(struct broker *b)
 {
-    int64_t deadline = watch_deadline(b);
+    record_expire(b);
+    watch_expire(b);
+    loop_conclude(b);
+}
+
+static long poll_ms(struct broker *b, bool drained)
+{
+    int64_t deadline = watch_settle_deadline(b), other = record_replays(b) ? replay_deadline(b) : watch_deadline(b);
+    deadline = other < deadline ? other : deadline;
     if (!drained)
         return 0;
     if (deadline == INT64_MAX)
@@ -104,22 +115,32 @@ int loop_run(struct broker *b)
 {
     while (!b->over) {
         bool drained = receive_all(b);
-        watch_bury(b, drained);
-        conclude(b);
+        if (RECORDED(b))
+            drained = replay_advance(b, drained);
+        if (!record_replays(b)) {
+            watch_bury(b, drained);
+            loop_conclude(b);
+        }
         if (b->over)
             break;
+        long ms = poll_ms(b, drained);
+        if (ms != 0)
+            record_flush(b); /* there is time */
         zmq_pollitem_t items[] = {{.socket = b->router, .events = ZMQ_POLLIN},
                                   {.socket = b->monitor, .events = ZMQ_POLLIN},
                                   {.fd = b->epoll, .events = ZMQ_POLLIN}};
-        if (zmq_poll(items, 3, poll_ms(b, drained)) < 0 && errno != EINTR)
+        if (zmq_poll(items, 3, ms) < 0 && errno != EINTR)
             return -1;
-        b->now = csp_now();
+        if (!record_replays(b))
+            b->now = csp_now();
         if (items[1].revents != 0) /* each look is a system call */
             watch_connections(b);
         if (items[2].revents != 0)
             watch_pidfds(b);
-        watch_expire(b);
-        conclude(b);
+        watch_settle(b);
+        if (!record_replays(b) && watch_deadline(b) <= b->now)
+            loop_expire(b);
+        loop_conclude(b);
     }
     return 0;
 }

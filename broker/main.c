@@ -3,6 +3,7 @@
  * the run directory, which it makes: so a root that is killed at any moment leaves none; it says "ready" on a pipe when
  * it can be spoken to, or why it never will be. */
 #include "broker.h"
+#include "record.h"
 #include "heap.h"
 
 #include "accept.h"
@@ -48,6 +49,14 @@ static bool number(const char *text, long *value)
     errno = 0;
     *value = strtol(text, &end, 10);
     return errno == 0 && end != text && *end == '\0' && *value >= 0 && *value <= INT32_MAX;
+}
+
+static bool is_seed(const char *text)
+{
+    char *end;
+    errno = 0;
+    (void)strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' && text[strspn(text, "0123456789")] == '\0' && *text != '\0';
 }
 
 static bool reaction(const char *word, enum on_deadlock *value)
@@ -111,7 +120,8 @@ static bool parse(int argc, char **argv, struct arguments *a)
         else
             return false;
     }
-    return good && optind == argc && a->dir != NULL && a->root > 0 && a->ready >= 0;
+    return good && (a->seed == NULL || is_seed(a->seed)) && optind == argc && a->dir != NULL && a->root > 0 &&
+           a->ready >= 0;
 }
 
 /* Raises the limit of descriptors; a third of it each for lines and processes, or, where it is low, half of what the
@@ -155,8 +165,9 @@ static int fill_info(struct broker *b, const struct arguments *a)
 
 static void init_lists(struct broker *b)
 {
-    struct list *const lists[] = {&b->all,    &b->touched, &b->rooms,      &b->failing,    &b->dying,     &b->settled,
-                                  &b->graced, &b->gone,    &b->all_scopes, &b->cancelling, &b->condemned, &b->emptied};
+    struct list *const lists[] = {&b->all,       &b->touched, &b->rooms,    &b->failing,    &b->dying,
+                                  &b->settled,   &b->graced,  &b->gone,     &b->all_scopes, &b->cancelling,
+                                  &b->condemned, &b->emptied, &b->strangers};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
 }
@@ -219,16 +230,19 @@ static int bind_router(struct broker *b)
     return zmq_bind(b->router, path);
 }
 
-static int open_broker(struct broker *b, const struct arguments *a)
+/* *why gets what could not be done, where that is not plain. */
+static int open_broker(struct broker *b, const struct arguments *a, char *why, size_t size)
 {
     umask(077);
     init_lists(b);
     b->now = csp_now();
+    if (record_open(b, a->seed, a->record, a->replay, why, size) != 0)
+        return -1;
     if (csp__rundir_make(a->dir, &b->lock) != 0)
         return -1;
     b->dir = a->dir; /* ours to remove */
-    if (raise_limits(b) != 0 || fill_info(b, a) != 0 || random_seed(&b->random) != 0 || watch_root(b) != 0 ||
-        open_sockets(b) != 0 || csp__rundir_write(b->dir, &b->info) != 0)
+    if (raise_limits(b) != 0 || fill_info(b, a) != 0 || watch_root(b) != 0 || open_sockets(b) != 0 ||
+        csp__rundir_write(b->dir, &b->info) != 0)
         return -1;
     page_guard();
     return bind_router(b);
@@ -268,14 +282,17 @@ int main(int argc, char **argv)
     broker.on_deadlock = a.on_deadlock;
     /* A root that died before "ready", a log that is gone: the run's end is still ours to do. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a record that may not grow any more is no reason to end */
     int ready = (int)a.ready;
     if (fcntl(ready, F_SETFD, FD_CLOEXEC) != 0) {
         fprintf(stderr, "broker: --ready: this descriptor is not open: start it through libipc\n");
         return EX_USAGE;
     }
-    if (open_broker(&broker, &a) != 0) {
+    char why[512];
+    snprintf(why, sizeof why, "the broker can not start in %s", a.dir);
+    if (open_broker(&broker, &a, why, sizeof why) != 0) {
         int err = errno;
-        dprintf(ready, "error %d the broker can not start in %s: %s\n", err, a.dir, zmq_strerror(err));
+        dprintf(ready, "error %d %s: %s\n", err, why, zmq_strerror(err));
         return give_up(&broker);
     }
     if (dprintf(ready, "ready\n") < 0)
@@ -285,6 +302,7 @@ int main(int argc, char **argv)
     else
         close(ready);
     int rc = loop_run(&broker);
+    record_flush(&broker);
     ending_kill(&broker);
     close_broker(&broker);
     return rc == 0 ? EX_OK : EX_SOFTWARE;

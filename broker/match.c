@@ -4,6 +4,7 @@
  * of waiting. At capacity 0 only an arriving offer can meet another: of two that both wait one would have met the
  * other. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static bool rendezvous(struct broker *b, struct offer *from, uint32_t out, struc
     }
     if (gift != NULL)
         ends_grant(p, gift, oc->attached.ends);
+    record_commit(b, to, in, 0, &c->order, oc->value, oc->length);
     c->order++;
     c->received++;
     offer_end(b, to);
@@ -108,6 +110,7 @@ static void take_front(struct broker *b, struct offer *o, uint32_t which)
         offer_done(b, o, which, ENOMEM);
         return;
     }
+    record_commit(b, o, which, 0, &block->order, block->data, bytes);
     attached_grant(b, &block->attached, p);
     c->received++;
     channel_pop(c, 1, bytes, cost);
@@ -152,6 +155,13 @@ static bool commit(struct broker *b, struct offer *o, uint32_t which, const stru
     return true;
 }
 
+static uint32_t draw(struct broker *b, uint32_t n)
+{
+    uint32_t drawn = random_below(&b->random, n);
+    record_draw(b, n, drawn);
+    return drawn;
+}
+
 void match_offer(struct broker *b, struct line *l, const struct message *m)
 {
     struct offer *o = offer_new(b, l, m);
@@ -165,7 +175,7 @@ void match_offer(struct broker *b, struct line *l, const struct message *m)
         uint32_t n = evaluate(b, o);
         if (n == 0)
             break;
-        uint32_t drawn = n > 1 && (m->head.flags & WIRE_ORDERED) == 0 ? random_below(&b->random, n) : 0;
+        uint32_t drawn = n > 1 && (m->head.flags & WIRE_ORDERED) == 0 ? draw(b, n) : 0;
         if (commit(b, o, nth_ready(o, drawn), m))
             return;
     }

@@ -2,6 +2,7 @@
 /* Offers: one record, linked into the queues of all its channels and removed whole. Decision: what an offer needs to
  * wait (its values, holds on the ends attached to them) it takes only when it waits: most are answered at once. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -175,6 +176,11 @@ void offer_done(struct broker *b, struct offer *o, uint32_t which, int err)
     struct channel *c = which < o->count ? o->cases[which].channel : NULL;
     if (reply_commit(b, o, which, c, err, NULL, NULL, 0) != 0)
         process_fail(b, o->line->process, "no memory to answer it");
+    if (c != NULL && err == 0 && o->cases[which].op == WIRE_OP_SEND) { /* its value has just left it */
+        uint64_t order = c->order - 1;
+        record_commit(b, o, which, err, &order, o->cases[which].value, o->cases[which].length);
+    } else
+        record_commit(b, o, which, err, NULL, NULL, 0);
     offer_end(b, o);
 }
 

@@ -3,6 +3,7 @@
  * one order (offers, streams, ends), whatever ended it; and a grant that fails for want of memory leaves nothing,
  * because the ends are all reserved before the first is given. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -104,6 +105,7 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     if (p->state == PROCESS_ENDED)
         return;
     why = process_reason(p, why);
+    record_buried(b, p, why);
     LIST_EACH(node, next, &p->lines)
     line_end(b, LIST_OWNER(node, struct line, node), why);
     ends_release_all(b, p, why);

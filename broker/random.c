@@ -6,15 +6,24 @@
 #include <errno.h>
 #include <sys/random.h>
 
-int random_seed(struct random *r)
+int random_draw(uint64_t *seed)
 {
-    do {
-        ssize_t n = getrandom(r->state, sizeof r->state, 0);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n == (ssize_t)sizeof r->state && (r->state[0] | r->state[1] | r->state[2] | r->state[3]) != 0)
-            return 0;
-    } while (1);
+    ssize_t n;
+    do
+        n = getrandom(seed, sizeof *seed, 0);
+    while (n < 0 && errno == EINTR);
+    return n == sizeof *seed ? 0 : -1;
+}
+
+/* splitmix64, by the same authors: no two of its results are equal, so the state is not all zero. */
+void random_seed(struct random *r, uint64_t seed)
+{
+    for (int i = 0; i < 4; i++) {
+        uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
+        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+        r->state[i] = z ^ (z >> 31);
+    }
 }
 
 static uint64_t rotate(uint64_t x, int by)

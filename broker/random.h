@@ -10,8 +10,11 @@ struct random {
     uint64_t state[4];
 };
 
-/* Seeds from getrandom(2). 0, or -1 with errno. */
-int random_seed(struct random *r);
+/* A seed from getrandom(2). 0, or -1 with errno. */
+int random_draw(uint64_t *seed);
+
+/* Starts the sequence that belongs to the seed. */
+void random_seed(struct random *r, uint64_t seed);
 
 /* 64 random bits. */
 uint64_t random_next(struct random *r);

@@ -3,6 +3,7 @@
  * so that it can return to its place whatever happens to the receiver; the count is read when it matters, and TOOK only
  * says that now it may. A stream is in its channel's queue of receivers just while it can take more. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -79,6 +80,7 @@ int receiving_sync(struct broker *b, struct receiving *r)
         process_fail(b, r->line->process, "the count in its page cannot be");
         return -1;
     }
+    n = record_took(b, r, n);
     taken(b, r, n - r->taken);
     if (b->now - r->last.at >= LOOK_NS) {
         r->before.at = r->last.at;
@@ -112,6 +114,7 @@ void receiving_end(struct broker *b, struct receiving *r)
             ends_unreserve(p, block->attached.channel);
             p->carried--;
         }
+        record_return(b, c, block);
         channel_return(b, c, block);
     }
     r->line->slots[r->slot / 8] &= (uint8_t) ~(1u << r->slot % 8);
@@ -216,6 +219,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
         goto no_memory;
     p->carried += block->attached.channel != NULL;
     list_push(&r->out, &block->wait.node);
+    record_deliver(b, r, block); /* before the block is sent on: what libzmq has is not ours to read */
     int rc = reply_deliver(b, r, block, 0);
     r->delivered += n;
     r->out_cost += cost;
@@ -268,6 +272,7 @@ void receiving_tell_closed(struct broker *b, struct channel *c)
             continue;
         r->closed = true;
         list_remove(&r->wait.node);
+        record_deliver(b, r, NULL);
         if (reply_deliver(b, r, NULL, WIRE_CLOSED) != 0)
             process_fail(b, r->line->process, "no memory to deliver to it");
     }

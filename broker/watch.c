@@ -5,6 +5,7 @@
  * zmq_poll grows with its items. What has a deadline here has one of two fixed delays, so two queues serve as timers;
  * deadlines and graces of scopes differ, and are in timers of their own. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,14 +94,14 @@ static void died(struct broker *b, struct process *p)
     }
     if (!p->reaped)
         p->reason = zombie_reason(p);
-    if (p == b->root)
-        process_end(b, p, p->reason);
+    if (p == b->root && !record_replays(b))
+        watch_end(b, p);
     else if (p->fault != NULL)
         return;
-    else if (p->connected == 0)
+    else if (p->connected == 0 || p == b->root)
         settled(b, p);
     else {
-        p->deadline = b->now + DISCONNECT_NS;
+        p->deadline = csp_now() + DISCONNECT_NS;
         list_remove(&p->pending);
         list_push(&b->dying, &p->pending);
     }
@@ -223,26 +224,50 @@ static int64_t head_deadline(const struct list *queue, int64_t least)
     return at < least ? at : least;
 }
 
-int64_t watch_deadline(const struct broker *b)
+int64_t watch_settle_deadline(const struct broker *b)
 {
-    return head_deadline(&b->dying, head_deadline(&b->graced, timer_next(&b->timers)));
+    return head_deadline(&b->dying, INT64_MAX);
 }
 
-static struct process *expired(const struct broker *b, const struct list *queue)
+int64_t watch_deadline(const struct broker *b)
+{
+    return head_deadline(&b->graced, timer_next(&b->timers));
+}
+
+static struct process *expired(const struct list *queue, int64_t now)
 {
     struct list *node = list_first(queue);
     struct process *p = node != NULL ? LIST_OWNER(node, struct process, pending) : NULL;
-    return p != NULL && p->deadline <= b->now ? p : NULL;
+    return p != NULL && p->deadline <= now ? p : NULL;
+}
+
+void watch_settle(struct broker *b)
+{
+    if (list_empty(&b->dying))
+        return;
+    struct process *p;
+    while ((p = expired(&b->dying, csp_now())) != NULL)
+        settled(b, p);
 }
 
 void watch_expire(struct broker *b)
 {
     struct process *p;
-    while ((p = expired(b, &b->dying)) != NULL)
-        settled(b, p);
-    while ((p = expired(b, &b->graced)) != NULL)
+    while ((p = expired(&b->graced, b->now)) != NULL)
         process_end(b, p, (struct reason){HOW_SIGNAL, 0});
     timer_expire(&b->timers, b, b->now);
+}
+
+void watch_end(struct broker *b, struct process *p)
+{
+    record_death(b, p);
+    process_end(b, p, p->reason);
+}
+
+void watch_end_line(struct broker *b, struct line *l)
+{
+    record_gone(b, l);
+    line_end(b, l, (struct reason){0});
 }
 
 /* The ROUTER gives its connections a turn each: two rounds without a frame of this one and nothing of it is left. */
@@ -263,12 +288,12 @@ void watch_bury(struct broker *b, bool drained)
             last = l->last_message > last ? l->last_message : last;
         }
         if (drained || quiet(b, last))
-            process_end(b, p, p->reason);
+            watch_end(b, p);
     }
     LIST_EACH(node, next, &b->gone)
     {
         struct line *l = LIST_OWNER(node, struct line, gone);
         if (drained || quiet(b, l->last_message))
-            line_end(b, l, (struct reason){0});
+            watch_end_line(b, l);
     }
 }

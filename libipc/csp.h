@@ -136,14 +136,19 @@ typedef struct csp_case {
  * guest. Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
  * is. Every other function does this by itself; call it to learn of errors early. A second call does nothing.
  * A run of its own heeds, in the environment:
- *     CSP_ON_DEADLOCK  fail (or not set): when a set of processes can never move again the broker prints who waits
- * where on stderr, and their calls end with EDEADLK; report: it only prints; ignore: neither CSP_SEED         a number:
- * every choice that the broker draws can be repeated CSP_RECORD       a file: the broker writes there what happened, in
- * which order, and what it chose CSP_REPLAY       such a file: what happens is put into that order again; where that
- * cannot be, the broker says so on stderr, and the run goes on freely Returns 0, or -1: EINVAL (one of those is not as
- * it must be), EACCES (token or ticket refused), ENOENT (no such run, or the broker program is not found), ENAMETOOLONG
- * (the path of the run directory), ETIMEDOUT (the broker did not answer within 10 s), or those of mkdir(2), fork(2) and
- * execve(2). */
+ *
+ *     CSP_ON_DEADLOCK  what happens when a set of processes can never move again. fail (as when it is not set): the
+ *                      broker prints who waits where on stderr, and their calls end with EDEADLK; report: it only
+ *                      prints; ignore: neither
+ *     CSP_SEED         a number: every choice that the broker draws can be repeated
+ *     CSP_RECORD       a file: the broker writes there what happened, in which order, and what it chose
+ *     CSP_REPLAY       such a file: what happens is put into that order again, with the same choices; where that
+ *                      cannot be, the broker says so on stderr, and the run goes on freely
+ *
+ * Returns 0, or -1: EINVAL (one of those is not as it must be), EEXIST (the record would be written over the one that
+ * is replayed), EACCES (token or ticket refused, or as from open(2) of those files), ENOENT (no such run or file, or
+ * the broker program is not found), ENAMETOOLONG (the path of the run directory), ETIMEDOUT (the broker did not answer
+ * within 10 s), or those of mkdir(2), open(2), fork(2) and execve(2). */
 CSP_API int csp_init(void);
 
 /* Leaves the run. The ends of this process go with the reason "clean". The root's leaving ends the run: every process

@@ -147,9 +147,27 @@ static pid_t start(const char *program, char *const argv[], int *keep)
     return -1;
 }
 
+/* What the broker would only refuse with its usage. */
+static int check(const struct csp__options *o)
+{
+    const char *seed = o->seed, *word = o->on_deadlock;
+    if (seed != NULL) {
+        char *end;
+        errno = 0;
+        (void)strtoull(seed, &end, 10);
+        if (errno != 0 || *seed < '0' || *seed > '9' || *end != '\0')
+            return csp__failf(EINVAL, "the seed \"%s\" is not a number from 0 to %llu", seed, ULLONG_MAX);
+    }
+    if (word != NULL && strcmp(word, "report") != 0 && strcmp(word, "fail") != 0 && strcmp(word, "ignore") != 0)
+        return csp__failf(EINVAL, "on a deadlock one can report, fail or ignore, not \"%s\"", word);
+    return 0;
+}
+
 pid_t csp__launch(const char *dir, const struct csp__options *options, int *notices)
 {
     char program[PATH_MAX];
+    if (check(options) != 0)
+        return -1;
     if (csp__program_path("broker", program, sizeof program) != 0)
         return csp__failf(errno, "the broker program is not found: set CSP_LIBEXEC to the directory that holds it");
     char root[24];

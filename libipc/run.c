@@ -250,15 +250,21 @@ static int start(const struct csp__options *options)
     return -1;
 }
 
+static const char *chosen(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
 /* A run of the program's own: what is chosen about it comes from the environment. */
 static int start_ours(void)
 {
     struct csp__options options = {
         .name = strpbrk(program_invocation_short_name, "\t\n") == NULL ? program_invocation_short_name : "run",
-        .on_deadlock = getenv("CSP_ON_DEADLOCK"),
-        .seed = getenv("CSP_SEED"),
-        .record = getenv("CSP_RECORD"),
-        .replay = getenv("CSP_REPLAY"),
+        .on_deadlock = chosen("CSP_ON_DEADLOCK"),
+        .seed = chosen("CSP_SEED"),
+        .record = chosen("CSP_RECORD"),
+        .replay = chosen("CSP_REPLAY"),
     };
     return start(&options);
 }

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Seed, record and replay through the library: what its programs see of section 14 of docs/protocol.md. Decision: what
+ * is compared is what a program of racing processes receives, so that a replay that only looked right would show. */
+#include "expect.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *replay_suite(void);
+
+#define ROUNDS 1000
+
+static char record[PATH_MAX], again[PATH_MAX];
+
+static void paths(void)
+{
+    snprintf(record, sizeof record, "%s/first", runtime_dir());
+    snprintf(again, sizeof again, "%s/second", runtime_dir());
+}
+
+static void leave(void)
+{
+    csp_term();
+    unlink(record);
+    unlink(again);
+}
+
+/* What the next run heeds. */
+static void choose(const char *seed, const char *to, const char *from)
+{
+    setenv("CSP_SEED", seed != NULL ? seed : "", 1);
+    setenv("CSP_RECORD", to != NULL ? to : "", 1);
+    setenv("CSP_REPLAY", from != NULL ? from : "", 1);
+}
+
+static csp_chan chans[2];
+static int extra; /* sends that a producer does first, on a channel of its own */
+
+static int produce(void *which)
+{
+    csp_chan c = chans[which != NULL];
+    for (long i = 0; i < extra; i++) {
+        csp_chan own = csp_make(1);
+        CHILD_ASSERT(own != 0 && csp_send(own, "x", 1, CSP_FOREVER) == 0);
+    }
+    for (long i = 0; i < ROUNDS; i++)
+        if (csp_send(c, &i, sizeof i, CSP_FOREVER) != 0)
+            return errno != EPIPE;
+    return 0;
+}
+
+/* Two processes race to send; which of them was received from, round by round. */
+static void race(char *taken)
+{
+    ASSERT_OK(csp_init());
+    chans[0] = make(0);
+    chans[1] = make(3);
+    go(produce, NULL);
+    go(produce, &chans[1]);
+    for (int i = 0; i < ROUNDS; i++) {
+        long n;
+        csp_case cases[] = {csp_on_recv(chans[0], &n, sizeof n), csp_on_recv(chans[1], &n, sizeof n)};
+        int which = csp_select(cases, 2, soon());
+        ck_assert_msg(which >= 0 && cases[which].err == 0, "round %d: %s", i, csp_errmsg());
+        taken[i] = (char)('0' + which);
+    }
+    taken[ROUNDS] = '\0';
+    ck_assert_msg(csp_term() == 0, "csp_term: %s", csp_errmsg());
+}
+
+/* The next line of a record without its time; "" at its end. */
+static char *next_line(FILE *f, char *line, int size)
+{
+    if (fgets(line, size, f) == NULL)
+        return strcpy(line, "");
+    char kind[16];
+    long long at;
+    int n = 0;
+    if (sscanf(line, "%15s %lld%n", kind, &at, &n) == 2 && at > 1000000000)
+        memset(line + strlen(kind), ' ', (size_t)n - strlen(kind));
+    return line;
+}
+
+static int same_records(void)
+{
+    char a[512], b[512];
+    FILE *f = fopen(record, "re"), *g = fopen(again, "re");
+    ck_assert(f != NULL && g != NULL);
+    long lines = 0;
+    do {
+        next_line(f, a, sizeof a);
+        next_line(g, b, sizeof b);
+        lines++;
+    } while (a[0] != '\0' && strtok(a, " ") != NULL && strtok(b, " ") != NULL && strcmp(a, b) == 0);
+    fclose(f);
+    fclose(g);
+    ck_assert_int_gt(lines, ROUNDS);
+    return a[0] == '\0' && b[0] == '\0';
+}
+
+START_TEST(a_replay_receives_the_very_same_sequence)
+{
+    char first[ROUNDS + 1], second[ROUNDS + 1], third[ROUNDS + 1];
+    choose(NULL, record, NULL);
+    race(first);
+    ck_assert(strchr(first, '0') != NULL && strchr(first, '1') != NULL);
+    choose(NULL, NULL, record);
+    race(second);
+    ck_assert_str_eq(first, second);
+    choose(NULL, again, record);
+    race(third);
+    ck_assert_str_eq(first, third);
+    ck_assert(same_records());
+}
+
+START_TEST(without_a_replay_it_differs)
+{
+    char first[ROUNDS + 1], second[ROUNDS + 1];
+    choose(NULL, NULL, NULL);
+    race(first);
+    race(second);
+    ck_assert_str_ne(first, second);
+}
+
+Suite *replay_suite(void)
+{
+    Suite *s = suite_create("replay");
+    TCase *t = tcase_create("replay");
+    tcase_add_checked_fixture(t, paths, leave);
+    tcase_add_test(t, a_replay_receives_the_very_same_sequence);
+    tcase_add_test(t, without_a_replay_it_differs);
+    suite_add_tcase(s, t);
+    return s;
+}
