@@ -5,7 +5,10 @@
 #include "live.h"
 #include "message.h"
 #include "snapshot.h"
+#include "snapshot_json.h"
 #include "table.h"
+#include "text_json.h"
+#include "unit.h"
 
 #include <run.h>
 
@@ -30,34 +33,6 @@ const struct command command_ps = {
                "  -o, --output text|json   how to print it\n"
                "\nstatus: 0, 64 usage, 69 no such run, or its broker does not answer\n",
 };
-
-#define AGE_TEXT 32
-
-/* "0.4s", "12s", "3m05s", "2h07m", "5d03h". */
-static const char *age(int64_t ns, char buf[AGE_TEXT])
-{
-    int64_t s = ns > 0 ? ns / 1000000000 : 0;
-
-    if (s < 10)
-        snprintf(buf, AGE_TEXT, "%.1fs", ns > 0 ? (double)ns / 1e9 : 0.0);
-    else if (s < 60)
-        snprintf(buf, AGE_TEXT, "%" PRId64 "s", s);
-    else if (s < 3600)
-        snprintf(buf, AGE_TEXT, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(buf, AGE_TEXT, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
-    else
-        snprintf(buf, AGE_TEXT, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
-    return buf;
-}
-
-static int64_t uptime(const struct live *run)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - run->info.started;
-}
 
 /* How long the process has been in its state, or -1. */
 static int64_t lasting(const struct snapshot_process *p)
@@ -118,7 +93,7 @@ static void print_processes(const struct snapshot *s)
         {"PROCESS", COLUMN_TEXT}, {"REPLICA", COLUMN_NUMBER}, {"PID", COLUMN_NUMBER}, {"PROGRAM", COLUMN_NUMBER},
         {"STATE", COLUMN_TEXT},   {"FOR", COLUMN_NUMBER},     {"WAITS", COLUMN_TEXT}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
-    char text[AGE_TEXT];
+    char text[UNIT_TEXT];
 
     for (size_t i = 0; i < s->nprocesses; i++) {
         const struct snapshot_process *p = &s->processes[i];
@@ -127,7 +102,7 @@ static void print_processes(const struct snapshot *s)
         number(t, p->pid);
         number(t, p->program);
         table_cell(t, "%s", p->state);
-        table_cell(t, "%s", lasting(p) >= 0 ? age(lasting(p), text) : "-");
+        table_cell(t, "%s", lasting(p) >= 0 ? unit_print_age(lasting(p), text) : "-");
         table_cell(t, "%s", p->waits);
     }
     (void)table_print(t, stdout, 1);
@@ -159,15 +134,11 @@ static void print_channels(const struct snapshot *s)
 
 static int print_run(const struct live *run)
 {
-    char text[AGE_TEXT];
     struct snapshot *s = look(run);
 
     if (s == NULL)
         return EX_UNAVAILABLE;
-    char *file = table_printable(run->info.file, strlen(run->info.file));
-    printf("%s: pid %d, up %s, %s, %s\n\n", run->info.name, (int)run->info.root, age(uptime(run), text), run->dir,
-           *file != '\0' ? file : "no file");
-    free(file);
+    live_print(run, stdout);
     print_processes(s);
     if (s->nchannels > 0) {
         putchar('\n');
@@ -183,7 +154,7 @@ static int print_runs(const struct live *runs, int n)
                                             {"UP", COLUMN_NUMBER}, {"PROCESSES", COLUMN_NUMBER},
                                             {"DIR", COLUMN_TEXT},  {"FILE", COLUMN_TEXT}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
-    char text[AGE_TEXT];
+    char text[UNIT_TEXT];
     int status = 0;
 
     for (int i = 0; i < n; i++) {
@@ -192,7 +163,7 @@ static int print_runs(const struct live *runs, int n)
             status = EX_UNAVAILABLE;
         table_cell(t, "%s", runs[i].info.name);
         table_cell(t, "%d", (int)runs[i].info.root);
-        table_cell(t, "%s", age(uptime(&runs[i]), text));
+        table_cell(t, "%s", unit_print_age(live_uptime(&runs[i]), text));
         number(t, s != NULL ? (int64_t)living(s) : 0);
         table_cell(t, "%s", runs[i].dir);
         table_cell(t, "%s", *runs[i].info.file != '\0' ? runs[i].info.file : "-");
@@ -211,17 +182,16 @@ static json_t *json_processes(const struct snapshot *s)
 
     for (size_t i = 0; i < s->nprocesses; i++) {
         const struct snapshot_process *p = &s->processes[i];
-        json_t *waits = json_array();
+        json_t *o = snapshot_process_json(p, csp_now()), *waits = json_array();
         for (const char *at = strcmp(p->waits, "-") != 0 ? p->waits : ""; *at != '\0'; at += *at == ',') {
             size_t length = strcspn(at, ",");
-            json_array_append_new(waits, json_stringn(at, length));
+            char *wait = strndup(at, length);
+            json_array_append_new(waits, text_json(wait));
+            free(wait);
             at += length;
         }
-        json_array_append_new(list,
-                              json_pack("{s:I, s:s, s:I, s:I, s:I, s:s, s:o, s:f}", "id", (json_int_t)p->id, "name",
-                                        p->name, "replica", (json_int_t)p->replica, "pid", (json_int_t)p->pid,
-                                        "program", (json_int_t)p->program, "state", p->state, "waits", waits, "seconds",
-                                        lasting(p) >= 0 ? (double)lasting(p) / 1e9 : 0.0));
+        json_object_set_new(o, "waits", waits);
+        json_array_append_new(list, o);
     }
     return list;
 }
@@ -230,15 +200,8 @@ static json_t *json_channels(const struct snapshot *s)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < s->nchannels; i++) {
-        const struct snapshot_channel *c = &s->channels[i];
-        json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id", (json_int_t)c->id,
-                            "name", c->name, "state", c->state, "capacity", (json_int_t)c->capacity, "max_bytes",
-                            (json_int_t)c->max_bytes, "values", (json_int_t)c->values, "bytes", (json_int_t)c->bytes,
-                            "senders", (json_int_t)c->senders, "receivers", (json_int_t)c->receivers, "sent",
-                            (json_int_t)c->sent, "received", (json_int_t)c->received, "lost", (json_int_t)c->lost));
-    }
+    for (size_t i = 0; i < s->nchannels; i++)
+        json_array_append_new(list, snapshot_channel_json(&s->channels[i]));
     return list;
 }
 
@@ -249,11 +212,8 @@ static int print_json(const struct live *runs, int n)
     int status = 0;
 
     for (int i = 0; i < n; i++) {
-        const struct csp__runinfo *info = &runs[i].info;
         struct snapshot *s = look(&runs[i]);
-        json_t *o =
-            json_pack("{s:s, s:s, s:s, s:i, s:i, s:f}", "name", info->name, "file", info->file, "dir", runs[i].dir,
-                      "pid", (int)info->root, "broker", (int)info->broker, "uptime_s", (double)uptime(&runs[i]) / 1e9);
+        json_t *o = live_json(&runs[i]);
         if (s != NULL) {
             json_object_set_new(o, "processes", json_processes(s));
             json_object_set_new(o, "channels", json_channels(s));

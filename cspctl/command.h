@@ -18,8 +18,8 @@ struct command {
     const char *details; /* options and statuses for `cspctl help NAME`, lines with an end each; or NULL */
 };
 
-extern const struct command command_check, command_explain, command_run, command_ps, command_stop, command_call,
-    command_send, command_recv, command_close, command_help, command_version;
+extern const struct command command_check, command_explain, command_run, command_ps, command_dump, command_stop,
+    command_call, command_send, command_recv, command_close, command_help, command_version;
 
 /* Print the usage line of c on stderr. Returns EX_USAGE. */
 int command_usage(const struct command *c);

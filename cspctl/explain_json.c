@@ -3,24 +3,10 @@
  * bytes. */
 #include "edge.h"
 #include "explain.h"
-#include "table.h"
+#include "text_json.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* JSON is UTF-8; a value from the command line may be any bytes. */
-static json_t *text_json(const char *text)
-{
-    if (!text)
-        return json_null();
-    json_t *s = json_string(text);
-    if (s)
-        return s;
-    char *shown = table_printable(text, strlen(text));
-    s = json_string(shown);
-    free(shown);
-    return s;
-}
 
 static json_t *argv_json(const struct pipeline *p, size_t process, unsigned replica)
 {

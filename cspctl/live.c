@@ -5,6 +5,8 @@
 #include "pool.h"
 #include "snapshot.h"
 #include "suggestion.h"
+#include "table.h"
+#include "unit.h"
 
 #include <run.h>
 
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 struct list {
     struct live *item;
@@ -50,6 +53,26 @@ int live_all(struct live **runs)
         qsort(list.item, (size_t)list.n, sizeof *list.item, by_age);
     *runs = list.item;
     return list.n;
+}
+
+int64_t live_uptime(const struct live *run)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - run->info.started;
+}
+
+void live_print(const struct live *run, FILE *to)
+{
+    char text[UNIT_TEXT];
+    char *file = table_printable(run->info.file, strlen(run->info.file));
+    char *name = table_printable(run->info.name, strlen(run->info.name));
+
+    fprintf(to, "%s: pid %d, up %s, %s, %s\n\n", name, (int)run->info.root, unit_print_age(live_uptime(run), text),
+            run->dir, *file != '\0' ? file : "no file");
+    free(name);
+    free(file);
 }
 
 static bool is_meant(const struct live *run, const char *which)

@@ -8,6 +8,7 @@
 #include <rundir.h>
 
 #include <limits.h>
+#include <stdio.h>
 
 struct live {
     char dir[PATH_MAX];
@@ -20,6 +21,12 @@ int live_all(struct live **runs);
 /* Finds the run; which is the argument of --run or NULL. Returns 0, or the exit status after saying what is wrong:
  * EX_UNAVAILABLE where there is none, EX_USAGE where it is not clear which. */
 int live_find(const char *which, struct live *found);
+
+/* How long it has run, in ns. */
+int64_t live_uptime(const struct live *run);
+
+/* "NAME: pid 12, up 3.1s, DIR, FILE": the line above all that is said of a run. */
+void live_print(const struct live *run, FILE *to);
 
 /* Finds the run and joins it as a guest. Same results. */
 int live_join(const char *which, struct live *found);

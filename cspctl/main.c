@@ -14,7 +14,7 @@
 
 /* In the order in which `cspctl help` shows them. */
 static const struct command *const commands[] = {
-    &command_run,  &command_check, &command_explain, &command_ps,   &command_stop,    &command_call,
+    &command_run,  &command_check, &command_explain, &command_ps,   &command_dump,    &command_stop, &command_call,
     &command_send, &command_recv,  &command_close,   &command_help, &command_version, NULL,
 };
 

@@ -21,20 +21,21 @@ struct snapshot_channel {
     int64_t id, capacity, values, bytes, max_bytes, senders, receivers, sent, received, how, code, lost;
 };
 
+/* What belongs to a process begins with its number. */
 struct snapshot_wait { /* one case of a caller's offer */
-    const char *op, *name;
-    uint64_t place;
     int64_t process, line, since, deadline, number;
+    uint64_t place;
+    const char *op, *name;
 };
 
 struct snapshot_end {
-    const char *ends; /* "s", "r", "sr" */
     int64_t process, channel;
+    const char *ends; /* "s", "r", "sr" */
 };
 
 struct snapshot_stream {
-    const char *direction; /* "s", "r" */
     int64_t process, line, channel, window, values, since;
+    const char *direction; /* "s", "r" */
 };
 
 struct snapshot_value { /* one or more, in a block */

@@ -130,3 +130,20 @@ char *unit_print_size(int64_t bytes, char buf[UNIT_TEXT])
 {
     return bytes % 1024 || bytes == 0 ? print(&sizes[COUNT(sizes) - 1], 1, bytes, buf) : print(sizes, 4, bytes, buf);
 }
+
+char *unit_print_age(int64_t ns, char buf[UNIT_TEXT])
+{
+    int64_t s = ns > 0 ? ns / 1000000000 : 0;
+
+    if (s < 10)
+        snprintf(buf, UNIT_TEXT, "%.1fs", ns > 0 ? (double)ns / 1e9 : 0.0);
+    else if (s < 60)
+        snprintf(buf, UNIT_TEXT, "%" PRId64 "s", s);
+    else if (s < 3600)
+        snprintf(buf, UNIT_TEXT, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(buf, UNIT_TEXT, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+    else
+        snprintf(buf, UNIT_TEXT, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
+    return buf;
+}

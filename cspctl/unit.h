@@ -18,4 +18,7 @@ const char *unit_count(const char *text, int64_t *count);
 char *unit_print_size(int64_t bytes, char buf[UNIT_TEXT]);
 char *unit_print_duration(int64_t ns, char buf[UNIT_TEXT]);
 
+/* A time that has passed, rounded, for people: "0.4s", "12s", "3m05s", "2h07m", "5d03h". Returns buf. */
+char *unit_print_age(int64_t ns, char buf[UNIT_TEXT]);
+
 #endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A text as JSON, which is UTF-8: a value from the command line, a path or a name may be any bytes, and what is none is
+ * replaced, not left out. */
+#ifndef CSPCTL_TEXT_JSON_H
+#define CSPCTL_TEXT_JSON_H
+
+#include <jansson.h>
+
+/* null for NULL. Caller owns the result. */
+json_t *text_json(const char *text);
+
+#endif
