@@ -290,9 +290,10 @@ int child_start(struct child *c, const struct stage *stage)
     return -1;
 }
 
-int child_start_call(struct child *c, const struct stage *stage, char **argv)
+int child_start_tool(struct child *c, const struct stage *stage, char **argv, int output)
 {
-    struct plumbing to = {.fd = {open("/dev/null", O_RDONLY | O_CLOEXEC), STDOUT_FILENO, log_source(stage->log, "")},
+    int log = log_source(stage->log, "");
+    struct plumbing to = {.fd = {open("/dev/null", O_RDONLY | O_CLOEXEC), output < 0 ? log : output, log},
                           .report = -1,
                           .directory = -1,
                           .ours = {true, false, true}};

@@ -63,8 +63,9 @@ int child_announce(struct child *c, const struct stage *stage, const csp_chan *c
 /* Starts it. Returns 0, or -1 after saying what is wrong; its ending is then set. */
 int child_start(struct child *c, const struct stage *stage);
 
-/* Starts argv as a child that belongs to no process of the file, with our stdout. Returns 0, or -1 with errno. */
-int child_start_call(struct child *c, const struct stage *stage, char **argv);
+/* Starts argv as a child that belongs to no process of the file, its stderr in the log, its stdout there too (-1), or
+ * this descriptor. Returns 0, or -1 with errno. */
+int child_start_tool(struct child *c, const struct stage *stage, char **argv, int output);
 
 /* Reads what the bridge reports, as much as there is; at its end closes it and takes it out of this epoll set. */
 void child_read_report(struct child *c, int epoll);

@@ -109,8 +109,10 @@ void reaper_run(struct supervisor *s)
         struct child *c = find_child(s, info.si_pid);
         if (c != NULL)
             take_child(s, c, &info);
-        else
+        else {
             (void)waitid(P_PID, (id_t)info.si_pid, &(siginfo_t){0}, WEXITED);
+            (void)notice_reaped(s, info.si_pid);
+        }
     }
 }
 

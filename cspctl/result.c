@@ -70,6 +70,8 @@ int result_status(const struct result *r)
         return 128 + r->code;
     case CAUSE_DEADLINE:
         return STATUS_DEADLINE;
+    case CAUSE_DEADLOCK:
+        return STATUS_DEADLOCK;
     case CAUSE_BROKER:
         return EX_UNAVAILABLE;
     default:

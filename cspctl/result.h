@@ -14,6 +14,7 @@
 
 #define STATUS_LOST     1 /* values were lost, or a process was cut off, and no cause is known */
 #define STATUS_DEADLINE 124
+#define STATUS_DEADLOCK 70 /* EX_SOFTWARE */
 
 /* How one process ended. */
 struct ending {
@@ -22,11 +23,11 @@ struct ending {
     uint64_t lost; /* values that it had not read to the end: see ending_lost() */
 };
 
-enum cause { CAUSE_NONE, CAUSE_FAILURE, CAUSE_SIGNAL, CAUSE_DEADLINE, CAUSE_BROKER, CAUSE_SYSTEM };
+enum cause { CAUSE_NONE, CAUSE_FAILURE, CAUSE_SIGNAL, CAUSE_DEADLINE, CAUSE_BROKER, CAUSE_DEADLOCK, CAUSE_SYSTEM };
 
 struct result {
     enum cause cause;
-    int code;        /* FAILURE: status of the process; SIGNAL: the signal; SYSTEM: our own exit status */
+    int code; /* FAILURE: status of the process; SIGNAL: the signal; DEADLOCK: how many; SYSTEM: our own exit status */
     const char *who; /* FAILURE: the process that failed; not owned */
     uint64_t lost;   /* values lost, all told */
     bool cut;        /* a process was cut off, and not by us */

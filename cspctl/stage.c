@@ -56,14 +56,19 @@ static bool start_run(struct supervisor *s)
     if (csp__program_path("exec", path, sizeof path) != 0)
         return broken(s, EX_OSERR, "the bridge 'exec' is not found", "set CSP_LIBEXEC to the directory that holds it");
     s->stage.exec = pool_copy(s->stage.pool, path, strlen(path));
-    if (csp__start(&(struct csp__options){.name = s->order->name, .file = shown_path(s)}) != 0)
+    struct csp__options options = s->order->options;
+    options.name = s->order->name;
+    options.file = shown_path(s);
+    options.notices = 1;
+    if (csp__start(&options) != 0)
         return broken(s, EX_OSERR, "cannot be started", csp_errmsg());
     s->stage.dir = pool_copy(s->stage.pool, csp__dir(), strlen(csp__dir()));
     if (csp__rundir_read(s->stage.dir, &info) == 0)
         s->broker = info.broker;
     if (services_write(s->stage.dir, p) != 0)
         return broken(s, EX_OSERR, "the definitions of its services cannot be written", strerror(errno));
-    if (!watch(s, csp__broker(), &s->broker) || !watch(s, s->signals, &s->signals))
+    if (!watch(s, csp__broker(), &s->broker) || !watch(s, s->signals, &s->signals) ||
+        !watch(s, csp__notices(), &s->notices))
         return broken(s, EX_OSERR, "epoll", strerror(errno));
     return true;
 }
@@ -113,13 +118,10 @@ bool supervisor_prepare(struct supervisor *s)
 
 static void start_call(struct supervisor *s)
 {
-    char self[PATH_MAX];
     struct child *c = &s->children[s->n];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
     *c = (struct child){.process = PIPELINE_NONE, .label = s->order->call, .proc = -1, .report = -1};
-    self[n > 0 ? n : 0] = '\0';
-    const char *argv[] = {self,
+    const char *argv[] = {SUPERVISOR_SELF,
                           "call",
                           "--run",
                           s->stage.dir,
@@ -131,7 +133,7 @@ static void start_call(struct supervisor *s)
                           c->label,
                           s->order->request,
                           NULL};
-    if (child_start_call(c, &s->stage, (char **)argv) != 0) {
+    if (child_start_tool(c, &s->stage, (char **)argv, STDOUT_FILENO) != 0) {
         broken(s, EX_OSERR, "cannot call", strerror(errno));
         supervisor_event(s, EVENT_FAILURE);
         return;

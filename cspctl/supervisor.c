@@ -43,6 +43,7 @@ static const struct transition transitions[RUN_STATES][RUN_EVENTS] = {
             [EVENT_DEADLINE] = {RUN_CANCELLED, drain_cancel},
             [EVENT_CALLED] = {RUN_DRAINING, drain_begin},
             [EVENT_BROKER] = {RUN_KILLED, drain_kill},
+            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_cancel},
             [EVENT_ENDED] = {RUN_OVER, NULL},
         },
     [RUN_DRAINING] =
@@ -51,6 +52,7 @@ static const struct transition transitions[RUN_STATES][RUN_EVENTS] = {
             [EVENT_SIGNAL] = {RUN_KILLED, drain_kill},
             [EVENT_DEADLINE] = {RUN_CANCELLED, drain_cancel},
             [EVENT_BROKER] = {RUN_KILLED, drain_kill},
+            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_cancel},
             [EVENT_ENDED] = {RUN_OVER, NULL},
         },
     [RUN_CANCELLED] =
@@ -96,6 +98,8 @@ static void take_signals(struct supervisor *s)
     while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD)
             children = true;
+        else if (info.ssi_signo == SIGQUIT)
+            notice_dump(s);
         else
             take_signal(s, (int)info.ssi_signo);
     }
@@ -111,7 +115,9 @@ static void take_event(struct supervisor *s, void *source)
         (void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, csp__broker(), NULL);
         result_cause(&s->result, CAUSE_BROKER, 0, NULL);
         supervisor_event(s, EVENT_BROKER);
-    } else
+    } else if (source == &s->notices)
+        notice_read(s);
+    else
         child_read_report(source, s->epoll);
 }
 
@@ -122,6 +128,7 @@ static void take_time(struct supervisor *s)
         result_cause(&s->result, CAUSE_DEADLINE, 0, NULL);
         supervisor_event(s, EVENT_DEADLINE);
     }
+    notice_step(s);
     drain_step(s);
     if (s->alive == 0)
         supervisor_event(s, EVENT_ENDED);
@@ -149,7 +156,7 @@ static void loop(struct supervisor *s)
     struct epoll_event events[64];
 
     for (take_time(s); s->state != RUN_OVER; take_time(s)) {
-        int n = epoll_wait(s->epoll, events, 64, until(earlier(s->deadline, drain_next(s))));
+        int n = epoll_wait(s->epoll, events, 64, until(earlier(earlier(s->deadline, drain_next(s)), notice_next(s))));
         /* A broker's death comes first: what else happened, happened because of it. */
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr == &s->broker)
@@ -213,6 +220,9 @@ static void say_end(const struct supervisor *s)
     case CAUSE_BROKER:
         message("%s: the broker has died, and all processes with it: status %d", name, status);
         break;
+    case CAUSE_DEADLOCK:
+        message("%s: cancelled: %d of its processes can never move again: status %d", name, r->code, status);
+        break;
     case CAUSE_NONE:
         if (r->cut)
             say_cut(s);
@@ -268,7 +278,7 @@ static void finish_output(struct supervisor *s)
  * blocked signal would reach a signalfd all the same. */
 static int open_signals(void)
 {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD};
     sigset_t mask;
     struct sigaction old;
 

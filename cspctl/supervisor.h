@@ -7,11 +7,14 @@
 
 #include "child.h"
 
+#include <run.h>
+
 struct order { /* what the user asked for */
     const char *name;
     const char *call, *request; /* a service to be called when it is up, or NULL */
     bool call_json;
-    int up; /* descriptor: where who started us in the background waits; -1 */
+    struct csp__options options; /* of the run; its name, file and notices are set by the supervisor */
+    int up;                      /* descriptor: where who started us in the background waits; -1 */
 };
 
 enum run_state {
@@ -30,8 +33,16 @@ enum run_event {
     EVENT_DEADLINE, /* of the run */
     EVENT_CALLED,   /* the call has ended */
     EVENT_BROKER,   /* the broker has died */
+    EVENT_DEADLOCK, /* processes can never move again, and have been reported */
     EVENT_ENDED,    /* the last child has ended */
     RUN_EVENTS,
+};
+
+struct notices {
+    char line[512];
+    size_t held;
+    struct child report, dump; /* who prints a deadlock, and what SIGQUIT asked for; phase CHILD_NEW: nobody */
+    bool again;                /* another deadlock came meanwhile */
 };
 
 struct supervisor {
@@ -46,7 +57,10 @@ struct supervisor {
     csp_time deadline; /* of the run */
     pid_t broker;
     int epoll, signals;
+    struct notices notices;
 };
+
+#define SUPERVISOR_SELF "/proc/self/exe" /* cspctl, also where its file was replaced */
 
 /* Runs the pipeline. Returns the exit status. Blocks signals and changes process-wide state: a program's main business.
  */
@@ -67,6 +81,16 @@ void drain_kill(struct supervisor *s);
 void drain_step(struct supervisor *s);
 /* The next time something is due; CSP_FOREVER. */
 csp_time drain_next(const struct supervisor *s);
+
+/* notice.c: reads what the broker has noticed. */
+void notice_read(struct supervisor *s);
+/* Prints what all processes of the run are doing. */
+void notice_dump(struct supervisor *s);
+/* One of those who print has ended: true; or it was another child. */
+bool notice_reaped(struct supervisor *s, pid_t pid);
+/* The report of a deadlock takes too long, and next time it would: CSP_FOREVER. */
+void notice_step(struct supervisor *s);
+csp_time notice_next(const struct supervisor *s);
 
 /* reaper.c: takes note of all children that have ended, and of orphans that became ours. */
 void reaper_run(struct supervisor *s);
