@@ -5,6 +5,7 @@
  * A scope is empty when it has no members and no scope inside it: one inside whose line lives has that line's process
  * as a member or is its line's innermost, and one whose line has ended goes as soon as it is empty itself. */
 #include "broker.h"
+#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -286,6 +287,7 @@ void scope_leave(struct broker *b, struct offer *o, uint32_t which)
         offer_done(b, o, which, ENOMEM);
         return;
     }
+    record_commit(b, o, which, 0, NULL, NULL, 0);
     offer_end(b, o);
     detach(s);
     scope_free(b, s);

@@ -40,9 +40,35 @@ static void exec_broker(pid_t root, unsigned long descriptors, int ready)
     if (descriptors != 0)
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
     setsid();
-    execl(path, "broker", "--dir", run.dir, "--name", "test", "--file", "test.yaml", "--root", root_text, "--ready",
-          ready_text, (char *)NULL);
+    const char *argv[32] = {"broker",    "--dir",  run.dir,   "--name",  "test",    "--file",
+                            "test.yaml", "--root", root_text, "--ready", ready_text};
+    for (size_t n = 11, i = 0; run.options != NULL && run.options[i] != NULL && n < 31; i++)
+        argv[n++] = run.options[i];
+    execv(path, (char *const *)argv);
     _exit(127);
+}
+
+/* Reads up to the end of the line or of the file; its bytes. */
+static size_t read_line(int fd, char *line, size_t size, const char *silence)
+{
+    size_t have = 0;
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+    while (have < size - 1 && (have == 0 || line[have - 1] != '\n')) {
+        ck_assert_msg(poll(&item, 1, WAIT_MS) == 1, "%s", silence);
+        ssize_t n = read(fd, line + have, 1);
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+    }
+    line[have] = '\0';
+    return have;
+}
+
+void hear_notice(char *line, size_t size)
+{
+    size_t n = read_line(run.notices, line, size, "the broker notices nothing");
+    ck_assert_msg(n != 0 && line[n - 1] == '\n', "no whole line is noticed: \"%s\"", line);
+    line[n - 1] = '\0';
 }
 
 pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t size)
@@ -55,17 +81,8 @@ pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t siz
     if (pid == 0)
         exec_broker(root, descriptors, ready[1]);
     close(ready[1]);
-    size_t have = 0;
-    struct pollfd item = {.fd = ready[0], .events = POLLIN};
-    while (have < size - 1) {
-        ck_assert_msg(poll(&item, 1, WAIT_MS) == 1, "the broker says nothing on its ready pipe");
-        ssize_t n = read(ready[0], line + have, size - 1 - have);
-        if (n <= 0)
-            break;
-        have += (size_t)n;
-    }
-    line[have] = '\0';
-    close(ready[0]);
+    read_line(ready[0], line, size, "the broker says nothing on its ready pipe");
+    run.notices = ready[0]; /* closed with the test */
     return pid;
 }
 

@@ -42,10 +42,15 @@ extern struct test_run {
     pid_t broker;
     char dir[108];
     struct csp__runinfo info;
-    struct speaker *root; /* attached */
+    struct speaker *root;       /* attached */
+    const char *const *options; /* of the broker, beside those that it must have; NULL or up to a NULL */
+    int notices;                /* with the option --notices: what it says there */
 } run;
 void run_start(void);
 void run_stop(void);
+
+/* Reads the next line that the broker notices, without its end. */
+void hear_notice(char *line, size_t size);
 
 /* Starts a broker in a new directory for a root; *line gets what it says on its ready pipe. Its pid. */
 pid_t broker_start(pid_t root, unsigned long descriptors, char *line, size_t size);
