@@ -168,7 +168,9 @@ $(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRA
 test: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@scripts/test $(TESTS)
-tests: $(TESTS) $(PROGRAMS)
+tests: $(TESTS) programs
+programs: $(PROGRAMS)
+.PHONY: programs
 .PHONY: tests
 .SECONDARY:
 

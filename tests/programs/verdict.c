@@ -104,18 +104,25 @@ int verdict_of(csp_proc p)
     return status_of(p, &why);
 }
 
-int verdict_next(void)
+int verdict_next(const csp_case *also)
 {
-    csp_case *cases = calloc(child_count, sizeof *cases);
+    csp_case *cases = calloc(child_count + 1, sizeof *cases);
     csp_exit why;
+    size_t n = owner == getpid() ? child_count : 0;
     if (cases == NULL)
         exit(UNABLE);
-    for (size_t i = 0; i < child_count; i++)
+    for (size_t i = 0; i < n; i++)
         cases[i] = csp_on_exit(children[i], &why);
-    int chosen = csp_select(cases, child_count, CSP_FOREVER);
+    if (also != NULL)
+        cases[n] = *also;
+    int chosen = n == 0 && also == NULL ? 0 : csp_select(cases, n + (also != NULL), CSP_FOREVER);
+    int err = chosen == (int)n ? cases[n].err : 0;
     free(cases);
-    if (chosen < 0)
+    errno = err != 0 ? err : errno;
+    if (chosen < 0 || err != 0)
         return failure("wait for the next child");
+    if (chosen == (int)n)
+        return NO_CHILD;
     csp_proc p = children[chosen];
     children[chosen] = children[--child_count];
     return status_of(p, &why);

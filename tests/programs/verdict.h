@@ -34,8 +34,10 @@ csp_proc go(int (*fn)(void *), void *arg);
  * signal. */
 int verdict_of(csp_proc p);
 
-/* The same for whichever child ends next; there must be one. */
-int verdict_next(void);
+/* The same for whichever child ends next. NO_CHILD: there is none any more, or the case `also`, which may be NULL,
+ * happened before. */
+enum { NO_CHILD = -1 };
+int verdict_next(const csp_case *also);
 
 /* Gives up every end that this process holds, waits for all its children and returns the worst of status and theirs. */
 int verdict_gather(int status);
