@@ -9,12 +9,14 @@
 #include "gather.h"
 #include "message.h"
 #include "pool.h"
+#include "record.h"
 #include "suggestion.h"
 #include "supervisor.h"
 
 #include <programs.h>
 #include <wire.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -36,10 +38,21 @@ const struct command command_run = {
         "      --dry-run            print what would be started\n"
         "      --call SERVICE ...   call a service when its backends are ready, print the answer, and end the run\n"
         "  -o, --output text|json   how to print the answer\n"
-        "\nCtrl-C drains the run from its sources to its sinks; a second one kills it.\n"
+        "      --on-deadlock WORD   when processes can never move again: report it and fail (fail), go on (report), "
+        "or\n"
+        "                           don't look (ignore)\n"
+        "      --seed N             makes every choice that the broker draws repeatable\n"
+        "      --record FILE        writes there what happened, in which order, and what was chosen\n"
+        "      --replay FILE        puts what happens into that order again, and says where it can't\n"
+        "\nCtrl-C drains the run from its sources to its sinks; a second one kills it. Ctrl-\\ shows what all of it "
+        "are "
+        "doing.\n"
         "\nstatus: 0; else that of the first process that failed on its own, 128 + signal where a signal killed it\n"
-        "(126, 127: it could not be started); 1 values were lost; 64 usage, 69 the broker died, 71 the system,\n"
-        "73 the log can't be opened, 74 standard output can't be written, 78 the file has mistakes, 124 deadline "
+        "(126, 127: it could not be started); 1 values were lost; 64 usage, 65, 66 no record to replay, 69 the broker "
+        "died, 70 a "
+        "deadlock,\n"
+        "71 the system, 73 the log or record can't be written, 74 standard output can't be written, 78 the file has "
+        "mistakes, 124 deadline "
         "(with\n"
         "--call: not enough backends answered), 129, 130, 143 told to end by HUP, INT, TERM\n",
 };
@@ -49,6 +62,7 @@ struct arguments {
     char **vars, **words;
     size_t nvars, nwords;
     const char *call;
+    struct csp__options options;
     bool detach, dry_run, json, formatted, bad;
 };
 
@@ -68,7 +82,7 @@ static void take_word(struct arguments *a, char *word)
     }
 }
 
-enum { OPTION_LOG = 256, OPTION_DRY_RUN, OPTION_CALL };
+enum { OPTION_LOG = 256, OPTION_DRY_RUN, OPTION_CALL, OPTION_DEADLOCK, OPTION_SEED, OPTION_RECORD, OPTION_REPLAY };
 
 static void take_option(struct arguments *a, int option)
 {
@@ -95,14 +109,49 @@ static void take_option(struct arguments *a, int option)
     case OPTION_CALL:
         a->call = optarg;
         break;
+    case OPTION_DEADLOCK:
+        a->options.on_deadlock = optarg;
+        break;
+    case OPTION_SEED:
+        a->options.seed = optarg;
+        break;
+    case OPTION_RECORD:
+        a->options.record = optarg;
+        break;
+    case OPTION_REPLAY:
+        a->options.replay = optarg;
+        break;
     default:
         a->bad = true;
     }
 }
 
+static bool is_seed(const char *text)
+{
+    errno = 0;
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0' && (strtoull(text, NULL, 10), errno == 0);
+}
+
+/* What is wrong with them, or NULL. */
+static const char *check_options(const struct csp__options *o)
+{
+    static const char *const words[] = {"fail", "report", "ignore"};
+    size_t i = 0;
+
+    while (o->on_deadlock != NULL && i < 3 && strcmp(o->on_deadlock, words[i]) != 0)
+        i++;
+    if (i == 3)
+        return "--on-deadlock: write fail, report or ignore";
+    if (o->seed != NULL && !is_seed(o->seed))
+        return "--seed: write a number from 0 to 18446744073709551615";
+    if ((o->record != NULL && *o->record == '\0') || (o->replay != NULL && *o->replay == '\0'))
+        return "--record and --replay: write the path of a file";
+    return NULL;
+}
+
 static void check_arguments(struct arguments *a)
 {
-    const char *wrong = NULL;
+    const char *wrong = check_options(&a->options);
 
     if (a->file == NULL)
         wrong = "a pipeline file is missing";
@@ -128,6 +177,10 @@ static void parse(struct arguments *a, int argc, char **argv)
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
         {"call", required_argument, NULL, OPTION_CALL},
         {"output", required_argument, NULL, 'o'},
+        {"on-deadlock", required_argument, NULL, OPTION_DEADLOCK},
+        {"seed", required_argument, NULL, OPTION_SEED},
+        {"record", required_argument, NULL, OPTION_RECORD},
+        {"replay", required_argument, NULL, OPTION_REPLAY},
         {NULL, 0, NULL, 0},
     };
 
@@ -175,13 +228,17 @@ static const char *service_called(const struct pipeline *p, const char *name)
 
 static int start(const struct pipeline *p, const struct arguments *a)
 {
-    struct order order = {.name = a->name != NULL ? a->name : p->name, .call_json = a->json, .up = -1};
+    struct order order = {
+        .name = a->name != NULL ? a->name : p->name, .call_json = a->json, .options = a->options, .up = -1};
     int status = EX_USAGE;
 
     if (a->dry_run)
         return dry_run(p);
     if (a->call != NULL && (order.call = service_called(p, a->call)) == NULL)
         return EX_USAGE;
+    int unusable = record_check(&a->options);
+    if (unusable != 0)
+        return unusable;
     char *request = gather_words(a->words, a->nwords);
     order.request = request;
     if (request != NULL)
