@@ -159,7 +159,7 @@ static void print_processes(const struct dump *d, FILE *to)
         order[i] = &d->processes[i];
         count[rank(order[i])]++;
     }
-    qsort_r((void *)order, d->n, sizeof *order, by_need, (void *)d);
+    qsort_r((void *)order, d->n, sizeof(void *), by_need, (void *)d);
     fprintf(to, "%zu processes: ", d->n - count[RANK_ENDED]);
     if (count[RANK_STUCK] > 0)
         fprintf(to, "%zu can never move again, ", count[RANK_STUCK]);

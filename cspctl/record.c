@@ -41,9 +41,7 @@ static int check_record(const char *path)
 
     if (stat(path, &s) == 0)
         err = S_ISDIR(s.st_mode) ? EISDIR : access(path, W_OK) != 0 ? errno : 0;
-    else if (errno != ENOENT)
-        err = errno;
-    else if (access(dir, W_OK | X_OK) != 0)
+    else if (errno != ENOENT || access(dir, W_OK | X_OK) != 0)
         err = errno;
     pool_free(pool);
     if (err != 0)
