@@ -157,7 +157,7 @@ $(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD
 	$(Q)$(TEST_LINK)
 
 # The programs that prove it: tests/programs/NAME.c is a program, but for the parts that they share.
-PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map waiting)
+PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map waiting rational demand series)
 PROGRAMS := $(patsubst $(BUILD)/obj/%.o,$(BUILD)/%,$(filter-out $(PROGRAM_PARTS),$(call objects,tests/programs)))
 $(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRAM_PARTS) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
