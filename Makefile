@@ -128,6 +128,9 @@ NEEDS_streams := $(SPEAKER)
 NEEDS_endings := $(SPEAKER)
 NEEDS_frames  := $(SPEAKER)
 NEEDS_dump    := $(SPEAKER)
+NEEDS_scopes  := $(SPEAKER)
+NEEDS_sentences := $(SPEAKER)
+NEEDS_timers  := $(BUILD)/obj/broker/timer.o
 NEEDS_deadlock := $(SPEAKER)
 PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
 TEST_LINK = $(LINK) -Wl,--wrap=tcase_create,--wrap=_tcase_add_test -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \

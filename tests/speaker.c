@@ -218,7 +218,7 @@ static struct heard hear_answer(struct speaker *s)
         ck_assert_msg(hear_within(s, WAIT_MS, &h), "no answer");
         if (h.head.type == WIRE_ANSWER)
             break;
-        ck_assert(h.head.type == WIRE_ROOM || h.head.type == WIRE_DELIVER);
+        ck_assert(h.head.type == WIRE_ROOM || h.head.type == WIRE_DELIVER || h.head.type == WIRE_CANCELLED);
         *end = calloc(1, sizeof **end);
         ck_assert_ptr_nonnull(*end);
         zmq_msg_init_size(&(*end)->msg, sizeof h.head + h.size);
@@ -394,6 +394,36 @@ uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t en
     if (process != NULL)
         *process = a.process;
     return a.ticket;
+}
+
+uint64_t enter(struct speaker *s, int64_t deadline, int64_t grace)
+{
+    struct wire_scope w = {deadline, grace};
+    struct heard h = ask(s, WIRE_SCOPE, (struct wire_head){0}, &w, sizeof w);
+    ck_assert_int_eq(h.head.count, 0);
+    return h.head.channel;
+}
+
+int cancel(struct speaker *s, enum wire_whom whom, uint64_t number)
+{
+    return ask_err(s, WIRE_CANCEL, (struct wire_head){.channel = number, .count = whom}, NULL, 0);
+}
+
+void hear_cancelled(struct speaker *s, uint64_t scope, uint32_t how)
+{
+    struct heard h = hear(s, WIRE_CANCELLED);
+    ck_assert_uint_eq(h.head.channel, scope);
+    ck_assert_uint_eq(h.head.count, how);
+}
+
+struct wire_exit left(struct speaker *s)
+{
+    struct committed c = committed(s);
+    struct wire_exit why;
+    ck_assert_int_eq(c.err, 0);
+    ck_assert_uint_eq(c.length, sizeof why);
+    memcpy(&why, c.value, sizeof why);
+    return why;
 }
 
 struct speaker *colleague(uint64_t c1, uint32_t ends1, uint64_t c2, uint32_t ends2)

@@ -100,6 +100,14 @@ uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t en
 struct speaker *colleague(uint64_t c1, uint32_t ends1, uint64_t c2,
                           uint32_t ends2); /* announced by the root, attached */
 int bye(struct speaker *s, int how, int code);
+
+/* Scopes. A grace must be long where the test plays the members itself: it would get the signals. */
+#define HOUR INT64_C(3600000000000)
+uint64_t enter(struct speaker *s, int64_t deadline, int64_t grace);
+int cancel(struct speaker *s, enum wire_whom whom, uint64_t number);
+void hear_cancelled(struct speaker *s, uint64_t scope, uint32_t how);
+/* Hears the commit of a SCOPE case; its value. */
+struct wire_exit left(struct speaker *s);
 int leave(struct speaker *s);
 
 /* Cases of an offer. */
@@ -114,6 +122,7 @@ struct tcase {
 #define ON_RECV(c)       ((struct tcase){WIRE_OP_RECV, (c), NULL, 0, 0})
 #define ON_WAIT(c)       ((struct tcase){WIRE_OP_WAIT, (c), NULL, 0, 0})
 #define ON_PUT(c, n)     ((struct tcase){WIRE_OP_PUT, (c), NULL, (n), 0})
+#define ON_LEAVE(scope)  ((struct tcase){WIRE_OP_SCOPE, (scope), NULL, 0, 0})
 #define ON(op, object)   ((struct tcase){(op), (object), NULL, 0, 0}) /* any other */
 #define OFFER(s, flags, ...)                                                                                           \
     offer((s), (flags), (struct tcase[]){__VA_ARGS__}, sizeof((struct tcase[]){__VA_ARGS__}) / sizeof(struct tcase))

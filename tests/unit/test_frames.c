@@ -328,6 +328,8 @@ START_TEST(random_frames_do_no_harm)
             continue;
         o.head.seq = ++seq;
         o.head.count = (uint32_t)(rand() % 4);
+        if (o.head.type == WIRE_CANCEL)
+            o.head.count |= WIRE_ONE_SCOPE; /* the root is this process, and would be killed */
         o.head.channel = (uint64_t)(rand() % 3);
         o.head.flags = (uint16_t)(rand() % 4 == 0 ? 1u << rand() % 8 : 0);
         for (size_t k = 0; k < o.size; k++)
