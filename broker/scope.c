@@ -81,14 +81,17 @@ static void spread(struct broker *b, struct scope *s)
     cancel_process(b, LIST_OWNER(member, struct process, member), s->cancelled, s->reach);
 }
 
-/* That of a process reaches its lines and the scopes that they have entered. */
+/* That of a process reaches its lines and the outermost scope that each has entered, and from there the others. */
 static void spread_lines(struct broker *b, struct process *p)
 {
     LIST_EACH(node, next, &p->lines)
     {
         struct line *l = LIST_OWNER(node, struct line, node);
+        struct scope *s = l->scope;
         cancel_line(b, l, 0, p->cancelled);
-        for (struct scope *s = l->scope; s != NULL && s->line == l; s = s->around)
+        while (s != NULL && s->around != NULL && s->around->line == l)
+            s = s->around;
+        if (s != NULL)
             cancel_scope(b, s, p->cancelled, p->grace);
     }
 }
@@ -315,12 +318,12 @@ void scope_settle(struct broker *b)
 {
     struct list *node;
     for (;;) {
-        if ((node = list_first(&b->cancelling)) != NULL) {
-            list_remove(node);
-            spread(b, LIST_OWNER(node, struct scope, cancelling));
-        } else if ((node = list_first(&b->condemned)) != NULL) {
+        if ((node = list_first(&b->condemned)) != NULL) { /* before the scopes that it has entered */
             list_remove(node);
             spread_lines(b, LIST_OWNER(node, struct process, cancelling));
+        } else if ((node = list_first(&b->cancelling)) != NULL) {
+            list_remove(node);
+            spread(b, LIST_OWNER(node, struct scope, cancelling));
         } else if ((node = list_first(&b->emptied)) != NULL) {
             list_remove(node);
             conclude(b, LIST_OWNER(node, struct scope, emptied));
