@@ -278,12 +278,13 @@ static const char *object(const struct dump *d, const struct operation *o, const
     }
 }
 
-const char *dump_wait_phrase(const struct dump *d, const struct snapshot_wait *w)
+const char *dump_wait_phrase(const struct dump *d, const struct snapshot_wait *w, const char *channel)
 {
     const struct operation *o = operation(w);
     const char *gap = strstr(o->phrase, "%s");
 
-    return pool_format(d->pool, "%.*s%s%s", (int)(gap - o->phrase), o->phrase, object(d, o, w), gap + 2);
+    return pool_format(d->pool, "%.*s%s%s%s", (int)(gap - o->phrase), o->phrase,
+                       o->object == OBJECT_CHANNEL ? channel : "", object(d, o, w), gap + 2);
 }
 
 size_t dump_partners(const struct dump *d, const struct snapshot_wait *w, int64_t **ids)

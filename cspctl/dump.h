@@ -60,8 +60,9 @@ size_t dump_partners(const struct dump *d, const struct snapshot_wait *w, int64_
 /* Processes that hold this end ('s', 'r') of a channel. Caller frees *ids. */
 size_t dump_holders(const struct dump *d, int64_t channel, char end, int64_t **ids);
 
-/* "to receive from lines", "for the end of process 4 (ping)": how a sentence goes on that began with "waits". */
-const char *dump_wait_phrase(const struct dump *d, const struct snapshot_wait *w);
+/* "to receive from lines", "for the end of process 4 (ping)": how a sentence goes on that began with "waits". channel:
+ * what is said before a channel's name, "" or "channel ". */
+const char *dump_wait_phrase(const struct dump *d, const struct snapshot_wait *w, const char *channel);
 
 /* The cases of one offer of the process from `first` on: how many. They have one place and one since. */
 size_t dump_offer(const struct dump_process *p, size_t first);

@@ -62,12 +62,12 @@ static void print_offer(const struct dump *d, const struct dump_process *p, size
     const char *since = unit_print_age(w->since > 0 ? d->now - w->since : 0, age);
 
     dump_line(to, "  %s waits %s (for %s)%s", who(d, p->p->id, pool),
-              n == 1 ? dump_wait_phrase(d, w) : pool_format(pool, "for one of %zu", n), since, place);
+              n == 1 ? dump_wait_phrase(d, w, "channel ") : pool_format(pool, "for one of %zu", n), since, place);
     for (size_t i = 0; i < n && i < SHOWN_CASES; i++)
         if (n == 1)
             dump_line(to, "      %s", partners(d, w, pool));
         else
-            dump_line(to, "      %s: %s", dump_wait_phrase(d, w + i), partners(d, w + i, pool));
+            dump_line(to, "      %s: %s", dump_wait_phrase(d, w + i, "channel "), partners(d, w + i, pool));
     if (n > SHOWN_CASES)
         dump_line(to, "      and %zu more", n - SHOWN_CASES);
     pool_free(pool);

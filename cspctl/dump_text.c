@@ -80,11 +80,11 @@ static void print_offer(const struct dump *d, const struct dump_process *p, size
     const char *place = at_place(&p->places[first], pool);
 
     if (n == 1)
-        dump_line(to, "    %s%s%s", dump_wait_phrase(d, w), partners(d, w, pool), place);
+        dump_line(to, "    %s%s%s", dump_wait_phrase(d, w, ""), partners(d, w, pool), place);
     else
         dump_line(to, "    for one of %zu%s", n, place);
     for (size_t i = 0; n > 1 && i < n && i < SHOWN_CASES; i++)
-        dump_line(to, "        %s%s", dump_wait_phrase(d, w + i), partners(d, w + i, pool));
+        dump_line(to, "        %s%s", dump_wait_phrase(d, w + i, ""), partners(d, w + i, pool));
     if (n > SHOWN_CASES)
         dump_line(to, "        and %zu more", n - SHOWN_CASES);
     pool_free(pool);

@@ -272,6 +272,23 @@ pid_t wait_for_process(const char *comm)
     return pid;
 }
 
+/* ---- programs ---- */
+
+const char *sanitizers(void)
+{
+    return getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "";
+}
+
+void build_program(const char *name, const char *source)
+{
+    write_file(in_scratch("%s.c", name), source, strlen(source));
+    struct outcome o = sh("lib=$(realpath %s) inc=$PWD/libipc && cd %s &&"
+                          " cc -g -Wall -Wextra -Werror %s -I$inc %s.c $lib -lzmq -pthread -o %s",
+                          built("libipc.a"), scratch(), sanitizers(), name, name);
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 /* ---- assertions ---- */
 
 void assert_status(const struct outcome *o, int status)

@@ -39,6 +39,13 @@ void write_file(const char *path, const void *data, size_t len);
 void write_text(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct text read_file(const char *path);
 
+/* What the compiler must be given beside when the library under test has sanitizers in it, or "". */
+const char *sanitizers(void);
+
+/* Builds a program of one file, its source NAME.c in the scratch directory, against the static library, with debug
+ * information. It can be run as in_scratch(name). */
+void build_program(const char *name, const char *source);
+
 /* Starts sh -c of a command; `cspctl` in it is the one under test. `exec cspctl ...` makes it the process that a signal
  * to r.pid reaches. */
 struct running start(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -55,11 +55,6 @@ static void builds_and_runs(const char *compiler, const char *flags, const char 
     outcome_free(&o);
 }
 
-static const char *sanitizers(void)
-{
-    return getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "";
-}
-
 TEST(a_program_of_three_files_builds_against_an_installed_prefix)
 {
     install();

@@ -37,12 +37,6 @@ TEST(the_pipeline_of_the_first_screen_prints_what_the_readme_shows)
     outcome_free(&want);
 }
 
-/* What a program needs beside the README's words when the library under test has sanitizers in it. */
-static const char *sanitizers(void)
-{
-    return getenv("CSP_TEST_BUILD") != NULL ? "-fsanitize=address,undefined" : "";
-}
-
 /* The command that the README shows behind `$ make && `, run in a directory that looks like the repository's root. */
 static struct outcome run_as_shown(const char *begin)
 {

@@ -176,12 +176,13 @@ START_TEST(a_report_says_who_waits_where_and_who_could_have_helped)
     char *out = shown(dump_report, &run);
 
     ck_assert_str_eq(
-        out, "cspctl: deadlock: 2 processes can never move again:\n"
-             "  process 2 (pid 4000003, ping) waits to receive from #9 (for 1.5s) at 0xc0ffee\n"
-             "      the other end is held by process 3 (pid 4000004, pong[2]), which waits too\n"
-             "  process 3 (pid 4000004, pong[2]) waits for one of 2 (for 1.0s)\n"
-             "      to receive from balls: the other end is held by process 2 (pid 4000003, ping), which waits too\n"
-             "      for nothing, in a case without a channel: nothing can make it ready\n");
+        out,
+        "cspctl: deadlock: 2 processes can never move again:\n"
+        "  process 2 (pid 4000003, ping) waits to receive from channel #9 (for 1.5s) at 0xc0ffee\n"
+        "      the other end is held by process 3 (pid 4000004, pong[2]), which waits too\n"
+        "  process 3 (pid 4000004, pong[2]) waits for one of 2 (for 1.0s)\n"
+        "      to receive from channel balls: the other end is held by process 2 (pid 4000003, ping), which waits too\n"
+        "      for nothing, in a case without a channel: nothing can make it ready\n");
     free(out);
 }
 END_TEST
