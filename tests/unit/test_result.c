@@ -50,8 +50,9 @@ static const struct {
     enum cause cause;
     int code, status;
 } causes[] = {
-    {CAUSE_NONE, 0, 0},       {CAUSE_SIGNAL, SIGINT, 130}, {CAUSE_SIGNAL, SIGTERM, 143}, {CAUSE_SIGNAL, SIGHUP, 129},
-    {CAUSE_DEADLINE, 0, 124}, {CAUSE_BROKER, 0, 69},       {CAUSE_SYSTEM, 71, 71},       {CAUSE_FAILURE, 5, 5},
+    {CAUSE_NONE, 0, 0},          {CAUSE_SIGNAL, SIGINT, 130}, {CAUSE_SIGNAL, SIGTERM, 143},
+    {CAUSE_SIGNAL, SIGHUP, 129}, {CAUSE_DEADLINE, 0, 124},    {CAUSE_BROKER, 0, 69},
+    {CAUSE_SYSTEM, 71, 71},      {CAUSE_FAILURE, 5, 5},       {CAUSE_DEADLOCK, 2, 70},
 };
 
 START_TEST(one_cause)
