@@ -132,6 +132,7 @@ NEEDS_scopes  := $(SPEAKER)
 NEEDS_sentences := $(SPEAKER)
 NEEDS_timers  := $(BUILD)/obj/broker/timer.o
 NEEDS_deadlock := $(SPEAKER)
+NEEDS_reporter := $(SPEAKER)
 PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
 TEST_LINK = $(LINK) -Wl,--wrap=tcase_create,--wrap=_tcase_add_test -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
             $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)

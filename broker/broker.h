@@ -52,6 +52,9 @@ struct channel {
     bool refused;    /* closed or broken, and those who send have been told */
     uint64_t received, lost;
     int64_t group; /* the count of a wait group */
+
+    struct list woken;          /* as in a process */
+    unsigned reached, followed; /* what who is alive may do with it */
 };
 
 /* A scope, from SCOPE until its line has left it, or, where the line has ended, until it is empty. Section 11. */
@@ -72,6 +75,8 @@ struct scope {
     int64_t reach;           /* the grace for whom its cancellation reaches: that of where it began */
     uint64_t failed;         /* the member that failed first, 0: none, */
     struct reason first;     /* and how it ended */
+    struct list woken;       /* as in a process */
+    bool reached;            /* who is alive may cancel it */
 };
 
 enum process_state { PROCESS_ANNOUNCED, PROCESS_STARTED, PROCESS_ATTACHED, PROCESS_ENDED };
@@ -96,7 +101,7 @@ struct process {
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
-    bool stuck;        /* of a deadlock that was reported */
+    bool uses;         /* a guest that has named a channel: it may wake others */
     const char *fault; /* why it is in broker.failing */
     uint8_t success[32];
     struct reason reason;
@@ -117,6 +122,14 @@ struct process {
     int64_t grace;          /* and how long after that the next one */
     struct list zombie;     /* in zombies of who announced it, until that has reaped it */
     struct list zombies;
+
+    struct list awaited;   /* waiting cases EXIT of it */
+    struct list woken;     /* while the fixpoint of deadlock.c has not followed it */
+    bool alive;            /* by the last such fixpoint */
+    bool stuck, said;      /* it belongs to a deadlock that was reported; has not moved since it was */
+    int64_t stuck_since;   /* it has been found stuck; 0: it is not */
+    int64_t threads_until; /* it counts as alive for its other threads */
+    int64_t threads_wait;
 };
 
 struct end {
@@ -244,6 +257,15 @@ struct broker {
 
     enum on_deadlock on_deadlock;
     int notices; /* descriptor where the root reads what is noticed; -1: nobody does */
+    struct {
+        bool changed, due; /* there may be one now; it is time to look */
+        int64_t looked;
+        struct timer timer;
+        pid_t reporter; /* 0: none runs */
+        int pidfd;      /* of it */
+        bool ended;     /* it has */
+        struct timer patience;
+    } deadlock;
 
     bool over;          /* the root has ended */
     uint32_t bye_route; /* whom to answer when all is over */
@@ -315,7 +337,7 @@ void attached_grant(struct broker *b, struct attached *a, struct process *p);
 /* Reads an OFFER. NULL: it was answered (no memory), or is a violation. Its values are still in m. */
 struct offer *offer_new(struct broker *b, struct line *l, const struct message *m);
 /* Links it to all its channels; its values and what is attached to them stay in it. -1: no memory. */
-int offer_wait(struct offer *o, const struct message *m);
+int offer_wait(struct broker *b, struct offer *o, const struct message *m);
 /* A block of a send case's value, which takes over what is attached. NULL: no memory. */
 struct block *offer_block(struct offer *o, uint32_t which, const struct message *m);
 /* Removes it whole and frees it. */
@@ -455,6 +477,7 @@ void request_handle(struct broker *b, struct line *l, const struct message *m);
 struct stat_more {
     void (*process)(FILE *out, const struct broker *b, const struct process *p);
     void (*channel)(FILE *out, const struct broker *b, const struct channel *c);
+    void (*last)(FILE *out, const struct broker *b);
 };
 void stat_reply(struct broker *b, struct line *l, const struct message *m, const struct stat_more *more);
 void stat_answer(struct broker *b, struct line *l, const struct message *m);
@@ -462,6 +485,27 @@ const char *stat_or_dash(const char *text);
 
 /* dump.c */
 void dump_answer(struct broker *b, struct line *l, const struct message *m);
+
+/* deadlock.c */
+/* Something happened that can leave others waiting for ever: an offer waits, somebody gave up ends or has ended. */
+void deadlock_possible(struct broker *b);
+/* A line of the process waits no more. */
+void deadlock_moved(struct process *p);
+/* Looks for deadlocks when it is time; between events. */
+void deadlock_look(struct broker *b);
+/* Answers the offers of all that were said to be stuck, and are, EDEADLK. */
+void deadlock_fail(struct broker *b);
+
+/* threads.c: the process has threads that could use the library, and have no line yet */
+bool threads_are_more(const struct process *p);
+
+/* reporter.c */
+/* So many processes are stuck: says so, or has it said; -1: try again. */
+int reporter_tell(struct broker *b, unsigned stuck);
+bool reporter_is_busy(const struct broker *b);
+void reporter_reap(struct broker *b);
+/* The run has ended. */
+void reporter_stop(struct broker *b);
 
 /* ending.c */
 void ending_kill(struct broker *b);

@@ -44,6 +44,7 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
     if (c == NULL)
         return NULL;
     list_init(&c->touched);
+    list_init(&c->woken);
     list_init(&c->sending);
     list_init(&c->receiving);
     list_init(&c->buffer);

@@ -15,6 +15,11 @@ static const char *ends_name(unsigned mask)
     return names[mask & (END_SEND | END_RECV)];
 }
 
+static uint64_t scope_number(const struct scope *s)
+{
+    return s != NULL ? s->item.key : 0;
+}
+
 /* ---- of a process */
 
 static const char *op_name(unsigned op)
@@ -57,6 +62,13 @@ static void print_stream(FILE *out, uint64_t process, uint64_t line, const struc
             line, c->item.key, direction, window, values, since);
 }
 
+/* How many values the receiver has taken, by its page: nothing follows from that before it speaks. */
+static uint64_t seen(const struct receiving *r)
+{
+    uint64_t n = page_count(r->line, r->slot);
+    return n < r->taken || n > r->delivered ? r->taken : n;
+}
+
 static void print_streams(FILE *out, const struct line *l)
 {
     uint64_t process = l->process->item.key;
@@ -66,13 +78,14 @@ static void print_streams(FILE *out, const struct line *l)
     }
     for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
         const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
-        print_stream(out, process, l->id, r->channel, 'r', r->window, r->delivered - r->taken, r->since);
+        print_stream(out, process, l->id, r->channel, 'r', r->window, r->delivered - seen(r), r->since);
     }
 }
 
 static void print_process(FILE *out, const struct broker *b, const struct process *p)
 {
-    fprintf(out, "\t%" PRIx64 "\t%" PRIu64 "\t%d\t%d\t%" PRIu64 "\n", p->function, (uint64_t)0, 0, p->stuck, p->parent);
+    fprintf(out, "\t%" PRIx64 "\t%" PRIu64 "\t%d\t%d\t%" PRIu64 "\n", p->function, scope_number(p->scope),
+            (int)p->cancelled, p->stuck, p->parent);
     for (const struct list *node = p->lines.next; node != &p->lines; node = node->next) {
         const struct line *l = LIST_OWNER(node, struct line, node);
         print_waits(out, b, l);
@@ -83,6 +96,25 @@ static void print_process(FILE *out, const struct broker *b, const struct proces
         if (e->mask != 0)
             fprintf(out, "end\t%" PRIu64 "\t%" PRIu64 "\t%s\n", p->item.key, e->channel->item.key, ends_name(e->mask));
     }
+}
+
+/* ---- scopes */
+
+static void print_scope(FILE *out, const struct scope *s)
+{
+    unsigned members = 0;
+    for (const struct list *node = s->members.next; node != &s->members; node = node->next)
+        members++;
+    const struct line *l = s->line;
+    fprintf(out, "scope\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%d\t%u\n", s->item.key,
+            l != NULL ? l->process->item.key : 0, l != NULL ? l->id : 0, scope_number(s->around), s->deadline,
+            (int)s->cancelled, members);
+}
+
+static void print_scopes(FILE *out, const struct broker *b)
+{
+    for (const struct list *node = b->all_scopes.next; node != &b->all_scopes; node = node->next)
+        print_scope(out, LIST_OWNER(node, struct scope, all));
 }
 
 /* ---- of a channel */
@@ -120,10 +152,26 @@ static void print_block(struct values *v, const char *where, const struct proces
     print_value(v, where, p, block->count, block->bytes, block->data, block_length(block, 0));
 }
 
-static void print_blocks(struct values *v, const char *where, const struct process *p, const struct list *blocks)
+static void print_buffer(struct values *v)
 {
-    for (const struct list *node = blocks->next; node != blocks && v->lines < MOST_VALUES; node = node->next)
-        print_block(v, where, p, LIST_OWNER(node, const struct block, wait.node));
+    const struct list *buffer = &v->channel->buffer;
+    for (const struct list *node = buffer->next; node != buffer && v->lines < MOST_VALUES; node = node->next)
+        print_block(v, "buffer", NULL, LIST_OWNER(node, const struct block, wait.node));
+}
+
+/* What a stream was given and has not taken. */
+static void print_out(struct values *v, const struct receiving *r)
+{
+    uint64_t skip = seen(r) - r->taken;
+    for (const struct list *node = r->out.next; node != &r->out && v->lines < MOST_VALUES; node = node->next) {
+        struct block rest = *LIST_OWNER(node, const struct block, wait.node);
+        uint64_t bytes, cost;
+        uint32_t n = block_fit(&rest, 0, skip, UINT64_MAX, UINT64_MAX, &bytes, &cost);
+        block_advance(&rest, n, bytes, cost);
+        skip -= n;
+        if (rest.count != 0)
+            print_block(v, "prefetch", r->line->process, &rest);
+    }
 }
 
 static void print_sent(struct values *v)
@@ -152,18 +200,14 @@ static void print_channel(FILE *out, const struct broker *b, const struct channe
             print_stream(out, 0, 0, c, 's', s->window, s->waiting, s->since);
     }
     struct values v = {out, c, 0};
-    print_blocks(&v, "buffer", NULL, &c->buffer);
+    print_buffer(&v);
     print_sent(&v);
-    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next) {
-        const struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
-        print_blocks(&v, "prefetch", r->line->process, &r->out);
-    }
+    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next)
+        print_out(&v, LIST_OWNER(node, struct receiving, on_channel));
 }
 
 void dump_answer(struct broker *b, struct line *l, const struct message *m)
 {
-    static const struct stat_more more = {print_process, print_channel};
-    LIST_EACH(node, next, &b->all)
-    receiving_sync_process(b, LIST_OWNER(node, struct process, all)); /* what was taken is with nobody else any more */
+    static const struct stat_more more = {print_process, print_channel, print_scopes};
     stat_reply(b, l, m, &more);
 }

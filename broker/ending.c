@@ -42,6 +42,7 @@ static void end_program(pid_t group, int64_t until)
 void ending_kill(struct broker *b)
 {
     int64_t until = csp_now() + INT64_C(1000000) * DEATH_MS;
+    reporter_stop(b);
     /* Programs before bridges: one whose bridge is gone would see its end of file, and take a part for the whole. */
     LIST_EACH(node, next, &b->all)
     {

@@ -190,4 +190,5 @@ void line_end(struct broker *b, struct line *l, struct reason why)
     list_remove(&l->node);
     table_remove(&b->lines, &l->item);
     free(l);
+    deadlock_possible(b);
 }

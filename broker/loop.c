@@ -97,6 +97,8 @@ void loop_expire(struct broker *b)
     record_expire(b);
     watch_expire(b);
     loop_conclude(b);
+    deadlock_look(b);
+    loop_conclude(b);
 }
 
 static long poll_ms(struct broker *b, bool drained)
@@ -141,6 +143,10 @@ int loop_run(struct broker *b)
         if (!record_replays(b) && watch_deadline(b) <= b->now)
             loop_expire(b);
         loop_conclude(b);
+        if (b->deadlock.ended) {
+            reporter_reap(b);
+            loop_conclude(b);
+        }
     }
     return 0;
 }

@@ -181,7 +181,7 @@ void match_offer(struct broker *b, struct line *l, const struct message *m)
     }
     if ((m->head.flags & WIRE_NOW) != 0)
         offer_done(b, o, WIRE_NO_CASE, 0);
-    else if (offer_wait(o, m) != 0)
+    else if (offer_wait(b, o, m) != 0)
         offer_done(b, o, WIRE_NO_CASE, ENOMEM);
 }
 

@@ -101,7 +101,15 @@ static int keep(struct offer *o, const struct message *m)
     return 0;
 }
 
-int offer_wait(struct offer *o, const struct message *m)
+/* Notes who waits for the end of a process: whom that may wake must be found from it. */
+static void await_exit(struct broker *b, struct offer_case *c)
+{
+    struct process *p = process_find(b, c->object);
+    if (p != NULL)
+        list_push(&p->awaited, &c->wait.node);
+}
+
+int offer_wait(struct broker *b, struct offer *o, const struct message *m)
 {
     bool sends = false;
     for (uint32_t i = 0; i < o->count; i++)
@@ -110,6 +118,8 @@ int offer_wait(struct offer *o, const struct message *m)
         return -1;
     for (uint32_t i = 0; i < o->count; i++) {
         struct offer_case *c = &o->cases[i];
+        if (c->op == WIRE_OP_EXIT)
+            await_exit(b, c);
         if (c->channel == NULL)
             continue;
         list_push(c->op == WIRE_OP_SEND ? &c->channel->sending : &c->channel->receiving, &c->wait.node);
@@ -118,6 +128,7 @@ int offer_wait(struct offer *o, const struct message *m)
     }
     o->holds = true;
     o->line->offer = o;
+    deadlock_possible(b);
     return 0;
 }
 
@@ -165,8 +176,10 @@ void offer_end(struct broker *b, struct offer *o)
         if (o->holds)
             attached_release(b, &c->attached);
     }
-    if (o->line->offer == o)
+    if (o->line->offer == o) {
         o->line->offer = NULL;
+        deadlock_moved(o->line->process);
+    }
     frame_release(o->frame);
     free(o);
 }

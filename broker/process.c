@@ -45,6 +45,8 @@ struct process *process_new(struct broker *b, const char *name, size_t length)
     list_init(&p->cancelling);
     list_init(&p->zombie);
     list_init(&p->zombies);
+    list_init(&p->awaited);
+    list_init(&p->woken);
     return p;
 }
 
@@ -59,6 +61,8 @@ void process_free(struct broker *b, struct process *p)
     list_remove(&p->pending);
     list_remove(&p->sibling);
     list_remove(&p->zombie);
+    LIST_EACH(node, next, &p->awaited)
+    list_remove(node);
     if (p->state != PROCESS_ENDED)
         b->live--;
     if (p->ticket != 0)
@@ -127,6 +131,7 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     p->reason = why;
     b->live--;
     scope_part(b, p, why);
+    deadlock_possible(b);
     LIST_EACH(node, next, &p->zombies)
     unkeep(b, LIST_OWNER(node, struct process, zombie));
     if (p == b->root)

@@ -71,6 +71,8 @@ static void taken(struct broker *b, struct receiving *r, uint64_t n)
         r->out_cost -= cost;
         n -= k;
     }
+    if (list_empty(&r->out))
+        deadlock_possible(b); /* nobody waits for their return any more */
 }
 
 int receiving_sync(struct broker *b, struct receiving *r)

@@ -76,6 +76,7 @@ static void request_drop(struct broker *b, struct line *l, const struct message 
         return;
     stream_drop(b, l, c, ends);
     ends_release(b, p, c, ends, (struct reason){0});
+    deadlock_possible(b);
     match_dropped(b, p, c);
 }
 
@@ -155,17 +156,28 @@ static const struct {
     request_handler *handler;
     bool numbered; /* its seq must be new */
     bool alone;    /* not while an offer waits */
+    bool uses;     /* it names a channel: a guest that says it may wake others */
 } requests[WIRE_TO_BROKER_END] = {
-    [WIRE_LEAVE] = {request_leave, true, false},    [WIRE_BYE] = {request_bye, true, false},
-    [WIRE_OFFER] = {match_offer, true, true},       [WIRE_WITHDRAW] = {match_withdraw, false, false},
-    [WIRE_PUT] = {sending_put, false, false},       [WIRE_TOOK] = {receiving_took, false, false},
-    [WIRE_MAKE] = {request_make, true, true},       [WIRE_OPEN] = {request_open, true, true},
-    [WIRE_DROP] = {request_drop, true, true},       [WIRE_CLOSE] = {request_close, true, true},
-    [WIRE_WHY] = {request_why, true, true},         [WIRE_STREAM] = {stream_open, true, true},
-    [WIRE_ADD] = {request_add, true, true},         [WIRE_ANNOUNCE] = {process_announce, true, true},
-    [WIRE_STARTED] = {process_started, true, true}, [WIRE_REAPED] = {process_reaped, true, true},
-    [WIRE_PROGRAM] = {request_program, true, true}, [WIRE_STAT] = {stat_answer, true, true},
-    [WIRE_DUMP] = {dump_answer, true, true},        [WIRE_SCOPE] = {scope_enter, true, true},
+    [WIRE_LEAVE] = {request_leave, true},
+    [WIRE_BYE] = {request_bye, true},
+    [WIRE_OFFER] = {match_offer, true, true, true},
+    [WIRE_WITHDRAW] = {match_withdraw},
+    [WIRE_PUT] = {sending_put},
+    [WIRE_TOOK] = {receiving_took},
+    [WIRE_MAKE] = {request_make, true, true, true},
+    [WIRE_OPEN] = {request_open, true, true, true},
+    [WIRE_DROP] = {request_drop, true, true},
+    [WIRE_CLOSE] = {request_close, true, true, true},
+    [WIRE_WHY] = {request_why, true, true},
+    [WIRE_STREAM] = {stream_open, true, true, true},
+    [WIRE_ADD] = {request_add, true, true},
+    [WIRE_ANNOUNCE] = {process_announce, true, true},
+    [WIRE_STARTED] = {process_started, true, true},
+    [WIRE_REAPED] = {process_reaped, true, true},
+    [WIRE_PROGRAM] = {request_program, true, true},
+    [WIRE_STAT] = {stat_answer, true, true},
+    [WIRE_DUMP] = {dump_answer, true, true},
+    [WIRE_SCOPE] = {scope_enter, true, true},
     [WIRE_CANCEL] = {scope_cancel, true, true},
 };
 
@@ -181,6 +193,7 @@ void request_handle(struct broker *b, struct line *l, const struct message *m)
     else {
         if (requests[type].numbered)
             l->seq = m->head.seq;
+        l->process->uses |= requests[type].uses;
         requests[type].handler(b, l, m);
     }
 }

@@ -163,6 +163,7 @@ static struct scope *scope_new(struct broker *b, struct line *l)
     s->around = scope_of(l);
     list_init(&s->cancelling);
     list_init(&s->emptied);
+    list_init(&s->woken);
     list_init(&s->inside);
     list_init(&s->sibling);
     list_init(&s->members);
@@ -178,6 +179,7 @@ static void set(struct broker *b, struct scope *s, const struct wire_scope *w)
 {
     const struct process *p = s->line->process;
     s->deadline = w->deadline;
+    deadlock_possible(b); /* who relied on the one before */
     s->grace = w->grace;
     if (s->around != NULL && s->around->cancelled != HOW_CLEAN)
         cancel_scope(b, s, s->around->cancelled, s->around->reach);

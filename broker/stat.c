@@ -122,7 +122,10 @@ static int print_all(FILE *out, struct broker *b, const struct stat_more *more)
         else
             fputc('\n', out);
     }
-    return print_channels(out, b, more);
+    int err = print_channels(out, b, more);
+    if (err == 0 && more != NULL)
+        more->last(out, b);
+    return err;
 }
 
 void stat_reply(struct broker *b, struct line *l, const struct message *m, const struct stat_more *more)

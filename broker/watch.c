@@ -115,6 +115,7 @@ void watch_pidfds(struct broker *b)
         n = epoll_wait(b->epoll, events, 64, 0);
         for (int i = 0; i < n; i++) {
             struct process *p = process_find(b, events[i].data.u64);
+            b->deadlock.ended |= events[i].data.u64 == 0;
             if (p != NULL && !p->dead)
                 died(b, p);
         }

@@ -60,3 +60,17 @@ int csp__program_path(const char *name, char *path, size_t size)
     errno = ENOENT;
     return -1;
 }
+
+int csp__cspctl_path(char *path, size_t size)
+{
+    static const char *const above[] = {"/../..", "/../../bin"}; /* of libexec/csp: a build tree, an installed one */
+    char dir[PATH_MAX];
+    if (csp__program_path("broker", dir, sizeof dir) != 0)
+        return -1;
+    *strrchr(dir, '/') = '\0';
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++)
+        if (found(path, size, dir, above[i], "cspctl") == 0)
+            return 0;
+    errno = ENOENT;
+    return -1;
+}

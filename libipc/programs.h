@@ -9,4 +9,7 @@
  * (libexec/csp, ../libexec/csp), then where this library was installed to. 0, or -1: ENOENT, ENAMETOOLONG. */
 int csp__program_path(const char *name, char *path, size_t size);
 
+/* The path of the cspctl that belongs to those programs. 0, or -1: ENOENT, ENAMETOOLONG. */
+int csp__cspctl_path(char *path, size_t size);
+
 #endif

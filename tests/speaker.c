@@ -578,12 +578,12 @@ static char *line_of(char *text, const char *start)
     return line;
 }
 
-const char *stat_field(const char *kind, uint64_t number, unsigned field)
+static const char *field_of(enum wire_type type, const char *kind, uint64_t number, unsigned field)
 {
     static char value[256];
     char start[64];
     snprintf(start, sizeof start, "%s\t%llu\t", kind, (unsigned long long)number);
-    const char *line = line_of(state_text(WIRE_STAT), start);
+    const char *line = line_of(state_text(type), start);
     if (line == NULL)
         return NULL;
     for (unsigned i = 0; i < field && line != NULL; i++) {
@@ -593,6 +593,16 @@ const char *stat_field(const char *kind, uint64_t number, unsigned field)
     ck_assert_ptr_nonnull(line);
     snprintf(value, sizeof value, "%.*s", (int)strcspn(line, "\t"), line);
     return value;
+}
+
+const char *stat_field(const char *kind, uint64_t number, unsigned field)
+{
+    return field_of(WIRE_STAT, kind, number, field);
+}
+
+const char *dump_field(const char *kind, uint64_t number, unsigned field)
+{
+    return field_of(WIRE_DUMP, kind, number, field);
 }
 
 const char *dumped(const char *format, ...)

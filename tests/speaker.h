@@ -16,7 +16,7 @@
 
 #define SEND    1
 #define RECV    2
-#define WAIT_MS 5000
+#define WAIT_MS 20000
 
 /* A line, seen from the caller's side. */
 struct speaker {
@@ -153,6 +153,7 @@ void took(struct speaker *s, uint64_t channel, uint32_t slot, uint64_t n, unsign
 
 /* The field-th (from 0) field of the line of STAT that begins with kind and number. */
 const char *stat_field(const char *kind, uint64_t number, unsigned field);
+const char *dump_field(const char *kind, uint64_t number, unsigned field); /* of DUMP */
 /* The line of DUMP that begins so; NULL: there is none. Valid until the next is asked for. */
 const char *dumped(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

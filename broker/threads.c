@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Threads that the broker does not know. Decision: a process may have threads that never use the library, and any of
+ * them may start to: so one that has more threads than lines is not stuck, whatever its lines do. libzmq's own threads
+ * never do; they are known by the beginning of their names. It is read only of who was found stuck. */
+#include "broker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ZMQ_NAME "ZMQbg/"
+
+static bool is_zmq(int tasks, const char *thread)
+{
+    char path[64], name[32];
+    if (snprintf(path, sizeof path, "%s/comm", thread) >= (int)sizeof path)
+        return false;
+    int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, name, sizeof name - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    return n >= (ssize_t)strlen(ZMQ_NAME) && memcmp(name, ZMQ_NAME, strlen(ZMQ_NAME)) == 0;
+}
+
+bool threads_are_more(const struct process *p)
+{
+    size_t lines = 0, threads = 0;
+    LIST_EACH(node, next, &p->lines)
+    lines++;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)p->attached);
+    DIR *tasks = opendir(path);
+    if (tasks == NULL)
+        return true; /* it has just died, or cannot be read: then nothing is known of it */
+    for (const struct dirent *e; threads <= lines && (e = readdir(tasks)) != NULL;)
+        threads += e->d_name[0] != '.' && !is_zmq(dirfd(tasks), e->d_name);
+    closedir(tasks);
+    return threads > lines;
+}
