@@ -66,8 +66,13 @@ static void sift_down(int i)
 
 static void sift_up(int i)
 {
-    for (; i > 0 && heap[i].head < heap[(i - 1) / 2].head; i = (i - 1) / 2)
-        swap(i, (i - 1) / 2);
+    while (i > 0) {
+        int parent = (i - 1) / 2;
+        if (heap[parent].head <= heap[i].head)
+            return;
+        swap(i, parent);
+        i = parent;
+    }
 }
 
 /* ---- the merger */
@@ -88,7 +93,7 @@ static int merge_up_to(int64_t n)
 static int add_stream(int64_t p)
 {
     struct progression multiples = {.out = ends_make(10), .from = p * p, .by = 2 * p};
-    if (streams == MOST)
+    if (streams >= MOST)
         exit(wrong("more than %d streams: ask for fewer primes", MOST));
     go(progress, &multiples);
     ends_drop(multiples.out, CSP_SEND);
@@ -113,19 +118,32 @@ static int merge(void *arg)
 
 /* ---- between them */
 
+static struct number *queue;
+static size_t room;
+
+/* Space for one more at its end. */
+static void extend(size_t n)
+{
+    if (n < room)
+        return;
+    room = room * 2 + 1024;
+    queue = realloc(queue, room * sizeof *queue);
+    if (queue == NULL)
+        exit(UNABLE);
+}
+
 /* Takes whatever comes at once, and gives it when it is wanted. */
 static int hold(void *arg)
 {
     size_t first = 0;
     size_t last = 0;
-    size_t room = 1024;
-    struct number *queue = calloc(room, sizeof *queue);
     csp_chan in = feed;
     (void)arg;
     KEEP({feed, CSP_RECV}, {fed, CSP_SEND});
-    while (queue != NULL && (in != 0 || first != last)) {
-        csp_case cases[] = {on_number(in, &queue[last]),
-                            csp_on_send(first != last ? fed : 0, &queue[first], sizeof *queue)};
+    while (in != 0 || first != last) {
+        struct number got;
+        extend(last);
+        csp_case cases[] = {on_number(in, &got), csp_on_send(first != last ? fed : 0, &queue[first], sizeof *queue)};
         int chosen = csp_select(cases, 2, CSP_FOREVER);
         if (chosen < 0)
             return failure("select");
@@ -137,12 +155,10 @@ static int hold(void *arg)
             in = 0;
         else {
             number_got(&cases[0]);
-            queue[last] = number(queue[last].n);
-            if (++last == room && (queue = realloc(queue, (room *= 2) * sizeof *queue)) == NULL)
-                return UNABLE;
+            queue[last++] = number(got.n);
         }
     }
-    return queue != NULL ? RIGHT : UNABLE;
+    return RIGHT;
 }
 
 static int strike_out(void *arg)

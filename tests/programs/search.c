@@ -30,7 +30,7 @@ static int work(void *arg)
     int which = *(const int *)arg;
     KEEP({answers, CSP_SEND}, {gate, CSP_RECV});
     if (ms == 0)
-        think(csp_now() + (query * 7 + which * 13) % 10 * 100000);
+        think(csp_now() + (query * 7 + which) % 10 * 100000);
     else if (which == 1)
         think(csp_in(ms) + (query % 21 - 10) * 200000);
     else if (which == 2)

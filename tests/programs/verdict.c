@@ -106,22 +106,23 @@ int verdict_of(csp_proc p)
 
 int verdict_next(const csp_case *also)
 {
-    csp_case *cases = calloc(child_count + 1, sizeof *cases);
-    csp_exit why;
     size_t n = owner == getpid() ? child_count : 0;
+    csp_exit why = {.how = CSP_CLEAN};
+    if (n == 0 && also == NULL)
+        return NO_CHILD;
+    csp_case *cases = calloc(n + 1, sizeof *cases);
     if (cases == NULL)
         exit(UNABLE);
     for (size_t i = 0; i < n; i++)
         cases[i] = csp_on_exit(children[i], &why);
     if (also != NULL)
         cases[n] = *also;
-    int chosen = n == 0 && also == NULL ? 0 : csp_select(cases, n + (also != NULL), CSP_FOREVER);
-    int err = chosen == (int)n ? cases[n].err : 0;
+    int chosen = csp_select(cases, n + (also != NULL), CSP_FOREVER);
+    errno = chosen >= 0 ? cases[chosen].err : errno;
     free(cases);
-    errno = err != 0 ? err : errno;
-    if (chosen < 0 || err != 0)
+    if (chosen < 0 || errno != 0)
         return failure("wait for the next child");
-    if (chosen == (int)n)
+    if ((size_t)chosen == n)
         return NO_CHILD;
     csp_proc p = children[chosen];
     children[chosen] = children[--child_count];
