@@ -690,15 +690,6 @@ END_TEST
 
 /* ---- scopes ----------------------------------------------------------------------------------------------------- */
 
-/* Enters a scope; its number. */
-static uint64_t enter(struct speaker *s, int64_t deadline)
-{
-    struct wire_scope w = {deadline, LATER};
-    struct heard h = ask(s, WIRE_SCOPE, none, &w, sizeof w);
-    ck_assert_int_eq(h.head.count, 0);
-    return h.head.channel;
-}
-
 static struct speaker *member_of(struct speaker *s)
 {
     return attach(announce(s, NULL, 0, 0, 0, 0));
@@ -707,7 +698,7 @@ static struct speaker *member_of(struct speaker *s)
 START_TEST(not_while_a_member_of_the_awaited_scope_is_alive)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1);
+    uint64_t s = enter(a, -1, LATER);
     struct speaker *m = member_of(a);
     WAITS(a, ON(WIRE_OP_SCOPE, s));
     looked();
@@ -719,7 +710,7 @@ END_TEST
 START_TEST(not_while_who_entered_the_scope_may_cancel_it)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1);
+    uint64_t s = enter(a, -1, LATER);
     struct speaker *m = member_of(a);
     WAITS(m, NIL);
     looked();
@@ -731,7 +722,7 @@ END_TEST
 START_TEST(not_while_a_fellow_member_may_fail)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1);
+    uint64_t s = enter(a, -1, LATER);
     struct speaker *m = member_of(a), *other = member_of(a);
     WAITS(m, NIL);
     WAITS(a, ON(WIRE_OP_SCOPE, s));
@@ -744,9 +735,9 @@ END_TEST
 START_TEST(not_in_a_scope_with_a_deadline)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, LATER);
+    uint64_t s = enter(a, LATER, LATER);
     struct speaker *m = member_of(a), *line = another_line(a);
-    uint64_t inner = enter(m, -1);
+    uint64_t inner = enter(m, -1, LATER);
     OFFER(m, WIRE_SHIELD, NIL); /* it would be killed */
     ck_assert(silent(m));
     WAITS(a, NIL);
@@ -764,7 +755,7 @@ END_TEST
 START_TEST(a_shield_holds_off_what_would_wake)
 {
     a = colleague(0, 0, 0, 0);
-    enter(a, LATER);
+    enter(a, LATER, LATER);
     WAITS(a, NIL);
     looked();
     no_more(a);
@@ -776,7 +767,7 @@ END_TEST
 START_TEST(not_when_it_is_cancelled)
 {
     a = colleague(0, 0, 0, 0);
-    enter(a, -1);
+    enter(a, -1, LATER);
     struct speaker *m = member_of(a);
     OFFER(m, WIRE_SHIELD, NIL);
     ck_assert(silent(m));

@@ -77,17 +77,18 @@ START_TEST(every_wrong_byte_of_magic_version_and_type_is_refused)
 
 START_TEST(a_flag_that_the_type_does_not_have_is_refused)
 {
-    accepted(build(WIRE_OFFER, WIRE_NOW | WIRE_ORDERED, 0, 0));
-    refused(build(WIRE_OFFER, WIRE_GAP, 0, 0));
+    accepted(build(WIRE_OFFER, WIRE_NOW | WIRE_ORDERED | WIRE_SHIELD, 0, sizeof(struct wire_offer)));
+    refused(build(WIRE_OFFER, WIRE_GAP, 0, sizeof(struct wire_offer)));
     refused(build(WIRE_STAT, WIRE_NOW, 0, 0));
     refused(build(WIRE_PUT, 0x8000, 0, 0));
 }
 
 START_TEST(a_count_that_the_payload_cannot_hold_is_refused)
 {
-    accepted(build(WIRE_OFFER, 0, 2, 2 * sizeof(struct wire_case)));
-    refused(build(WIRE_OFFER, 0, 3, 2 * sizeof(struct wire_case)));
-    refused(build(WIRE_OFFER, 0, WIRE_MAX_CASES + 1, 2 * sizeof(struct wire_case)));
+    const size_t two = sizeof(struct wire_offer) + 2 * sizeof(struct wire_case);
+    accepted(build(WIRE_OFFER, 0, 2, two));
+    refused(build(WIRE_OFFER, 0, 3, two));
+    refused(build(WIRE_OFFER, 0, WIRE_MAX_CASES + 1, two));
     refused(build(WIRE_PUT, 0, UINT32_MAX, 16));
 }
 
