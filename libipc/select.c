@@ -541,8 +541,6 @@ static int await(struct plan *p)
 /* One attempt: the index of what happened; FAILED; NONE: try again. */
 static int attempt(struct plan *p)
 {
-    if (csp__scope_ends(p->line))
-        return fail(p, ECANCELED);
     classify(p);
     int local = pick(p);
     if (local == NONE && p->streams > 0) {
@@ -552,6 +550,8 @@ static int attempt(struct plan *p)
     }
     if (local == FAILED)
         return FAILED;
+    if (csp__scope_ends(p->line))
+        return fail(p, ECANCELED);
     if (local == NONE)
         say_waits(p);
     if (p->shared > 0 && (local == NONE || is_brokers_turn(p, local))) {

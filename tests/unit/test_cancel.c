@@ -345,6 +345,40 @@ START_TEST(close_needs_no_flush_of_what_is_in_the_channel)
 }
 END_TEST
 
+static int fail_at_once(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static int await_the_failing(void *arg)
+{
+    csp_chan from = *(csp_chan *)arg;
+    char value;
+    CHILD_ASSERT(csp_drop(from, CSP_SEND) == 0);
+    CHILD_ASSERT(from == d || csp_stream(from, CSP_RECV, 100) == 0);
+    note(&notes->there, 1);
+    CHILD_ASSERT(csp_recv(from, &value, 1, late()) == -1 && errno == ECANCELED);
+    return 0;
+}
+
+/* Its end closes the channel too, and that is not what they see. */
+START_TEST(the_failure_of_the_last_sender_is_a_cancellation_to_its_receivers)
+{
+    csp_chan *from = _i == 0 ? &d : &c;
+    enter();
+    csp_proc p = go(await_the_failing, from);
+    until(&notes->there, 1);
+    csp_proc failing = go(fail_at_once, NULL);
+    ASSERT_OK(csp_drop(*from, CSP_SEND));
+    ASSERT_OK(csp_shield(1));
+    ended(failing, CSP_CODE, 1);
+    ended_well(p);
+    ASSERT_OK(csp_shield(0));
+    ASSERT_OK(csp_scope_leave(NULL));
+}
+END_TEST
+
 /* ---- the shield */
 
 START_TEST(a_shield_holds_it_off)
@@ -614,6 +648,7 @@ Suite *cancel_suite(void)
     tcase_add_test(tc, nothing_is_started_in_a_cancelled_scope);
     tcase_add_test(tc, what_cannot_wait_works_in_a_cancelled_scope);
     tcase_add_test(tc, close_needs_no_flush_of_what_is_in_the_channel);
+    tcase_add_loop_test(tc, the_failure_of_the_last_sender_is_a_cancellation_to_its_receivers, 0, 2);
     tcase_add_test(tc, a_shield_holds_it_off);
     tcase_add_test(tc, a_shield_ends_as_often_as_it_began);
     tcase_add_test(tc, a_shielded_wait_is_not_woken);

@@ -5,7 +5,6 @@
 #include "inlet.h"
 
 #include "keeper.h"
-#include "run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,8 +84,7 @@ static void give_up(const struct inlet *in, const bool *closed)
             (void)csp_drop(in->port->chans[i], CSP_RECV);
 }
 
-/* Channel i has closed. 0, or -1 where that must not be taken for an end of file: in a cancelled scope everybody ends,
- * well or not, and the program is to learn of that by its signal. */
+/* Channel i has closed. 0, or -1 where that must not be taken for an end of file. */
 static int end_of(const struct inlet *in, size_t i)
 {
     csp_exit why = {CSP_CLEAN, 0};
@@ -94,10 +92,6 @@ static int end_of(const struct inlet *in, size_t i)
     const char *name = in->port->names[i];
     if (csp_why(in->port->chans[i], &why) < 0) {
         notice_fault(in->joint, "ask of", name);
-        return -1;
-    }
-    if (csp__cancelled() != 0) {
-        notice_post(in->joint, NOTICE_CANCELLED, ECANCELED, "its input channel %s closed in a cancelled scope", name);
         return -1;
     }
     if (why.how == CSP_CLEAN)

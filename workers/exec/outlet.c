@@ -42,19 +42,13 @@ static void lose(const struct outlet *out)
     notice_post(out->joint, NOTICE_LOST, 0, "%s", "");
 }
 
-/* All receivers have gone. Said first, then done: the program may die of it. In a cancelled scope it shall die of
- * nothing but its signal. */
+/* All receivers have gone. Said first, then done: the program may die of it. */
 static void broken(struct outlet *out, size_t i)
 {
     csp_exit why = {CSP_CLEAN, 0};
     char text[64];
     const char *name = out->port->names[i];
     (void)csp_why(out->port->chans[i], &why);
-    if (csp__cancelled() != 0) {
-        notice_post(out->joint, NOTICE_CANCELLED, ECANCELED, "the receivers of %s ended in a cancelled scope", name);
-        lose(out);
-        return;
-    }
     if (why.how == CSP_CLEAN)
         notice_post(out->joint, NOTICE_GONE, 0, "the receivers of %s ended", name);
     else

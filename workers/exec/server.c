@@ -5,7 +5,6 @@
 
 #include "outlet.h"
 #include "request.h"
-#include "run.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -125,9 +124,7 @@ static enum outcome serve_next(struct server *s)
     case 1:
         return HALTED;
     case 2:
-        if (cases[2].err == 0)
-            return serve(s, &m);
-        return csp__cancelled() != 0 ? CANCELLED : HALTED;
+        return cases[2].err == 0 ? serve(s, &m) : HALTED;
     default:
         error = errno;
         notice_fault(s->joint, "receive from", s->name);
