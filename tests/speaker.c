@@ -615,6 +615,18 @@ const char *dumped(const char *format, ...)
     return line_of(state_text(WIRE_DUMP), start);
 }
 
+void until_waiting(uint64_t process)
+{
+    const char *state = "";
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        state = stat_field("process", process, 6);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        ck_assert_msg(now.tv_sec - start.tv_sec < 10, "process %llu does not wait", (unsigned long long)process);
+    } while (state == NULL || strcmp(state, "waiting") != 0);
+}
+
 /* ---- processes that die ------------------------------------------------------------------------------------------ */
 
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg)
@@ -626,6 +638,7 @@ pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    signal(SIGTERM, SIG_DFL); /* Check's own would end the test */
     struct speaker *s = ticket != 0 ? attach(ticket) : NULL;
     act(s, arg);
     _exit(0);

@@ -157,6 +157,9 @@ const char *dump_field(const char *kind, uint64_t number, unsigned field); /* of
 /* The line of DUMP that begins so; NULL: there is none. Valid until the next is asked for. */
 const char *dumped(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The broker has read its offer, and that waits. */
+void until_waiting(uint64_t process);
+
 /* Forks a process that attaches with the ticket, does this, and ends; it ends with the test at the latest. */
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg);
 /* For act: tells the test that a point is reached, and stays there until it is killed. */

@@ -12,6 +12,8 @@
 
 Suite *scopes_suite(void);
 
+#define SOON INT64_C(1000000000) /* time enough to do before it what must be done before */
+
 enum { CLEAN, CODE, SIGNAL, CANCELLED, DEADLINE };
 
 static const struct wire_head none;
@@ -48,6 +50,33 @@ static void ends_so(struct speaker *s, int err)
     ck_assert_uint_eq(c.which, WIRE_NO_CASE);
     ck_assert_int_eq(c.err, err);
     ck_assert_uint_eq(c.length, 0);
+}
+
+/* The commit of an offer that raced with a cancellation: it happened, or ECANCELED, of which the line
+ * may have been told before. */
+static bool happened_or_cancelled(struct speaker *s, uint64_t number, uint32_t how)
+{
+    bool told = false;
+    struct heard h;
+    for (;;) {
+        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
+        ck_assert_int_eq(zmq_poll(&item, 1, WAIT_MS), 1);
+        ck_assert(hear_now(s, &h));
+        if (h.head.type == WIRE_COMMIT)
+            break;
+        ck_assert_int_eq(h.head.type, WIRE_CANCELLED);
+        ck_assert_uint_eq(h.head.channel, number);
+        ck_assert_uint_eq(h.head.count, how);
+        told = true;
+    }
+    struct wire_commit w;
+    memcpy(&w, h.data, sizeof w);
+    ck_assert_int_eq(w.err, h.head.count == 0 ? 0 : ECANCELED);
+    ck_assert(!told || h.head.count != 0);
+    s->offering = false;
+    if (!told)
+        hear_cancelled(s, number, how);
+    return h.head.count == 0;
 }
 
 /* Leaves, and checks what the scope came to. */
@@ -179,15 +208,15 @@ END_TEST
 
 START_TEST(leaving_waits_for_the_last_member)
 {
-    scope = enter(run.root, -1, HOUR);
-    struct speaker *a = member(run.root, 0, 0), *b = member(run.root, 0, 0), *other = another_line(run.root);
-    OFFER(run.root, 0, ON_LEAVE(scope));
-    struct heard h;
+    struct speaker *owner = another_line(run.root);
+    scope = enter(owner, -1, HOUR);
+    struct speaker *a = member(owner, 0, 0), *b = member(owner, 0, 0);
+    OFFER(owner, 0, ON_LEAVE(scope));
+    ck_assert(silent(owner));
     ck_assert_int_eq(bye(a, CLEAN, 0), 0);
-    sync_line(other);
-    ck_assert(!hear_now(run.root, &h));
+    ck_assert(silent(owner));
     ck_assert_int_eq(bye(b, CLEAN, 0), 0);
-    ck_assert_int_eq(left(run.root).how, CLEAN);
+    ck_assert_int_eq(left(owner).how, CLEAN);
 }
 END_TEST
 
@@ -275,15 +304,14 @@ START_TEST(a_deadline_cancels)
 {
     struct speaker *owner = another_line(run.root);
     uint64_t c = make(run.root, 0, 100);
-    scope = enter(owner, csp_now() + 300000000, HOUR);
-    struct speaker *m = member(owner, c, RECV);
+    int64_t by = csp_now() + SOON;
+    scope = enter(owner, by, HOUR);
+    struct speaker *m = attach(announce(owner, NULL, c, RECV, 0, 0));
     OFFER(owner, 0, ON_RECV(c));
     OFFER(m, 0, ON_RECV(c));
-    ends_so(owner, ECANCELED);
-    ck_assert_int_ge(csp_now(), 300000000);
-    hear_cancelled(owner, scope, DEADLINE); /* after the commit */
-    ends_so(m, ECANCELED);
-    hear_cancelled(m, 0, DEADLINE);
+    ck_assert(!happened_or_cancelled(owner, scope, DEADLINE));
+    ck_assert_int_ge(csp_now(), by);
+    ck_assert(!happened_or_cancelled(m, 0, DEADLINE));
     ck_assert_int_eq(cancel(owner, WIRE_ONE_SCOPE, scope), 0);
     ck_assert_int_eq(bye(m, CODE, 1), 0);
     leaves(owner, scope, 0, DEADLINE, 0); /* the first reason */
@@ -305,9 +333,9 @@ END_TEST
 START_TEST(a_deadline_can_be_put_off)
 {
     struct speaker *owner = another_line(run.root);
-    scope = enter(owner, csp_now() + 100000000, HOUR);
+    scope = enter(owner, csp_now() + SOON, HOUR);
     ck_assert_int_eq(change(owner, scope, -1, HOUR), 0);
-    uint64_t after = enter(run.root, csp_now() + 200000000, HOUR);
+    uint64_t after = enter(run.root, csp_now() + SOON + SOON / 5, HOUR);
     hear_cancelled(run.root, after, DEADLINE);
     ck_assert(silent(owner));
     leaves(owner, scope, 0, CLEAN, 0);
@@ -317,9 +345,9 @@ END_TEST
 START_TEST(what_was_left_in_time_is_not_cancelled)
 {
     struct speaker *owner = another_line(run.root);
-    scope = enter(owner, csp_now() + 200000000, HOUR);
+    scope = enter(owner, csp_now() + SOON, HOUR);
     leaves(owner, scope, 0, CLEAN, 0);
-    uint64_t after = enter(run.root, csp_now() + 300000000, HOUR);
+    uint64_t after = enter(run.root, csp_now() + SOON + SOON / 5, HOUR);
     hear_cancelled(run.root, after, DEADLINE);
     ck_assert(silent(owner));
 }
@@ -329,7 +357,7 @@ START_TEST(the_nearer_deadline_of_two_is_first)
 {
     int64_t now = csp_now();
     struct speaker *owner = another_line(run.root);
-    scope = enter(owner, now + 200000000, HOUR);
+    scope = enter(owner, now + SOON, HOUR);
     uint64_t later = enter(owner, now + HOUR, HOUR);
     struct speaker *m = member(owner, 0, 0);
     hear_cancelled(owner, scope, DEADLINE); /* the one around takes the other with it */
@@ -344,6 +372,7 @@ START_TEST(the_first_failure_cancels_the_others)
     uint64_t c = make(run.root, 0, 100);
     struct speaker *a = member(run.root, 0, 0), *b = member(run.root, c, RECV);
     OFFER(b, 0, ON_RECV(c));
+    ck_assert(silent(b));
     ck_assert_int_eq(bye(a, CODE, 7), 0);
     ends_so(b, ECANCELED);
     hear_cancelled(b, 0, CANCELLED);
@@ -473,7 +502,7 @@ END_TEST
 START_TEST(the_outer_of_two_is_told_first)
 {
     struct speaker *m = member(run.root, 0, 0);
-    uint64_t outer = enter(m, csp_now() + 200000000, HOUR), inner = enter(m, -1, HOUR);
+    uint64_t outer = enter(m, csp_now() + SOON, HOUR), inner = enter(m, -1, HOUR);
     hear_cancelled(m, outer, DEADLINE);
     hear_cancelled(m, inner, DEADLINE);
     enter(run.root, -1, HOUR); /* for a long grace */
@@ -640,11 +669,10 @@ START_TEST(the_owners_offers_are_cancelled_with_its_scope)
 {
     struct speaker *owner = another_line(run.root), *other = another_line(run.root);
     setup(1);
-    uint64_t own = enter(owner, csp_now() + 200000000, HOUR);
+    uint64_t own = enter(owner, csp_now() + SOON, HOUR);
     OFFER(other, 0, ON_RECV(c)); /* of the same process, and in no scope */
     OFFER(owner, 0, ON_RECV(d));
-    ends_so(owner, ECANCELED);
-    hear_cancelled(owner, own, DEADLINE);
+    ck_assert(!happened_or_cancelled(owner, own, DEADLINE));
     OFFER(owner, 0, ON_SEND(d, "v"));
     ends_so(owner, ECANCELED);
     leaves(owner, own, 0, DEADLINE, 0);
@@ -674,17 +702,19 @@ END_TEST
 
 START_TEST(the_wait_for_members_is_not_cancelled)
 {
-    struct speaker *other = another_line(run.root);
-    setup(0);
-    OFFER(run.root, 0, ON_LEAVE(scope));
-    ck_assert_int_eq(bye(attach(announce(m, NULL, 0, 0, 0, 0)), CODE, 2), 0);
-    hear_cancelled(run.root, scope, CANCELLED);
-    hear_cancelled(m, 0, CANCELLED);
-    struct heard h;
-    sync_line(other);
-    ck_assert(!hear_now(run.root, &h));
-    ck_assert_int_eq(bye(m, CLEAN, 0), 0);
-    ck_assert_int_eq(left(run.root).code, 2);
+    struct speaker *owner = another_line(run.root);
+    scope = enter(owner, -1, HOUR);
+    struct speaker *a = member(owner, 0, 0), *b = member(owner, 0, 0);
+    OFFER(owner, 0, ON_LEAVE(scope));
+    ck_assert(silent(owner));
+    ck_assert_int_eq(bye(a, CODE, 2), 0);
+    hear_cancelled(owner, scope, CANCELLED);
+    hear_cancelled(b, 0, CANCELLED);
+    ck_assert(silent(owner));
+    ck_assert_int_eq(bye(b, CLEAN, 0), 0);
+    struct wire_exit why = left(owner);
+    ck_assert_uint_eq(why.process, a->process);
+    ck_assert_int_eq(why.code, 2);
 }
 END_TEST
 
@@ -702,31 +732,6 @@ START_TEST(a_commit_before_the_cancellation_stands)
 }
 END_TEST
 
-/* The commit of an offer that raced with the cancellation of its process: it happened, or ECANCELED, of which the line
- * may have been told before. */
-static bool happened_or_cancelled(struct speaker *s)
-{
-    bool told = false;
-    struct heard h;
-    for (;;) {
-        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
-        ck_assert_int_eq(zmq_poll(&item, 1, WAIT_MS), 1);
-        ck_assert(hear_now(s, &h));
-        if (h.head.type == WIRE_COMMIT)
-            break;
-        ck_assert_int_eq(h.head.type, WIRE_CANCELLED);
-        told = true;
-    }
-    struct wire_commit w;
-    memcpy(&w, h.data, sizeof w);
-    ck_assert_int_eq(w.err, h.head.count == 0 ? 0 : ECANCELED);
-    ck_assert(!told || h.head.count != 0);
-    s->offering = false;
-    if (!told)
-        hear_cancelled(s, 0, CANCELLED);
-    return h.head.count == 0;
-}
-
 /* Three lines, and nobody says which of them is read first. */
 START_TEST(of_a_commit_and_a_cancellation_one_wins_for_both_sides)
 {
@@ -742,7 +747,7 @@ START_TEST(of_a_commit_and_a_cancellation_one_wins_for_both_sides)
         withdraw(other);
         struct committed by_other = committed(other);
         bool went = by_other.which == 0;
-        ck_assert(happened_or_cancelled(m) == went);
+        ck_assert(happened_or_cancelled(m, 0, CANCELLED) == went);
         ck_assert_int_eq(bye(m, CLEAN, 0), 0);
         leaves(run.root, scope, 0, CANCELLED, 0);
         ck_assert_int_eq(drop(run.root, c, SEND | RECV) + drop(run.root, d, SEND | RECV), 0);
@@ -761,8 +766,8 @@ START_TEST(of_two_members_that_meet_neither_is_cancelled_alone)
     ck_assert(silent(m));
     OFFER(n, 0, ON_SEND(c, "v"));
     cancel_all();
-    bool sent = happened_or_cancelled(n);
-    ck_assert(happened_or_cancelled(m) == sent);
+    bool sent = happened_or_cancelled(n, 0, CANCELLED);
+    ck_assert(happened_or_cancelled(m, 0, CANCELLED) == sent);
 }
 END_TEST
 
