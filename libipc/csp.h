@@ -229,7 +229,10 @@ CSP_API void csp_msg_free(csp_msg *m);
 
 /* Waits until one of the n cases can happen, and makes just that one happen. Where several can, one is drawn, each with
  * the same chance. What the process can decide alone (a timer, a descriptor, an exit, a value ready on a stream) is
- * taken before the broker is asked, but at least every 8th call the broker is asked first.
+ * taken before the broker is asked; but a channel of the broker's is passed over in at most 7 calls of a thread that
+ * name it, in a row, whatever is called between: then the broker is asked first, and draws among those that are ready.
+ * So in a loop that calls one select a ready case of the broker's waits 7 calls at most for its sort's turn, and one
+ * that the process decides alone 1 call; within its sort each has the same chance in each turn.
  * Values in send cases are those at the call; a value in a losing case was never sent; a losing receive takes nothing.
  * Returns the index of the case that happened: look at its err. Or -1, and nothing happened: EAGAIN (CSP_NOW),
  * ETIMEDOUT, EINVAL (a case not made by csp_on_*, NULL buffer), EBADF (a channel or its end is not held; an fd that is
@@ -257,8 +260,8 @@ CSP_API csp_case csp_on_msg(csp_chan c, csp_msg *m);
 CSP_API csp_case csp_on_time(csp_time when);
 
 /* The tick is due. When the case happens t->next moves on to the first multiple of t->every still to come, so a slow
- * receiver gets no heap of ticks; set t->next anew to reset it. t->every must be positive (EINVAL). Source: Go,
- * time.Ticker. */
+ * receiver gets no heap of ticks; set t->next anew to reset it, to CSP_FOREVER to stop it. t->every must be positive
+ * (EINVAL). Source: Go, time.Ticker. */
 CSP_API csp_case csp_on_tick(csp_tick *t);
 
 /* A descriptor has one of the poll(2) events (POLLIN, POLLOUT, POLLPRI; EINVAL for others; 0: none), or an error, or is

@@ -331,6 +331,7 @@ static void free_memory(struct csp__line *line)
     free(line->items);
     free(line->polls);
     free(line->slots);
+    csp__turns_free(&line->turns);
     free(line);
 }
 

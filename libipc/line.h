@@ -5,6 +5,7 @@
 
 #include "csp.h"
 #include "state.h"
+#include "turn.h"
 #include "wire.h"
 
 #include <poll.h>
@@ -53,8 +54,8 @@ struct csp__line {
     size_t items_size;
     struct csp__slot *slots; /* of a select's cases */
     size_t slots_size;
-    uint64_t random;    /* of the fair draw */
-    unsigned local_run; /* calls in a row that a local case decided */
+    uint64_t random;         /* of the fair draw */
+    struct csp__turns turns; /* which channels were passed over how often */
     unsigned calls;
     struct csp__stash *stash, *spare;
     struct csp__stream *streams[CSP__BUCKETS];

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_RUN  7   /* calls in a row that may be decided without asking the broker where it has a say */
 #define LISTEN_RUN 16  /* in so many calls of a thread it hears once what the broker says, though it need not wait */
 #define SILENT_MS  100 /* that a wait in which the broker has no say may last before it hears of it */
 #define NONE       (-1)
@@ -141,6 +140,8 @@ static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct cs
         return kind_of_stream(p, c, slot);
     case CSP__OP_TIME:
         return c->arg != CSP_FOREVER ? CSP__LOCAL : CSP__NEVER;
+    case CSP__OP_TICK:
+        return ((const csp_tick *)c->buf)->next != CSP_FOREVER ? CSP__LOCAL : CSP__NEVER;
     default:
         return CSP__LOCAL;
     }
@@ -509,7 +510,7 @@ static int offer(struct plan *p, size_t n, int now)
 static int is_brokers_turn(const struct plan *p, int local)
 {
     if (!p->ordered)
-        return ++p->line->local_run > LOCAL_RUN;
+        return csp__turns_pass(&p->line->turns, p->cases, p->slots, p->n, next_random(p->line) >> 63);
     for (int i = 0; i < local; i++)
         if (p->slots[i].kind == CSP__SHARED)
             return 1;
@@ -518,7 +519,6 @@ static int is_brokers_turn(const struct plan *p, int local)
 
 static int ask_broker(struct plan *p, int local)
 {
-    p->line->local_run = 0;
     if (local == NONE)
         return offer(p, p->n, p->try_only);
     return offer(p, p->ordered ? (size_t)local : p->n, 1);

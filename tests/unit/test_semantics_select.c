@@ -285,6 +285,66 @@ START_TEST(beside_shared_cases_that_are_ready_one_of_its_own_waits_1_call_at_mos
     ck_assert_int_lt(own, TURNS);
 }
 
+/* Calls of the mixed select between two of which its shared case, which is ready, did not happen. */
+static long longest_wait(int (*between)(void))
+{
+    long passed = 0, longest = 0;
+    char value;
+    c = make(1);
+    ASSERT_OK(csp_send(c, "x", 1, soon()));
+    for (int i = 0; i < TURNS; i++) {
+        csp_case cases[] = {csp_on_time(1), csp_on_recv(c, &value, 1)};
+        int chosen = csp_select(cases, 2, soon());
+        ASSERT_OK(chosen);
+        passed = chosen == 1 ? 0 : passed + 1;
+        longest = passed > longest ? passed : longest;
+        if (chosen == 1)
+            ASSERT_OK(csp_send(c, "x", 1, soon()));
+        ck_assert_int_eq(between(), 0);
+    }
+    return longest;
+}
+
+static int call_the_broker(void)
+{
+    char value;
+    return csp_send(d, "y", 1, soon()) == 0 && csp_recv(d, &value, 1, soon()) == 1 ? 0 : -1;
+}
+
+START_TEST(what_is_called_between_does_not_lengthen_that)
+{
+    d = make(1);
+    ck_assert_int_le(longest_wait(call_the_broker), AT_MOST);
+}
+
+static int select_another(void)
+{
+    csp_case cases[] = {csp_on_time(1), csp_on_recv(quiet, NULL, 0)};
+    return csp_select(cases, 2, soon()) == 0 ? 0 : -1;
+}
+
+START_TEST(another_select_between_does_not_lengthen_that)
+{
+    quiet = make(0);
+    ck_assert_int_le(longest_wait(select_another), AT_MOST);
+}
+
+static int select_many_others(void)
+{
+    static csp_chan others[500];
+    static size_t next;
+    if (others[next] == 0)
+        others[next] = make(0);
+    csp_case cases[] = {csp_on_time(1), csp_on_recv(others[next], NULL, 0)};
+    next = (next + 1) % (sizeof others / sizeof *others);
+    return csp_select(cases, 2, soon()) == 0 ? 0 : -1;
+}
+
+START_TEST(selects_of_many_other_channels_between_do_not_lengthen_that)
+{
+    ck_assert_int_le(longest_wait(select_many_others), AT_MOST);
+}
+
 /* ---- deadlines */
 
 static csp_time at_random(unsigned *seed)
@@ -530,6 +590,9 @@ Suite *semantics_select_suite(void)
     tcase_add_test(t, of_two_that_wait_each_is_drawn_half_of_the_time);
     tcase_add_test(t, beside_ready_cases_of_its_own_a_shared_one_waits_7_calls_at_most);
     tcase_add_test(t, beside_shared_cases_that_are_ready_one_of_its_own_waits_1_call_at_most);
+    tcase_add_test(t, what_is_called_between_does_not_lengthen_that);
+    tcase_add_test(t, another_select_between_does_not_lengthen_that);
+    tcase_add_test(t, selects_of_many_other_channels_between_do_not_lengthen_that);
     tcase_add_loop_test(t, a_time_case_that_races_with_values_loses_none, 0, 2);
     tcase_add_test(t, a_descriptor_that_races_with_values_loses_none);
     tcase_add_loop_test(t, a_close_wakes_a_select_in_the_case_of_its_channel, 0, 2);
