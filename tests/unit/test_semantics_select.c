@@ -498,7 +498,7 @@ enum { LOSERS = 100000, SLACK_KIB = 1024 };
 START_TEST(a_hundred_thousand_losing_selects_leave_nothing)
 {
     struct csp__runinfo info;
-    struct trace before;
+    struct trace before = {0, 0, 0, 0, ""};
     char value;
     c = make(1);
     quiet = make(0);
