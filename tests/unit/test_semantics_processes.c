@@ -430,10 +430,9 @@ START_TEST(a_killed_broker_ends_every_blocked_call)
     ck_assert_int_eq(kill(info.broker, SIGKILL), 0);
     ASSERT_ERRNO(csp_recv(empty, NULL, 0, CSP_FOREVER), ENOTCONN);
     csp_time by = csp_in(10000);
-    for (int i = 0; i < BLOCKED; i++) {
+    for (int i = 0; i < BLOCKED; i++)
         while (__atomic_load_n(&told[i], __ATOMIC_SEQ_CST) == 0 && csp_now() < by)
             (void)poll(NULL, 0, 2);
-    }
     __atomic_store_n(over, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < BLOCKED; i++)
         ck_assert_msg(told[i] == ENOTCONN, "call %d: %s", i, told[i] == 0 ? "is blocked still" : strerror(told[i]));
