@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Seed, record and replay, frame by frame: section 14 of docs/protocol.md. */
+#include "../leftover.h"
+#include "../speaker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+Suite *record_suite(void);
+
+static char first[128], second[128], said[128];
+
+static void paths(void)
+{
+    snprintf(first, sizeof first, "%s/first", scratch());
+    snprintf(second, sizeof second, "%s/second", scratch());
+    snprintf(said, sizeof said, "%s/stderr", scratch());
+}
+
+static void begin(const char *record, const char *replay)
+{
+    static const char *options[6];
+    size_t n = 0;
+    options[n++] = "--notices";
+    if (record != NULL) {
+        options[n++] = "--record";
+        options[n++] = record;
+    }
+    if (replay != NULL) {
+        options[n++] = "--replay";
+        options[n++] = replay;
+    }
+    options[n] = NULL;
+    run.options = options;
+    run_start();
+}
+
+static void nap(int ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+}
+
+/* A file's text. */
+static char *text_of(const char *path)
+{
+    static char text[1 << 20];
+    FILE *f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    return text;
+}
+
+/* The first line of the record that begins so, and its number. */
+static const char *recorded(const char *path, const char *start, int *number)
+{
+    *number = 0;
+    for (char *line = strtok(text_of(path), "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        ++*number;
+        if (strncmp(line, start, strlen(start)) == 0)
+            return line;
+    }
+    return NULL;
+}
+
+static bool noticed_nothing(void)
+{
+    char byte;
+    fcntl(run.notices, F_SETFL, O_NONBLOCK);
+    return read(run.notices, &byte, 1) < 0 && errno == EAGAIN;
+}
+
+/* ---- what is written */
+
+START_TEST(a_record_says_who_was_committed_what)
+{
+    begin(first, NULL);
+    uint64_t c = make(run.root, 1, 100);
+    ck_assert_int_eq(send_text(run.root, c, "v"), 0);
+    recv_text(run.root, c, "v");
+    run_stop();
+    char *text = text_of(first);
+    ck_assert_int_eq(strncmp(text, "csp-record 1 ", 13), 0);
+    ck_assert_ptr_nonnull(strstr(text, "\ncommit 1 1 0 send 0 1 0 af63eb4c860203c1\n")); /* FNV-1a of "v" */
+    ck_assert_ptr_nonnull(strstr(text, "\ncommit 1 1 0 recv 0 1 0 af63eb4c860203c1\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nburied 1 0 0\n"));
+}
+END_TEST
+
+/* Draws of one run, as a string of cases. */
+static void draws(const char *seed, char *taken, int n)
+{
+    run.options = (const char *const[]){"--seed", seed, NULL};
+    run_start();
+    uint64_t c = make(run.root, 1000, 10000), d = make(run.root, 1000, 10000);
+    for (int i = 0; i < n; i++) {
+        OFFER(run.root, 0, ON_SEND(c, "c"), ON_SEND(d, "d"));
+        taken[i] = (char)('0' + committed(run.root).which);
+    }
+    taken[n] = '\0';
+    run_stop();
+}
+
+START_TEST(a_seed_repeats_the_choices)
+{
+    char a[101], b[101], c[101];
+    draws("7", a, 100);
+    draws("7", b, 100);
+    draws("8", c, 100);
+    ck_assert_str_eq(a, b);
+    ck_assert_str_ne(a, c);
+}
+END_TEST
+
+START_TEST(a_seed_that_is_no_number_is_a_usage_error)
+{
+    char line[64];
+    static const char *const bad[] = {"x", "", "-1", "1x", "18446744073709551616"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        run.options = (const char *const[]){"--seed", bad[i], NULL};
+        int status = wait_child(broker_start(getpid(), 0, line, sizeof line));
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 64, "\"%s\": %d", bad[i], status);
+    }
+}
+END_TEST
+
+/* A run with a record that can not be written on: it goes on, and this is said once. */
+static void fill(const char *record)
+{
+    fflush(stderr);
+    int old = dup(2), to = open(said, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    dup2(to, 2);
+    begin(record, NULL);
+    dup2(old, 2);
+    uint64_t c = make(run.root, 1, 100);
+    for (int i = 0; i < 2000; i++) {
+        ck_assert_int_eq(send_text(run.root, c, "v"), 0);
+        recv_text(run.root, c, "v");
+    }
+    run_stop();
+    const char *message = strstr(text_of(said), "broker: record: it can not be written: ");
+    ck_assert_ptr_nonnull(message);
+    ck_assert_ptr_null(strstr(message + 1, "broker: record"));
+}
+
+START_TEST(a_full_disk_ends_the_record_and_not_the_run)
+{
+    fill("/dev/full");
+}
+END_TEST
+
+START_TEST(a_record_may_be_as_large_as_files_may_be)
+{
+    struct rlimit before;
+    getrlimit(RLIMIT_FSIZE, &before);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){20000, before.rlim_max});
+    signal(SIGXFSZ, SIG_IGN); /* this process's own files are smaller */
+    fill(first);
+    ck_assert_uint_eq(strlen(text_of(first)), 20000);
+}
+END_TEST
+
+static void cannot_start(const char *record, const char *replay, int err, const char *sentence)
+{
+    char line[512], start[32];
+    const char *options[5] = {0};
+    size_t n = 0;
+    if (record != NULL) {
+        options[n++] = "--record";
+        options[n++] = record;
+    }
+    if (replay != NULL) {
+        options[n++] = "--replay";
+        options[n++] = replay;
+    }
+    run.options = options;
+    wait_child(broker_start(getpid(), 0, line, sizeof line));
+    snprintf(start, sizeof start, "error %d ", err);
+    ck_assert_msg(strncmp(line, start, strlen(start)) == 0 && strstr(line, sentence) != NULL, "%s", line);
+}
+
+START_TEST(files_that_can_not_be_opened_are_named)
+{
+    char *text = text_of("/proc/self/cmdline");
+    ck_assert_ptr_nonnull(text);
+    cannot_start(NULL, first, ENOENT, first);
+    cannot_start(scratch(), NULL, EISDIR, scratch());
+    cannot_start(NULL, "/etc/passwd", EINVAL, "this is not a run's record: /etc/passwd");
+    begin(first, NULL);
+    run_stop();
+    cannot_start(first, first, EEXIST, first);
+    ck_assert_ptr_nonnull(strstr(text_of(first), "buried 1")); /* it was not written over */
+}
+END_TEST
+
+/* ---- order */
+
+/* Two processes send on one channel, x before y; the root receives both. */
+static void two_send(const char *x_text, bool y_first, char *got)
+{
+    uint64_t c = make(run.root, 2, 100);
+    struct speaker *x = colleague(c, SEND, 0, 0), *y = colleague(c, SEND, 0, 0);
+    if (y_first) {
+        OFFER(y, 0, ON_SEND(c, "y"));
+        nap(100); /* so that it would be first */
+        OFFER(x, 0, ON_SEND(c, x_text));
+        ck_assert_int_eq(committed(x).err, 0);
+        ck_assert_int_eq(committed(y).err, 0);
+    } else {
+        ck_assert_int_eq(send_text(x, c, x_text), 0);
+        ck_assert_int_eq(send_text(y, c, "y"), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        OFFER(run.root, 0, ON_RECV(c));
+        struct committed v = committed(run.root);
+        ck_assert(v.err == 0 && v.length == 1);
+        got[i] = v.value[0];
+    }
+    got[2] = '\0';
+}
+
+START_TEST(a_replay_puts_frames_into_their_order)
+{
+    char got[3];
+    begin(first, NULL);
+    two_send("x", false, got);
+    run_stop();
+    begin(second, first);
+    two_send("x", true, got);
+    ck_assert_str_eq(got, "xy");
+    ck_assert(noticed_nothing());
+    run_stop();
+    begin(NULL, NULL);
+    two_send("x", true, got);
+    ck_assert_str_eq(got, "yx");
+    run_stop();
+}
+END_TEST
+
+START_TEST(a_departure_is_told_with_its_place_and_the_run_goes_on)
+{
+    char got[3], notice[512], expected[512];
+    begin(first, NULL);
+    two_send("x", false, got);
+    run_stop();
+    begin(NULL, first);
+    two_send("z", true, got);
+    ck_assert_str_eq(got, "zy");
+    hear_notice(notice, sizeof notice);
+    int number;
+    long long at;
+    char kind[16], rest[256];
+    for (FILE *f = fopen(first, "re"); f != NULL; f = NULL)
+        fclose(f);
+    const char *line = recorded(first, "frame", &number);
+    int n = 0;
+    for (char *next = text_of(first); next != NULL && *next != '\0'; next = strchr(next, '\n') + 1)
+        if (n++, sscanf(next, "%15s %lld %255[^\n]", kind, &at, rest) == 3 && strncmp(rest, "2 2 OFFER ", 10) == 0)
+            break;
+    ck_assert_ptr_nonnull(line);
+    snprintf(expected, sizeof expected, "departed line %d of %s: recorded frame %s, came frame 2 2 OFFER ", n, first,
+             rest);
+    ck_assert_msg(strncmp(notice, expected, strlen(expected)) == 0, "%s\n%s", notice, expected);
+    ck_assert(noticed_nothing());
+    run_stop();
+}
+END_TEST
+
+START_TEST(without_notices_a_departure_is_told_on_stderr)
+{
+    char got[3];
+    begin(first, NULL);
+    two_send("x", false, got);
+    run_stop();
+    fflush(stderr);
+    int old = dup(2), to = open(said, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    dup2(to, 2);
+    run.options = (const char *const[]){"--replay", first, NULL};
+    run_start();
+    dup2(old, 2);
+    two_send("z", false, got);
+    run_stop();
+    const char *text = text_of(said);
+    ck_assert_msg(strncmp(text, "broker: replay: line ", 21) == 0 && strstr(text, ": the run goes on freely\n") != NULL,
+                  "%s", text);
+}
+END_TEST
+
+START_TEST(what_is_held_is_handled_after_a_departure)
+{
+    char notice[512];
+    begin(first, NULL);
+    uint64_t c = make(run.root, 2, 100);
+    struct speaker *x = colleague(c, SEND, 0, 0), *y = colleague(c, SEND, 0, 0);
+    ck_assert_int_eq(send_text(x, c, "x"), 0);
+    ck_assert_int_eq(send_text(y, c, "y"), 0);
+    run_stop();
+    begin(NULL, first);
+    c = make(run.root, 2, 100);
+    x = colleague(c, SEND, 0, 0);
+    y = colleague(c, SEND, 0, 0);
+    OFFER(y, 0, ON_SEND(c, "y"));
+    nap(50);
+    ck_assert_int_eq(bye(x, 0, 0), 0); /* and never sends */
+    ck_assert_int_eq(committed(y).err, 0);
+    hear_notice(notice, sizeof notice);
+    ck_assert_ptr_nonnull(strstr(notice, ", came frame 2 2 BYE "));
+    run_stop();
+}
+END_TEST
+
+START_TEST(a_record_that_ends_early_is_a_departure)
+{
+    char notice[512], got[3];
+    begin(first, NULL);
+    two_send("x", false, got);
+    run_stop();
+    int number;
+    ck_assert_ptr_nonnull(recorded(first, "commit 2 ", &number));
+    char *text = text_of(first), *end = strstr(text, "\ncommit 2 ");
+    ck_assert_int_eq(truncate(first, end - text + 5), 0); /* in the midst of a line, as of a broker that was killed */
+    begin(NULL, first);
+    two_send("x", false, got);
+    hear_notice(notice, sizeof notice);
+    ck_assert_ptr_nonnull(strstr(notice, ": the record ends, came commit 2 2 0 send "));
+    run_stop();
+}
+END_TEST
+
+START_TEST(what_does_not_come_in_time_is_a_departure)
+{
+    char notice[512];
+    begin(first, NULL);
+    uint64_t c = make(run.root, 2, 100);
+    struct speaker *x = colleague(c, SEND, 0, 0), *y = colleague(c, SEND, 0, 0);
+    ck_assert_int_eq(send_text(x, c, "x"), 0);
+    ck_assert_int_eq(send_text(y, c, "y"), 0);
+    run_stop();
+    begin(NULL, first);
+    c = make(run.root, 2, 100);
+    x = colleague(c, SEND, 0, 0);
+    y = colleague(c, SEND, 0, 0);
+    OFFER(y, 0, ON_SEND(c, "y"));
+    nap(900);
+    for (int i = 0; i < 10; i++)
+        nap(999);
+    hear_notice(notice, sizeof notice);
+    ck_assert_ptr_nonnull(strstr(notice, ", came nothing in time"));
+    ck_assert_int_eq(committed(y).err, 0);
+    run_stop();
+}
+END_TEST
+
+/* ---- what is not an event, and what comes from outside */
+
+START_TEST(a_call_that_only_says_what_it_waits_for_is_not_in_the_record)
+{
+    begin(first, NULL);
+    OFFER(run.root, 0, ON(WIRE_OP_TIME, 12345));
+    withdraw(run.root);
+    ck_assert_uint_eq(committed(run.root).which, WIRE_NO_CASE);
+    make(run.root, 1, 100);
+    run_stop();
+    int number;
+    ck_assert_ptr_null(recorded(first, "commit", &number));
+    begin(NULL, first);
+    make(run.root, 1, 100);
+    OFFER(run.root, 0, ON(WIRE_OP_TIME, 54321)); /* elsewhere */
+    withdraw(run.root);
+    ck_assert_uint_eq(committed(run.root).which, WIRE_NO_CASE);
+    ck_assert(noticed_nothing());
+    run_stop();
+}
+END_TEST
+
+/* A receive that times out late: its WITHDRAW crosses the commit. */
+static void late(bool withdraws)
+{
+    uint64_t c = make(run.root, 0, 100);
+    struct speaker *x = colleague(c, SEND, 0, 0);
+    OFFER(run.root, 0, ON_RECV(c));
+    if (withdraws) {
+        withdraw(run.root);
+        nap(50);
+    }
+    ck_assert_int_eq(send_text(x, c, "v"), 0);
+    struct committed v = committed(run.root);
+    ck_assert_msg(is_text(&v, "v"), "case %u", v.which);
+    make(run.root, 1, 100);
+}
+
+START_TEST(a_withdraw_that_comes_earlier_than_recorded_waits_for_its_turn)
+{
+    begin(first, NULL);
+    late(false);
+    run_stop();
+    begin(NULL, first);
+    late(true);
+    ck_assert(noticed_nothing());
+    run_stop();
+}
+END_TEST
+
+static void stay(struct speaker *s, void *unused)
+{
+    (void)s;
+    (void)unused;
+    reached();
+}
+
+START_TEST(who_was_killed_is_killed_again)
+{
+    for (int again = 0; again < 2; again++) {
+        begin(again ? second : first, again ? first : NULL);
+        uint64_t c = make(run.root, 0, 100), process;
+        uint64_t ticket = announce(run.root, &process, c, SEND, 0, 0);
+        pid_t pid = fork_attached(ticket, stay, NULL);
+        until_reached();
+        ck_assert_int_eq(drop(run.root, c, SEND), 0);
+        OFFER(run.root, 0, ON_RECV(c));
+        if (!again)
+            kill(pid, SIGKILL);
+        ck_assert_int_eq(committed(run.root).err, EPIPE);
+        wait_child(pid);
+        ck_assert(noticed_nothing());
+        run_stop();
+    }
+}
+END_TEST
+
+START_TEST(a_deadline_of_a_scope_expires_where_it_did)
+{
+    for (int again = 0; again < 2; again++) {
+        begin(again ? second : first, again ? first : NULL);
+        uint64_t c = make(run.root, 0, 100);
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        int64_t now = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+        enter(run.root, now + (again ? HOUR : 20000000), HOUR);
+        OFFER(run.root, 0, ON_RECV(c));
+        hear_cancelled(run.root, 1, 4);
+        ck_assert_int_eq(committed(run.root).err, ECANCELED);
+        ck_assert(noticed_nothing());
+        run_stop();
+    }
+    int number;
+    ck_assert_ptr_nonnull(recorded(first, "expire", &number));
+}
+END_TEST
+
+/* ---- streams */
+
+/* A receiver takes some of three values and leaves; the rest returns to the channel. */
+static void take(uint64_t n, uint64_t said_taken, uint64_t left_over)
+{
+    uint64_t c = make(run.root, 8, 100);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(send_text(run.root, c, "v"), 0);
+    struct speaker *r = colleague(c, RECV, 0, 0);
+    ck_assert_int_eq(stream(r, c, RECV, 100, 0), 0);
+    for (int i = 0; i < 3; i++)
+        hear(r, WIRE_DELIVER);
+    took(r, c, 0, said_taken, 0);
+    __atomic_store_n(&r->page[0], n, __ATOMIC_RELEASE);
+    ck_assert_int_eq(bye(r, 0, 0), 0);
+    for (uint64_t i = 0; i < left_over; i++)
+        recv_text(run.root, c, "v");
+    OFFER(run.root, WIRE_NOW, ON_RECV(c));
+    ck_assert_uint_eq(committed(run.root).which, WIRE_NO_CASE);
+}
+
+START_TEST(what_is_taken_is_counted_as_it_was)
+{
+    begin(first, NULL);
+    take(2, 1, 1);
+    run_stop();
+    begin(second, first);
+    take(3, 3, 1); /* it was quicker, and says so otherwise */
+    ck_assert(noticed_nothing());
+    run_stop();
+}
+END_TEST
+
+Suite *record_suite(void)
+{
+    Suite *s = suite_create("record");
+    TCase *t = tcase_create("record");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, paths, NULL);
+    tcase_add_test(t, a_record_says_who_was_committed_what);
+    tcase_add_test(t, a_seed_repeats_the_choices);
+    tcase_add_test(t, a_seed_that_is_no_number_is_a_usage_error);
+    tcase_add_test(t, a_full_disk_ends_the_record_and_not_the_run);
+    tcase_add_test(t, a_record_may_be_as_large_as_files_may_be);
+    tcase_add_test(t, files_that_can_not_be_opened_are_named);
+    tcase_add_test(t, a_replay_puts_frames_into_their_order);
+    tcase_add_test(t, a_departure_is_told_with_its_place_and_the_run_goes_on);
+    tcase_add_test(t, without_notices_a_departure_is_told_on_stderr);
+    tcase_add_test(t, what_is_held_is_handled_after_a_departure);
+    tcase_add_test(t, a_record_that_ends_early_is_a_departure);
+    tcase_add_test(t, what_does_not_come_in_time_is_a_departure);
+    tcase_add_test(t, a_call_that_only_says_what_it_waits_for_is_not_in_the_record);
+    tcase_add_test(t, a_withdraw_that_comes_earlier_than_recorded_waits_for_its_turn);
+    tcase_add_test(t, who_was_killed_is_killed_again);
+    tcase_add_test(t, a_deadline_of_a_scope_expires_where_it_did);
+    tcase_add_test(t, what_is_taken_is_counted_as_it_was);
+    suite_add_tcase(s, t);
+    return s;
+}
