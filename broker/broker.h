@@ -254,6 +254,7 @@ struct broker {
 
     struct record *record; /* written or replayed; NULL: neither */
     struct list strangers; /* replay: frames from whom no HELLO was handled */
+    int64_t looked;        /* replay: when it was last looked for who must be killed */
 
     enum on_deadlock on_deadlock;
     int notices; /* descriptor where the root reads what is noticed; -1: nobody does */

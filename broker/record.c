@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define PATIENCE_NS INT64_C(10000000000) /* beyond the time that the next event took when it was recorded */
+#define AHEAD_NS    INT64_C(2000000000)  /* in which the death of who was killed is noticed, at the latest */
 #define BUFFER      65536
 #define LONGEST     512 /* bytes of a line */
 
@@ -77,26 +79,35 @@ static bool is_event(const char *kind)
     return false;
 }
 
+/* Takes a line of n bytes apart, where it is. */
+static struct recorded parse(char *line, ssize_t n)
+{
+    struct recorded result = {.at = -1};
+    if (n <= 0 || line[n - 1] != '\n') /* a broker that was killed leaves half a line */
+        return result;
+    line[n - 1] = '\0';
+    char *rest = line + strcspn(line, " ");
+    if (*rest != '\0')
+        *rest++ = '\0';
+    if (is_event(line)) {
+        result.at = strtoll(rest, &rest, 10);
+        rest += *rest == ' ';
+    }
+    result.kind = line;
+    result.rest = rest;
+    return result;
+}
+
 static void read_line(struct record *r)
 {
     r->have = true;
-    r->number++;
-    r->next = (struct recorded){.at = -1, .since = csp_now(), .wait = PATIENCE_NS, .number = r->number};
     ssize_t n = getline(&r->text, &r->size, r->in);
-    if (n <= 0 || r->text[n - 1] != '\n') /* a broker that was killed leaves half a line */
-        return;
-    r->text[n - 1] = '\0';
-    char *rest = r->text + strcspn(r->text, " ");
-    if (*rest != '\0')
-        *rest++ = '\0';
-    r->next.kind = r->text;
-    if (is_event(r->text)) {
-        r->next.at = strtoll(rest, &rest, 10);
-        rest += *rest == ' ';
-        if (r->begun && r->next.at > r->last)
-            r->next.wait += r->next.at - r->last;
-    }
-    r->next.rest = rest;
+    r->next = parse(r->text, n);
+    r->next.number = ++r->number;
+    r->next.since = csp_now();
+    r->next.wait = PATIENCE_NS;
+    if (r->begun && r->next.at > r->last)
+        r->next.wait += r->next.at - r->last;
 }
 
 bool record_replays(const struct broker *b)
@@ -109,6 +120,46 @@ struct recorded record_next(struct broker *b)
     if (!b->record->have)
         read_line(b->record);
     return b->record->next;
+}
+
+/* What a line ahead says of who is killed: its process, where that says nothing before; else NULL. */
+static struct process *killed(const struct broker *b, const struct recorded *line, uint64_t *busy, size_t *n)
+{
+    uint64_t id;
+    char type[16];
+    int how, code;
+    if (strcmp(line->kind, "frame") == 0 && sscanf(line->rest, "%*s %" SCNu64 " %15s", &id, type) == 2 &&
+        strcmp(type, "TOOK") != 0)
+        busy[(*n)++] = id;
+    if (strcmp(line->kind, "death") != 0 || sscanf(line->rest, "%" SCNu64 " %d %d", &id, &how, &code) != 3 ||
+        how != HOW_SIGNAL || code != SIGKILL)
+        return NULL;
+    for (size_t i = 0; i < *n; i++)
+        if (busy[i] == id)
+            return NULL;
+    struct process *p = process_find(b, id);
+    return p != NULL && p->pidfd >= 0 && !p->dead && !p->guest ? p : NULL;
+}
+
+struct process *record_killed(struct broker *b)
+{
+    struct record *r = b->record;
+    struct recorded line = record_next(b);
+    uint64_t busy[1024];
+    size_t n = 0, size = 0;
+    char *text = NULL;
+    int64_t until = r->last + AHEAD_NS;
+    off_t here = ftello(r->in);
+    struct process *p = NULL;
+    while (here >= 0 && p == NULL && line.kind != NULL && line.at < until && n < sizeof busy / sizeof *busy) {
+        p = killed(b, &line, busy, &n);
+        ssize_t length = getline(&text, &size, r->in);
+        line = parse(text, length);
+    }
+    free(text);
+    if (here >= 0)
+        fseeko(r->in, here, SEEK_SET);
+    return p;
 }
 
 bool record_is_same(struct broker *b, const struct recorded *next)

@@ -123,6 +123,9 @@ struct recorded {
 struct recorded record_next(struct broker *b);
 /* Its turn has not passed. */
 bool record_is_same(struct broker *b, const struct recorded *next);
+/* The process that is killed next, from outside, as far as the record goes on: it says nothing more before. NULL: none
+ * soon. */
+struct process *record_killed(struct broker *b);
 /* The event at this time of the record happens now. */
 void record_now(struct broker *b, int64_t at);
 /* A frame of the line is in the record, when it is handled now: not so an OFFER that only says what is waited for, nor

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define KILL_NS INT64_C(50000000) /* for a process to be killed by whoever killed it before; then it is done here */
+#define KILL_NS INT64_C(50000000) /* for what comes next, before who was killed from outside is killed again */
 
 struct held {
     struct list node; /* in line.held or broker.strangers */
@@ -52,8 +52,8 @@ static void handle(struct broker *b, struct held *h)
 
 void replay_forget(struct list *held)
 {
-    for (struct held *h; (h = first(held)) != NULL;)
-        drop(h);
+    LIST_EACH(node, next, held)
+    drop(LIST_OWNER(node, struct held, node));
 }
 
 /* ---- what is held ----------------------------------------------------------------------------------------------- */
@@ -263,9 +263,6 @@ static enum turn turn_death(struct broker *b, const struct recorded *next, bool 
     struct process *p = process_find(b, process);
     if (p == NULL || p->state == PROCESS_ENDED)
         return TURN_NEVER;
-    bool killed = why.how == HOW_SIGNAL && why.code == SIGKILL;
-    if (!p->dead && killed && p->pidfd >= 0 && !p->guest && csp_now() - next->since >= KILL_NS)
-        syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
     if (!drained || !is_in(&b->settled, &p->pending))
         return TURN_LATER;
     if (why.how != HOW_SIGNAL && has_frames(b, p))
@@ -332,14 +329,28 @@ static enum turn turn(struct broker *b, const struct recorded *next, bool draine
     return TURN_DONE;
 }
 
+/* What comes next may do so because somebody was killed, who is alive now. */
+static void kill_again(struct broker *b, const struct recorded *next)
+{
+    int64_t now = csp_now(), since = b->looked > next->since ? b->looked : next->since;
+    if (now - since < KILL_NS)
+        return;
+    b->looked = now;
+    const struct process *p = record_killed(b);
+    if (p != NULL)
+        syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+}
+
 bool replay_advance(struct broker *b, bool drained)
 {
     while (record_replays(b) && !b->over) {
         struct recorded next = record_next(b);
         bool hello = next.kind != NULL && strcmp(next.kind, "hello") == 0;
         enum turn t = turn(b, &next, drained);
-        if (t == TURN_LATER && csp_now() - next.since < next.wait)
+        if (t == TURN_LATER && csp_now() - next.since < next.wait) {
+            kill_again(b, &next);
             return drained;
+        }
         if (t != TURN_DONE && record_replays(b))
             record_depart(b, t == TURN_LATER ? "nothing in time" : "nothing of the kind");
         else if (record_replays(b) && record_is_same(b, &next))
@@ -354,6 +365,6 @@ bool replay_advance(struct broker *b, bool drained)
 int64_t replay_deadline(struct broker *b)
 {
     struct recorded next = record_next(b);
-    bool death = next.kind != NULL && strcmp(next.kind, "death") == 0;
-    return next.since + (death && csp_now() - next.since < KILL_NS ? KILL_NS : next.wait);
+    int64_t look = (b->looked > next.since ? b->looked : next.since) + KILL_NS, end = next.since + next.wait;
+    return look < end ? look : end;
 }
