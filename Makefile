@@ -134,6 +134,9 @@ NEEDS_sentences := $(SPEAKER)
 NEEDS_timers  := $(BUILD)/obj/broker/timer.o
 NEEDS_deadlock := $(SPEAKER)
 NEEDS_reporter := $(SPEAKER)
+# What the programs of tests/programs share.
+PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map waiting rational demand series)
+NEEDS_verdict := $(PROGRAM_PARTS)
 PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
 TEST_LINK = $(LINK) -Wl,--wrap=tcase_create,--wrap=_tcase_add_test -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
             $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)
@@ -162,7 +165,6 @@ $(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD
 	$(Q)$(TEST_LINK)
 
 # The programs that prove it: tests/programs/NAME.c is a program, but for the parts that they share.
-PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map waiting rational demand series)
 PROGRAMS := $(patsubst $(BUILD)/obj/%.o,$(BUILD)/%,$(filter-out $(PROGRAM_PARTS),$(call objects,tests/programs)))
 $(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRAM_PARTS) $(BUILD)/libipc.a
 	@mkdir -p $(@D)

@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MOST = 1000 }; /* processes of multiples */
-
 static csp_chan odds, composites, fed, feed, primes; /* feed: by the siever; fed: to the merger */
 
 static int over(const char *what)
@@ -42,7 +40,7 @@ struct stream {
     int64_t head;
     csp_chan from;
 };
-static struct stream heap[MOST];
+static struct stream *heap;
 static int streams;
 
 static void swap(int a, int b)
@@ -93,8 +91,9 @@ static int merge_up_to(int64_t n)
 static int add_stream(int64_t p)
 {
     struct progression multiples = {.out = ends_make(10), .from = p * p, .by = 2 * p};
-    if (streams >= MOST)
-        exit(wrong("more than %d streams: ask for fewer primes", MOST));
+    heap = realloc(heap, ((size_t)streams + 1) * sizeof *heap);
+    if (heap == NULL)
+        exit(UNABLE);
     go(progress, &multiples);
     ends_drop(multiples.out, CSP_SEND);
     heap[streams] = (struct stream){.from = multiples.out};

@@ -38,6 +38,7 @@ static int consume(void *arg)
     int which = *(const int *)arg;
     csp_chan mine[] = {channels[which], channels[which + CONSUMERS]};
     struct map map = map_make((size_t)rounds * PRODUCERS);
+    int64_t last[2][PRODUCERS] = {{-1, -1}, {-1, -1}};
     KEEP({mine[0], CSP_RECV}, {mine[1], CSP_RECV}, {results[which], CSP_SEND});
     while (mine[0] != 0 || mine[1] != 0) {
         struct number n;
@@ -52,6 +53,9 @@ static int consume(void *arg)
         number_got(&cases[chosen]);
         if (map_add(&map, n.n) != 0)
             return WRONG;
+        if (n.n < last[chosen][n.n % PRODUCERS])
+            return wrong("%ld came after %ld", (long)n.n, (long)last[chosen][n.n % PRODUCERS]);
+        last[chosen][n.n % PRODUCERS] = n.n;
     }
     return map_send(results[which], &map) == 0 ? RIGHT : failure("send the result");
 }

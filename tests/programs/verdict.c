@@ -19,18 +19,22 @@ static csp_proc *children;
 static size_t child_count, child_room;
 static pid_t owner; /* whose children those are */
 
-__attribute__((constructor)) static void share(void)
+/* Before the first process is started. */
+static atomic_int *share(void)
 {
-    void *p = mmap(NULL, sizeof *anything_wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
-    if (p == MAP_FAILED)
-        exit(UNABLE);
-    anything_wrong = p;
+    if (anything_wrong == NULL) {
+        void *p = mmap(NULL, sizeof *anything_wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
+        if (p == MAP_FAILED)
+            exit(UNABLE);
+        anything_wrong = p;
+    }
+    return anything_wrong;
 }
 
 int wrong(const char *format, ...)
 {
     va_list ap;
-    atomic_store(anything_wrong, 1);
+    atomic_store(share(), 1);
     flockfile(stderr);
     (void)fprintf(stderr, "%s: process %ld: ", program_invocation_short_name, (long)getpid());
     va_start(ap, format);
@@ -64,6 +68,7 @@ int worse(int a, int b)
 
 csp_proc go(int (*fn)(void *), void *arg)
 {
+    (void)share();
     if (owner != getpid())
         child_count = 0;
     owner = getpid();
@@ -145,7 +150,7 @@ int verdict(int status, const char *format, ...)
     status = verdict_gather(status);
     if (status == CUT_OFF)
         status = wrong("a process ended before its work was done, and nobody was killed");
-    if (atomic_load(anything_wrong))
+    if (atomic_load(share()))
         status = WRONG;
     printf("%s: %s: ", program_invocation_short_name, words[status]);
     va_start(ap, format);
