@@ -168,10 +168,10 @@ static struct running start_waiter(void)
 TEST(a_dump_has_values_places_and_the_cases_of_a_select)
 {
     struct running r = start_waiter();
-    struct outcome o =
-        sh("exec 9> %s; i=0; until cspctl dump > %s 2> /dev/null && grep -q 'csp_go\\|waiter.c:7' %s && grep -q 'waiter.c:24' %s;"
-           " do i=$((i + 1)); test $i -lt 200 || exit 1; sleep 0.05; done; cat %s",
-           in_scratch("in"), in_scratch("d"), in_scratch("d"), in_scratch("d"), in_scratch("d"));
+    struct outcome o = sh("exec 9> %s; i=0; until cspctl dump > %s 2> /dev/null && grep -q 'csp_go\\|waiter.c:7' %s && "
+                          "grep -q 'waiter.c:24' %s;"
+                          " do i=$((i + 1)); test $i -lt 200 || exit 1; sleep 0.05; done; cat %s",
+                          in_scratch("in"), in_scratch("d"), in_scratch("d"), in_scratch("d"), in_scratch("d"));
     assert_status(&o, 0);
     assert_contains(&o.out, "for one of 2, at main() in waiter.c:24\n");
     assert_contains(&o.out, "        to receive from #2, held by 2 sender\n        for descriptor 0\n");
