@@ -223,11 +223,11 @@ void scope_join(struct scope *s, struct process *p)
 
 /* ---- leaving ---------------------------------------------------------------------------------------------------- */
 
-/* The line is in this scope no longer. */
-static void detach(struct scope *s)
+/* The line is in its innermost scope no longer. */
+static void detach(struct line *l)
 {
-    struct scope *around = s->around;
-    s->line->scope = around != NULL && around->line == s->line ? around : NULL;
+    struct scope *s = l->scope, *around = s->around;
+    l->scope = around != NULL && around->line == l ? around : NULL;
     s->line = NULL;
 }
 
@@ -265,7 +265,7 @@ void scope_part(struct broker *b, struct process *p, struct reason why)
 void scope_abandon(struct broker *b, struct line *l)
 {
     for (struct scope *s; (s = l->scope) != NULL;) {
-        detach(s);
+        detach(l);
         if (!is_empty(s))
             cancel_scope(b, s, HOW_CANCELLED, s->grace);
         touch(b, s);
@@ -284,7 +284,8 @@ int scope_ready(const struct offer_case *oc)
 
 void scope_leave(struct broker *b, struct offer *o, uint32_t which)
 {
-    struct scope *s = o->line->scope;
+    struct line *l = o->line;
+    struct scope *s = l->scope;
     struct wire_exit why = {s->failed, s->first.how, s->first.code};
     if (s->failed == 0)
         why.how = (int32_t)s->cancelled;
@@ -294,7 +295,7 @@ void scope_leave(struct broker *b, struct offer *o, uint32_t which)
     }
     record_commit(b, o, which, 0, NULL, NULL, 0);
     offer_end(b, o);
-    detach(s);
+    detach(l);
     scope_free(b, s);
 }
 

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,6 +289,49 @@ START_TEST(a_shield_holds_off_no_signal)
 }
 END_TEST
 
+static struct {
+    pid_t companion;
+    char dir[sizeof run.dir];
+} * shared; /* with the root below */
+
+/* The root of a run of its own, in a group with another process, as a shell starts it; it is cancelled in the run
+ * itself. */
+static void be_root(void)
+{
+    alarm(60);
+    setpgid(0, 0);
+    handle_term();
+    shared->companion = companion();
+    signal(SIGTERM, SIG_DFL);
+    run_start();
+    memcpy(shared->dir, run.dir, sizeof run.dir);
+    if (cancel(run.root, WIRE_ONE_PROCESS, run.root->process) != 0)
+        _exit(1);
+    hear_cancelled(run.root, 0, CANCELLED);
+    for (;;)
+        pause();
+}
+
+START_TEST(the_root_gets_them_alone)
+{
+    int status;
+    struct stat st;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(shared, MAP_FAILED);
+    ck_assert_int_eq(pipe(terms), 0);
+    pid_t root = fork();
+    if (root == 0)
+        be_root();
+    ck_assert_int_eq(waitpid(root, &status, 0), root);
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+    for (int64_t by = csp_now() + 100 * SHORT; stat(shared->dir, &st) == 0;)
+        ck_assert_int_lt(csp_now(), by); /* the run ends with it */
+    ck_assert_int_eq(kill(shared->companion, SIGKILL), 0);
+    ck_assert_uint_eq(count_terms(), 0);
+}
+END_TEST
+
 /* ---- how it ended ------------------------------------------------------------------------------------------------ */
 
 /* What the run says of it when its announcer, this process, is about to reap it. */
@@ -469,5 +514,9 @@ Suite *sentences_suite(void)
     tcase_add_test(t, who_ends_lets_what_it_started_be_forgotten);
     tcase_add_loop_test(t, the_reason_of_a_cancelled_process, 0, sizeof ends / sizeof ends[0]);
     suite_add_tcase(s, t);
+    TCase *own = tcase_create("root"); /* in a run of its own */
+    tcase_set_timeout(own, 60);
+    tcase_add_test(own, the_root_gets_them_alone);
+    suite_add_tcase(s, own);
     return s;
 }
