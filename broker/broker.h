@@ -102,6 +102,7 @@ struct process {
     int pidfd;
     bool guest, dead, reaped;
     bool uses;         /* a guest that has named a channel: it may wake others */
+    bool aside;        /* the reporter's: nothing of it is an event */
     const char *fault; /* why it is in broker.failing */
     uint8_t success[32];
     struct reason reason;
@@ -259,13 +260,16 @@ struct broker {
     enum on_deadlock on_deadlock;
     int notices; /* descriptor where the root reads what is noticed; -1: nobody does */
     struct {
-        bool changed, due; /* there may be one now; it is time to look */
+        struct timers timers; /* what is done about deadlocks depends on time alone: in replay, too, on the real one */
+        bool changed, due;    /* there may be one now; it is time to look */
         int64_t looked;
         struct timer timer;
         pid_t reporter; /* 0: none runs */
         int pidfd;      /* of it */
         bool ended;     /* it has */
+        bool told;      /* it was reported, and those processes are to be let go */
         struct timer patience;
+        uint64_t next; /* number of the reporter's process and line: none that a replay would need again */
     } deadlock;
 
     bool over;          /* the root has ended */
@@ -448,8 +452,8 @@ void line_end(struct broker *b, struct line *l, struct reason why);
 struct line *line_find(const struct broker *b, uint32_t route);
 /* The number of the process that a HELLO speaks for; 0: none yet, or none that there is. */
 uint64_t line_claim(const struct broker *b, const struct wire_hello *w);
-/* What a HELLO says of itself is true. */
-bool line_may_attach(const struct broker *b, zmq_msg_t *hello);
+/* In replay this HELLO has its turn: what it says of itself is true, and it is not the reporter's. */
+bool line_is_held(const struct broker *b, zmq_msg_t *hello);
 
 /* watch.c: deaths of processes and ends of connections */
 int watch_open(struct broker *b);
@@ -465,6 +469,7 @@ int64_t watch_deadline(const struct broker *b);
 void watch_settle(struct broker *b);
 void watch_expire(struct broker *b);
 void watch_bury(struct broker *b, bool drained);
+void watch_bury_aside(struct broker *b, bool drained); /* those only that no event comes of */
 /* One process, one line: everything that it sent was handled. */
 void watch_end(struct broker *b, struct process *p);
 void watch_end_line(struct broker *b, struct line *l);
@@ -505,6 +510,8 @@ bool threads_are_more(const struct process *p);
 int reporter_tell(struct broker *b, unsigned stuck);
 bool reporter_is_busy(const struct broker *b);
 void reporter_reap(struct broker *b);
+/* Lets those go whose deadlock was told. */
+void reporter_act(struct broker *b);
 /* The run has ended. */
 void reporter_stop(struct broker *b);
 

@@ -417,7 +417,7 @@ void deadlock_possible(struct broker *b)
         return;
     b->deadlock.changed = true;
     int64_t at = timer_after(b->deadlock.looked, LOOK_NS);
-    timer_set(&b->timers, &b->deadlock.timer, at, due);
+    timer_set(&b->deadlock.timers, &b->deadlock.timer, at, due);
 }
 
 void deadlock_look(struct broker *b)
@@ -433,7 +433,7 @@ void deadlock_look(struct broker *b)
         unsay(b);
     int64_t again = any_unsaid(b) ? b->now + LOOK_NS : s.thread;
     if (again != INT64_MAX)
-        timer_set(&b->timers, &b->deadlock.timer, again, due);
+        timer_set(&b->deadlock.timers, &b->deadlock.timer, again, due);
 }
 
 void deadlock_fail(struct broker *b)

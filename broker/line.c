@@ -116,12 +116,17 @@ static int untrue(const struct broker *b, const struct wire_hello *w, zmq_msg_t 
     return w->pid == 0 || w->pid != peer_pid(msg) ? EACCES : 0;
 }
 
-bool line_may_attach(const struct broker *b, zmq_msg_t *hello)
+static bool is_reporters(const struct broker *b, const struct wire_hello *w)
+{
+    return b->deadlock.reporter != 0 && w->pid == (uint32_t)b->deadlock.reporter && w->role == WIRE_GUEST;
+}
+
+bool line_is_held(const struct broker *b, zmq_msg_t *hello)
 {
     struct wire_hello w;
     const char *why;
     memcpy(&w, (unsigned char *)zmq_msg_data(hello) + sizeof(struct wire_head), sizeof w);
-    return untrue(b, &w, hello, &why) == 0;
+    return untrue(b, &w, hello, &why) == 0 && !is_reporters(b, &w);
 }
 
 /* Attaches, or says why not. */
@@ -150,6 +155,19 @@ static struct line *try(struct broker *b, const struct message *m, const struct 
     return l;
 }
 
+/* Of the reporter: whether it comes depends on time, so it must not use up a number that the record gives others. */
+static struct line *set_aside(struct broker *b, const struct message *m, const struct wire_hello *w)
+{
+    uint64_t process = b->next_process, line = b->next_line;
+    b->next_process = b->next_line = (UINT64_C(1) << 62) + b->deadlock.next++;
+    struct line *l = try(b, m, w);
+    b->next_process = process;
+    b->next_line = line;
+    if (l != NULL)
+        l->process->aside = true;
+    return l;
+}
+
 void line_hello(struct broker *b, const struct message *m)
 {
     struct wire_hello w;
@@ -161,8 +179,9 @@ void line_hello(struct broker *b, const struct message *m)
         return;
     }
     uint64_t claim = line_claim(b, &w);
-    struct line *l = try(b, m, &w);
-    record_hello(b, l != NULL ? l->id : 0, l != NULL ? l->process->item.key : claim, w.role);
+    struct line *l = is_reporters(b, &w) ? set_aside(b, m, &w) : try(b, m, &w);
+    if (!is_reporters(b, &w))
+        record_hello(b, l != NULL ? l->id : 0, l != NULL ? l->process->item.key : claim, w.role);
     if (l == NULL)
         return;
     watch_line(b, l, m->msg);

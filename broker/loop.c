@@ -97,13 +97,34 @@ void loop_expire(struct broker *b)
     record_expire(b);
     watch_expire(b);
     loop_conclude(b);
-    deadlock_look(b);
-    loop_conclude(b);
+}
+
+/* Between events, also of a replay, and then by our own clock: nothing moves that is stuck. */
+static void look(struct broker *b)
+{
+    int64_t now = b->now;
+    b->now = record_replays(b) ? csp_now() : now;
+    if (timer_next(&b->deadlock.timers) <= b->now) {
+        timer_expire(&b->deadlock.timers, b, b->now);
+        deadlock_look(b);
+        loop_conclude(b);
+    }
+    if (b->deadlock.ended) {
+        reporter_reap(b);
+        loop_conclude(b);
+    }
+    b->now = now;
+    if (b->deadlock.told && !record_replays(b)) {
+        reporter_act(b);
+        loop_conclude(b);
+    }
 }
 
 static long poll_ms(struct broker *b, bool drained)
 {
     int64_t deadline = watch_settle_deadline(b), other = record_replays(b) ? replay_deadline(b) : watch_deadline(b);
+    deadline = other < deadline ? other : deadline;
+    other = timer_next(&b->deadlock.timers);
     deadline = other < deadline ? other : deadline;
     if (!drained)
         return 0;
@@ -143,10 +164,7 @@ int loop_run(struct broker *b)
         if (!record_replays(b) && watch_deadline(b) <= b->now)
             loop_expire(b);
         loop_conclude(b);
-        if (b->deadlock.ended) {
-            reporter_reap(b);
-            loop_conclude(b);
-        }
+        look(b);
     }
     return 0;
 }

@@ -72,7 +72,7 @@ static void put(struct broker *b, const char *line, size_t length)
 
 static bool is_event(const char *kind)
 {
-    static const char *const kinds[] = {"frame", "hello", "death", "gone", "expire"};
+    static const char *const kinds[] = {"frame", "hello", "death", "gone", "expire", "deadlock"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kind, kinds[i]) == 0)
             return true;
@@ -304,7 +304,7 @@ static int64_t relative_deadline(struct broker *b, struct message *m)
 void record_frame_(struct broker *b, const struct line *l, struct message *m)
 {
     uint8_t type = m->head.type;
-    if (!record_is_event(l, m))
+    if (l->process->aside || !record_is_event(l, m))
         return;
     char seq[24] = "-", deadline[24] = "-";
     if (type == WIRE_PUT || type == WIRE_TOOK) /* other numbers count the calls that are no events, too */
@@ -324,6 +324,8 @@ void record_hello_(struct broker *b, uint64_t line, uint64_t process, uint32_t r
 /* How a process ended is known or not as its announcer was quick to reap it: the record's word counts. */
 void record_death_(struct broker *b, struct process *p)
 {
+    if (p->aside)
+        return;
     if (record_replays(b)) {
         struct recorded next = record_next(b);
         uint64_t process;
@@ -338,12 +340,18 @@ void record_death_(struct broker *b, struct process *p)
 
 void record_gone_(struct broker *b, const struct line *l)
 {
-    say(b, "gone", "%" PRIu64, l->id);
+    if (!l->process->aside)
+        say(b, "gone", "%" PRIu64, l->id);
 }
 
 void record_expire_(struct broker *b)
 {
     say(b, "expire", "%s", "");
+}
+
+void record_deadlock_(struct broker *b)
+{
+    say(b, "deadlock", "%s", "");
 }
 
 void record_draw_(struct broker *b, uint32_t bound, uint32_t result)
@@ -355,7 +363,7 @@ void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int
                     const void *value, size_t length)
 {
     const struct line *l = o->line;
-    if (is_naming(o))
+    if (l->process->aside || is_naming(o))
         return;
     char place[64] = "- -", number[12] = "-";
     if (order != NULL)
@@ -413,7 +421,8 @@ void record_return_(struct broker *b, const struct channel *c, const struct bloc
 
 void record_buried_(struct broker *b, const struct process *p, struct reason why)
 {
-    say(b, "buried", "%" PRIu64 " %d %d", p->item.key, why.how, why.code);
+    if (!p->aside)
+        say(b, "buried", "%" PRIu64 " %d %d", p->item.key, why.how, why.code);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ void record_hello_(struct broker *b, uint64_t line, uint64_t process, uint32_t r
 void record_death_(struct broker *b, struct process *p);
 void record_gone_(struct broker *b, const struct line *l);
 void record_expire_(struct broker *b);
+void record_deadlock_(struct broker *b);
 /* What followed. */
 void record_draw_(struct broker *b, uint32_t bound, uint32_t result);
 void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int err, const uint64_t *order,
@@ -68,6 +69,13 @@ static inline void record_expire(struct broker *b)
 {
     if (RECORDED(b))
         record_expire_(b);
+}
+
+/* Those whose deadlock was told are let go. */
+static inline void record_deadlock(struct broker *b)
+{
+    if (RECORDED(b))
+        record_deadlock_(b);
 }
 
 static inline void record_draw(struct broker *b, uint32_t bound, uint32_t result)

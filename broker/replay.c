@@ -123,11 +123,13 @@ bool replay_takes(struct broker *b, uint32_t route, zmq_msg_t *msg)
     if (wire_check(zmq_msg_data(msg), zmq_msg_size(msg), &head) != 0 || head.type >= WIRE_TO_BROKER_END)
         return false;
     struct line *l = line_find(b, route);
+    if (l != NULL && l->process->aside)
+        return false;
     if (l != NULL) {
         l->last_message = ++b->messages;
         hold(b, &l->held, route, msg);
         waiting(b, route);
-    } else if (knocks(b, route) || (head.type == WIRE_HELLO && line_may_attach(b, msg)))
+    } else if (knocks(b, route) || (head.type == WIRE_HELLO && line_is_held(b, msg)))
         hold(b, &b->strangers, route, msg);
     else
         return false;
@@ -322,10 +324,18 @@ static enum turn turn(struct broker *b, const struct recorded *next, bool draine
         return turn_gone(b, next, drained);
     if (strcmp(next->kind, "took") == 0)
         return turn_took(b, next);
-    if (strcmp(next->kind, "expire") != 0)
+    if (strcmp(next->kind, "deadlock") == 0 && !b->deadlock.told)
+        return TURN_LATER;
+    bool expire = strcmp(next->kind, "expire") == 0;
+    if (!expire && strcmp(next->kind, "deadlock") != 0)
         return TURN_NEVER; /* it should have followed from the event before */
     record_now(b, next->at);
-    loop_expire(b);
+    if (expire)
+        loop_expire(b);
+    else {
+        reporter_act(b);
+        loop_conclude(b);
+    }
     return TURN_DONE;
 }
 
@@ -343,6 +353,7 @@ static void kill_again(struct broker *b, const struct recorded *next)
 
 bool replay_advance(struct broker *b, bool drained)
 {
+    watch_bury_aside(b, drained);
     while (record_replays(b) && !b->over) {
         struct recorded next = record_next(b);
         bool hello = next.kind != NULL && strcmp(next.kind, "hello") == 0;

@@ -4,6 +4,7 @@
  * processes go, for then there is nothing to print any more. A reporter that hangs, or cannot be started, holds nothing
  * up. */
 #include "broker.h"
+#include "record.h"
 
 #include "launch.h"
 #include "programs.h"
@@ -113,14 +114,23 @@ static bool start(struct broker *b)
         reap(pid);
         return false;
     }
-    timer_set(&b->timers, &b->deadlock.patience, timer_after(b->now, REPORT_NS), too_late);
+    timer_set(&b->deadlock.timers, &b->deadlock.patience, timer_after(b->now, REPORT_NS), too_late);
     return true;
 }
 
 static void after(struct broker *b)
 {
     if (b->on_deadlock == DEADLOCK_FAIL)
-        deadlock_fail(b);
+        b->deadlock.told = true;
+    else
+        deadlock_possible(b);
+}
+
+void reporter_act(struct broker *b)
+{
+    b->deadlock.told = false;
+    record_deadlock(b);
+    deadlock_fail(b);
     deadlock_possible(b);
 }
 
@@ -144,7 +154,7 @@ void reporter_reap(struct broker *b)
 {
     if (b->deadlock.reporter == 0)
         return;
-    timer_stop(&b->timers, &b->deadlock.patience);
+    timer_stop(&b->deadlock.timers, &b->deadlock.patience);
     epoll_ctl(b->epoll, EPOLL_CTL_DEL, b->deadlock.pidfd, NULL);
     close(b->deadlock.pidfd);
     int status = reap(b->deadlock.reporter);

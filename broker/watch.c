@@ -277,6 +277,16 @@ static bool quiet(const struct broker *b, uint64_t since)
     return b->messages - since > 2 * (uint64_t)b->connection_count + 64;
 }
 
+void watch_bury_aside(struct broker *b, bool drained)
+{
+    LIST_EACH(node, next, &b->settled)
+    {
+        struct process *p = LIST_OWNER(node, struct process, pending);
+        if (drained && p->aside)
+            watch_end(b, p);
+    }
+}
+
 void watch_bury(struct broker *b, bool drained)
 {
     LIST_EACH(node, next, &b->settled)
