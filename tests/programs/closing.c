@@ -119,12 +119,15 @@ static int play(long round)
 {
     unsigned who = round % 2 == 0 ? 7 : 1 + (unsigned)(round / 2 % 6);
     struct tally sum = {0};
-    csp_chan c = ends_make((size_t)(round / 2 % 4));
+    int64_t capacity = round / 2 % 4;
+    csp_chan c = ends_make((size_t)capacity);
     int status = hand_out(c, who);
     status = worse(status, close_after(c, round * 7919 % 500 * 1000)); /* also where one has died: the others wait */
     ends_drop(c, CSP_SEND);
     if (status == RIGHT)
         status = use(0, c, &sum); /* what nobody has received */
+    if (sum.received > capacity)
+        status = wrong("%ld values came after the close, and the buffer holds %ld", (long)sum.received, (long)capacity);
     ends_drop(c, CSP_RECV);
     if (status == RIGHT)
         status = collect(who, &sum);

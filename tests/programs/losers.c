@@ -2,7 +2,7 @@
 /* Losing selects leave nothing: not in the process, not in the broker, not in the channel. Decision: what is left is
  * measured from outside: the broker's waiting offers and channels by STAT, memory and descriptors of it and of the
  * process by /proc; and two others wait on the same channels from before the first loss, whose waits must not have been
- * touched, and who must be met first.
+ * touched, and who are met at the end.
  *
  *     losers [ROUNDS=100000] */
 #include "ends.h"
