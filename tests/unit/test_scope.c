@@ -168,6 +168,20 @@ START_TEST(what_needs_a_scope_is_refused_outside_of_one)
 }
 END_TEST
 
+/* Its member waits for who leaves it, and who leaves it for its member. */
+START_TEST(who_can_never_leave_hears_of_the_deadlock_and_is_still_in_it)
+{
+    enter(CSP_FOREVER);
+    csp_proc p = go(wait_for_ever, NULL);
+    ASSERT_ERRNO(csp_scope_leave(NULL), EDEADLK);
+    ended_well(p);
+    ck_assert_int_eq(notes->heard[0], EDEADLK);
+    ASSERT_OK(csp_scope_cancel());
+    leave(CSP_CANCELLED, 0);
+    ASSERT_ERRNO(csp_scope_leave(NULL), EINVAL);
+}
+END_TEST
+
 /* ---- what cancels it */
 
 START_TEST(the_first_failure_cancels_its_siblings)
@@ -631,6 +645,7 @@ Suite *scope_suite(void)
     tcase_add_test(tc, an_empty_scope_is_left_at_once);
     tcase_add_test(tc, no_cancellation_ends_the_wait_for_members);
     tcase_add_test(tc, what_needs_a_scope_is_refused_outside_of_one);
+    tcase_add_test(tc, who_can_never_leave_hears_of_the_deadlock_and_is_still_in_it);
     tcase_add_test(tc, the_first_failure_cancels_its_siblings);
     tcase_add_test(tc, a_death_by_signal_is_a_failure);
     tcase_add_test(tc, who_ends_well_cancels_nobody);
