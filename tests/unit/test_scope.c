@@ -247,7 +247,7 @@ END_TEST
 
 START_TEST(the_first_reason_stays)
 {
-    int seven = 7;
+    int three = 3;
     char value;
     csp_time by = csp_in(LIFE_MS);
     enter(by);
@@ -258,7 +258,7 @@ START_TEST(the_first_reason_stays)
     ASSERT_OK(csp_shield(0));
     leave(CSP_CANCELLED, 0);
     enter(CSP_FOREVER);
-    csp_proc p = go(wait_for_ever, &seven);
+    csp_proc p = go(wait_for_ever, &three);
     until_waiting(p);
     ASSERT_OK(csp_scope_cancel());
     leave(CSP_CANCELLED, 0);
