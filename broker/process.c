@@ -256,6 +256,7 @@ static int started(struct broker *b, struct process *p, uint32_t pid)
     if (pid == 0) {
         if (p->state != PROCESS_ANNOUNCED)
             return EINVAL;
+        list_remove(&p->zombie); /* there is nothing to reap */
         process_end(b, p, (struct reason){HOW_CLEAN, 0});
         return 0;
     }

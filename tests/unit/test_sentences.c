@@ -448,6 +448,15 @@ START_TEST(a_reason_is_kept_until_it_was_asked_for)
 }
 END_TEST
 
+START_TEST(what_never_started_is_not_kept)
+{
+    setup(HOUR);
+    struct wire_started never = {.process = child.process};
+    ck_assert_int_eq(ask_err(run.root, WIRE_STARTED, none, &never, sizeof never), 0);
+    ck_assert_int_eq(reaped(child.process, CODE, 9).how, CODE); /* as it is said */
+}
+END_TEST
+
 START_TEST(what_bye_said_is_told_by_reaped)
 {
     struct wire_announce success = {.success[0] = 1 << 7};
@@ -509,6 +518,7 @@ Suite *sentences_suite(void)
     tcase_add_test(t, a_deadline_is_told_as_one);
     tcase_add_test(t, a_death_that_was_no_cancellation_is_the_first_failure);
     tcase_add_test(t, a_reason_is_kept_until_it_was_asked_for);
+    tcase_add_test(t, what_never_started_is_not_kept);
     tcase_add_test(t, what_bye_said_is_told_by_reaped);
     tcase_add_test(t, what_reaped_was_told_stays_so);
     tcase_add_test(t, who_ends_lets_what_it_started_be_forgotten);
