@@ -40,14 +40,14 @@ static int64_t lasting(const struct snapshot_process *p)
     return p->since > 0 ? csp_now() - p->since : -1;
 }
 
-/* A guest has no name. We are one ourselves, but no part of the picture. */
+/* A guest has no name and no parent. We are one ourselves, but no part of the picture. */
 static void leave_out_self(struct snapshot *s)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < s->nprocesses; i++) {
         struct snapshot_process *p = &s->processes[i];
-        if (strcmp(p->name, "-") == 0)
+        if (strcmp(p->name, "-") == 0 && p->parent == 0)
             p->name = "(guest)";
         if (p->pid != getpid())
             s->processes[n++] = *p;
@@ -58,7 +58,7 @@ static void leave_out_self(struct snapshot *s)
 /* Joins, asks and leaves. NULL: it has ended, or does not answer, which is said. */
 static struct snapshot *look(const struct live *run)
 {
-    struct snapshot *s = csp__join(run->dir) == 0 ? snapshot_ask() : NULL;
+    struct snapshot *s = csp__join(run->dir) == 0 ? snapshot_ask_dump() : NULL;
 
     if (s == NULL && csp__rundir_alive(run->dir))
         message("%s: its broker does not answer: %s", run->info.name, csp_errmsg());

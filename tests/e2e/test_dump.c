@@ -112,8 +112,8 @@ TEST(sigquit_reaches_no_process_of_the_run)
     write_text(in_scratch("t.yaml"), "processes: {t: {command: [tail, -f, /dev/null]}}\n");
     struct running r = start("exec cspctl run %s", in_scratch("t.yaml"));
     pid_t tail = wait_for_process("tail");
-    for (int i = 0; i < 2; i++) { /* nor does a second one end anything */
-        ck_assert_int_eq(kill(r.pid, SIGQUIT), 0);
+    for (int i = 0; i < 2; i++) {                   /* nor does a second one end anything */
+        ck_assert_int_eq(kill(-r.pid, SIGQUIT), 0); /* as Ctrl-\\ does: to all of the foreground */
         wait_for_output(&r, 1, " t: ");
     }
     ck_assert_int_eq(kill(tail, 0), 0);
