@@ -382,6 +382,8 @@ static const struct {
     {{.status = EXITED(0), .success = {1}, .cause = CAUSE_BAD}, CSP_CODE, CSP_CODE, 65, 65},
     {{.status = SIGKILL, .cause = CAUSE_FAULT}, CSP_CODE, CSP_CODE, 71, 71},
     {{.status = EXITED(0), .success = {1}, .abandoned = true}, CSP_CANCELLED, CSP_CANCELLED, 0, 137},
+    {{.status = EXITED(0), .success = {1}, .lost = true}, CSP_CANCELLED, CSP_CANCELLED, 0, 143},
+    {{.status = EXITED(3), .success = {1}, .lost = true}, CSP_CODE, CSP_CODE, 3, 3},
 };
 
 START_TEST(endings_are_judged)
