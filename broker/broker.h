@@ -101,7 +101,7 @@ struct process {
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
-    bool uses;         /* a guest that has named a channel: it may wake others */
+    bool uses;         /* a guest that has done more than look: it may wake others */
     bool aside;        /* the reporter's: nothing of it is an event */
     const char *fault; /* why it is in broker.failing */
     uint8_t success[32];
@@ -262,7 +262,7 @@ struct broker {
     struct {
         struct timers timers; /* what is done about deadlocks depends on time alone: in replay, too, on the real one */
         bool changed, due;    /* there may be one now; it is time to look */
-        int64_t looked;
+        int64_t looked, took; /* when the last look was, and how long it lasted */
         struct timer timer;
         pid_t reporter; /* 0: none runs */
         int pidfd;      /* of it */

@@ -1,313 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Deadlocks: section 12 of docs/protocol.md. Decision: a least fixpoint over the whole state at one instant. Whoever is
- * alive by itself is woken first; then what each that is woken may do (send, receive, drop, close, end, fail, leave)
- * wakes those who wait for it, until nothing is added. So a cycle of waits stays asleep without being looked for, and a
- * doubt is always on the side of life. A process is believed to be stuck only when it was found so for some time: a
- * signal may be on its way to it. */
-#include "broker.h"
+/* When a deadlock is looked for, and when one that was found is said: section 12 of docs/protocol.md. Decision: a
+ * process is believed to be stuck only when it was found so for some time, for a signal may be on its way to it; and
+ * when it has no thread that the broker does not know. What is not sure counts as alive, with all whom it could wake.
+ */
+#include "alive.h"
 
-#include <stdlib.h>
+#include <errno.h>
 
-#define LOOK_NS        INT64_C(250000000)   /* between two looks; and how long it must have been found stuck */
-#define LATE_NS        INT64_C(500000000)   /* how long the first waits for others to be found so with it */
-#define THREADS_NS     INT64_C(1000000000)  /* before one with other threads is looked at again: at first, */
-#define THREADS_MOST   INT64_C(16000000000) /* and at most, when it doubled each time */
-#define MAY_RETURN     4                    /* with END_SEND and END_RECV: has values of the channel out */
-#define OPERATION(ops) (1u << (ops))
-
-struct pass { /* one fixpoint: what was woken and has not been followed yet */
-    struct broker *b;
-    struct list processes, channels, scopes;
-    bool guests;    /* one may use every named channel */
-    int64_t thread; /* when one that other threads keep alive is to be looked at again */
-};
-
-/* ---- who is alive by itself ------------------------------------------------------------------------------------- */
-
-/* The end that a case needs another one to use. */
-static bool is_send(unsigned op)
-{
-    return op == WIRE_OP_SEND || op == WIRE_OP_PUT || op == WIRE_OP_FLUSH;
-}
-
-static bool is_receive(unsigned op)
-{
-    return op == WIRE_OP_RECV || op == WIRE_OP_TAKE;
-}
-
-/* Guests come at any time to a channel that never closes, and to one whose other end nobody was ever granted. */
-static bool is_for_guests(const struct channel *c, unsigned op)
-{
-    if (c->kind == WIRE_GROUP || c->name == NULL)
-        return false;
-    if (c->policy == WIRE_CLOSE_NEVER)
-        return true;
-    return is_send(op) ? c->receivers == 0 && c->state != CHANNEL_BROKEN : c->senders == 0 && c->state == CHANNEL_OPEN;
-}
-
-/* Its caller has been told what it waits for, or sees it in its page. */
-static bool stream_is_ready(const struct line *l, const struct channel *c, const struct offer_case *oc)
-{
-    if (oc->op == WIRE_OP_TAKE) {
-        const struct receiving *r = receiving_find(l, c);
-        return r == NULL || r->closed || !r->hungry || page_count(l, r->slot) != r->delivered;
-    }
-    const struct sending *s = sending_find(l, c);
-    if (s == NULL || s->refused || s->waiting == 0)
-        return true;
-    uint64_t cost = oc->length != 0 ? oc->length : 1;
-    return oc->op == WIRE_OP_PUT && s->outstanding <= s->window && cost <= s->window - s->outstanding;
-}
-
-/* What the case waits for has happened, or does not depend on any process that is here. */
-static bool case_is_open(const struct broker *b, const struct line *l, const struct offer_case *oc)
-{
-    if (oc->op == WIRE_OP_TIME || oc->op == WIRE_OP_FD)
-        return true;
-    if (oc->op == WIRE_OP_EXIT) {
-        const struct process *p = process_find(b, oc->object);
-        return p == NULL || p->state == PROCESS_ENDED || p->dead;
-    }
-    if ((!is_send(oc->op) && !is_receive(oc->op)) || oc->object == 0)
-        return false;
-    const struct channel *c = channel_find(b, oc->object);
-    if (c == NULL || is_for_guests(c, oc->op))
-        return true;
-    return oc->op != WIRE_OP_SEND && oc->op != WIRE_OP_RECV && stream_is_ready(l, c, oc);
-}
-
-static bool line_is_alive(const struct broker *b, const struct line *l)
-{
-    const struct offer *o = l->offer;
-    if (o == NULL || o->deadline >= 0 || !list_empty(&l->gone))
-        return true;
-    if (scope_deadline(l->scope) >= 0 && !o->shielded && !o->leaves)
-        return true;
-    for (uint32_t i = 0; i < o->count; i++)
-        if (case_is_open(b, l, &o->cases[i]))
-            return true;
-    return false;
-}
-
-static bool is_alive(struct pass *s, struct process *p)
-{
-    if (p->state == PROCESS_ENDED || (p->guest && !p->uses))
-        return false; /* it wakes nobody */
-    if (p->state != PROCESS_ATTACHED || p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) ||
-        list_empty(&p->lines) || p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
-        return true;
-    LIST_EACH(node, next, &p->lines)
-    if (line_is_alive(s->b, LIST_OWNER(node, struct line, node)))
-        return true;
-    if (p->threads_until > s->b->now && p->threads_until < s->thread)
-        s->thread = p->threads_until;
-    return p->threads_until > s->b->now;
-}
-
-/* ---- who can be woken ------------------------------------------------------------------------------------------- */
-
-static void wake(struct pass *s, struct process *p)
-{
-    if (p->alive)
-        return;
-    p->alive = true;
-    list_push(&s->processes, &p->woken);
-}
-
-/* One who is alive may use these ends of the channel. */
-static void reach(struct pass *s, struct channel *c, unsigned how)
-{
-    if ((how & ~c->reached) == 0)
-        return;
-    c->reached |= how;
-    list_remove(&c->woken);
-    list_push(&s->channels, &c->woken);
-}
-
-/* One who is alive may cancel the scope. */
-static void reach_scope(struct pass *s, struct scope *scope)
-{
-    if (scope == NULL || scope->reached)
-        return;
-    scope->reached = true;
-    list_push(&s->scopes, &scope->woken);
-}
-
-static void wake_queue(struct pass *s, const struct list *queue, bool guests_only)
-{
-    for (struct list *node = queue->next; node != queue; node = node->next) {
-        struct waiter *w = LIST_OWNER(node, struct waiter, node);
-        uint32_t which;
-        if (w->kind != WAITER_CASE)
-            continue;
-        struct process *p = offer_of(w, &which)->line->process;
-        if (!guests_only || p->guest)
-            wake(s, p);
-    }
-}
-
-/* The line waits for one of these operations on the channel. */
-static void wake_stream(struct pass *s, const struct line *l, unsigned ops, const struct channel *c)
-{
-    if (l == NULL || l->process->alive || l->offer == NULL)
-        return;
-    const struct offer *o = l->offer;
-    for (uint32_t i = 0; i < o->count; i++)
-        if ((OPERATION(o->cases[i].op) & ops) != 0 && o->cases[i].object == c->item.key) {
-            wake(s, l->process);
-            return;
-        }
-}
-
-static void wake_senders(struct pass *s, const struct channel *c)
-{
-    wake_queue(s, &c->sending, false);
-    for (const struct list *node = c->put_streams.next; node != &c->put_streams; node = node->next)
-        wake_stream(s, LIST_OWNER(node, struct sending, on_channel)->line,
-                    OPERATION(WIRE_OP_PUT) | OPERATION(WIRE_OP_FLUSH), c);
-}
-
-static void wake_receivers(struct pass *s, const struct channel *c)
-{
-    wake_queue(s, &c->receiving, false);
-    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next)
-        wake_stream(s, LIST_OWNER(node, struct receiving, on_channel)->line, OPERATION(WIRE_OP_TAKE), c);
-}
-
-static void reach_attached(struct pass *s, const struct attached *a)
-{
-    if (a->channel != NULL)
-        reach(s, a->channel, a->ends);
-}
-
-/* Who may receive from the channel may get what is attached to its values. */
-static void reach_values(struct pass *s, const struct channel *c)
-{
-    for (const struct list *node = c->buffer.next; node != &c->buffer; node = node->next)
-        reach_attached(s, &LIST_OWNER(node, struct block, wait.node)->attached);
-    for (const struct list *node = c->sending.next; node != &c->sending; node = node->next) {
-        struct waiter *w = LIST_OWNER(node, struct waiter, node);
-        if (w->kind == WAITER_CASE)
-            reach_attached(s, &LIST_OWNER(w, struct offer_case, wait)->attached);
-    }
-}
-
-static void follow_channel(struct pass *s, struct channel *c)
-{
-    unsigned fresh = c->reached & ~c->followed;
-    c->followed = c->reached;
-    if ((fresh & (END_SEND | END_RECV)) != 0)
-        wake_senders(s, c); /* by a receive, a drop, a close */
-    if ((fresh & (END_SEND | MAY_RETURN)) != 0)
-        wake_receivers(s, c);
-    if ((fresh & END_RECV) != 0) {
-        wake_queue(s, &c->receiving, c->kind != WIRE_GROUP); /* a guest hears of a break; others hold the end too */
-        reach_values(s, c);
-    }
-}
-
-/* What is cancelled with it; or its members may just end. */
-static void follow_scope(struct pass *s, struct scope *scope)
-{
-    LIST_EACH(node, next, &scope->members)
-    wake(s, LIST_OWNER(node, struct process, member));
-    LIST_EACH(node, next, &scope->inside)
-    reach_scope(s, LIST_OWNER(node, struct scope, sibling));
-    const struct offer *o = scope->line != NULL ? scope->line->offer : NULL;
-    if (o != NULL && (o->leaves || !o->shielded))
-        wake(s, scope->line->process);
-}
-
-static void follow_line(struct pass *s, const struct line *l)
-{
-    for (uint32_t i = 0; l->offer != NULL && i < l->offer->count; i++)
-        reach_attached(s, &l->offer->cases[i].attached);
-    for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
-        const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
-        if (!list_empty(&r->out))
-            reach(s, r->channel, MAY_RETURN);
-        for (const struct list *at = r->out.next; at != &r->out; at = at->next)
-            reach_attached(s, &LIST_OWNER(at, struct block, wait.node)->attached);
-    }
-    for (struct scope *scope = l->scope; scope != NULL && scope->line == l; scope = scope->around)
-        reach_scope(s, scope);
-}
-
-/* Guests hold no end of a named channel, and use them all. */
-static void follow_guest(struct pass *s)
-{
-    struct broker *b = s->b;
-    if (s->guests)
-        return;
-    s->guests = true;
-    for (size_t i = 0; i < b->names.size; i++)
-        for (struct item *it = b->names.slots[i]; it != NULL; it = it->next)
-            reach(s, LIST_OWNER(it, struct channel, by_name), END_SEND | END_RECV);
-}
-
-static void follow_process(struct pass *s, struct process *p)
-{
-    LIST_EACH(node, next, &p->held)
-    {
-        const struct end *e = LIST_OWNER(node, struct end, node);
-        reach(s, e->channel, e->mask);
-    }
-    LIST_EACH(node, next, &p->lines)
-    follow_line(s, LIST_OWNER(node, struct line, node));
-    wake_queue(s, &p->awaited, false);
-    reach_scope(s, p->scope); /* it may fail */
-    if (p->guest)
-        follow_guest(s);
-}
-
-static void follow(struct pass *s)
-{
-    struct list *node;
-    for (;;) {
-        if ((node = list_first(&s->processes)) != NULL) {
-            list_remove(node);
-            follow_process(s, LIST_OWNER(node, struct process, woken));
-        } else if ((node = list_first(&s->channels)) != NULL) {
-            list_remove(node);
-            follow_channel(s, LIST_OWNER(node, struct channel, woken));
-        } else if ((node = list_first(&s->scopes)) != NULL) {
-            list_remove(node);
-            follow_scope(s, LIST_OWNER(node, struct scope, woken));
-        } else
-            return;
-    }
-}
-
-static void pass_begin(struct pass *s, struct broker *b)
-{
-    *s = (struct pass){.b = b, .thread = INT64_MAX};
-    list_init(&s->processes);
-    list_init(&s->channels);
-    list_init(&s->scopes);
-    for (size_t i = 0; i < b->channels.size; i++)
-        for (struct item *it = b->channels.slots[i]; it != NULL; it = it->next) {
-            struct channel *c = LIST_OWNER(it, struct channel, item);
-            c->reached = c->followed = 0;
-        }
-    LIST_EACH(node, next, &b->all_scopes)
-    LIST_OWNER(node, struct scope, all)->reached = false;
-    LIST_EACH(node, next, &b->all)
-    LIST_OWNER(node, struct process, all)->alive = false;
-    LIST_EACH(node, next, &b->all)
-    {
-        struct process *p = LIST_OWNER(node, struct process, all);
-        if (is_alive(s, p))
-            wake(s, p);
-    }
-    follow(s);
-}
-
-/* ---- what was found --------------------------------------------------------------------------------------------- */
-
-static bool is_stuck(const struct process *p)
-{
-    return !p->alive && !p->guest && p->state == PROCESS_ATTACHED;
-}
+#define LOOK_NS      INT64_C(250000000) /* between two looks; and how long it must have been found stuck */
+#define SPARE        50 /* times as long as a look took nothing is looked for: so it never costs more than a fiftieth */
+#define LATE_NS      INT64_C(500000000)   /* how long the first waits for others to be found so with it */
+#define THREADS_NS   INT64_C(1000000000)  /* before one with other threads is looked at again: at first, */
+#define THREADS_MOST INT64_C(16000000000) /* and at most, when it doubled each time */
 
 void deadlock_moved(struct process *p)
 {
@@ -318,70 +22,76 @@ void deadlock_moved(struct process *p)
 
 /* Notes who was found, since when. The age of the eldest that was not said yet, -1: there is none; and the youngest's.
  */
-static int64_t note(struct broker *b, int64_t *youngest)
+static int64_t note(const struct pass *s, int64_t *youngest)
 {
     int64_t eldest = -1;
-    LIST_EACH(node, next, &b->all)
+    LIST_EACH(node, next, &s->b->all)
     {
         struct process *p = LIST_OWNER(node, struct process, all);
-        if (!is_stuck(p))
+        if (!alive_is_stuck(p))
             p->stuck_since = 0;
         else if (p->stuck_since == 0)
-            p->stuck_since = b->now;
+            p->stuck_since = s->now;
         p->stuck = p->said && p->stuck_since != 0;
         if (p->stuck_since == 0 || p->said)
             continue;
-        int64_t age = b->now - p->stuck_since;
+        int64_t age = s->now - p->stuck_since;
         *youngest = eldest < 0 || age < *youngest ? age : *youngest;
         eldest = age > eldest ? age : eldest;
     }
     return eldest;
 }
 
-/* Those that were found for long enough, and do nothing where the broker does not see it. */
-static bool is_certain(const struct broker *b, const struct process *p)
+/* Those that were not found for long enough may still go on by a signal, and wake others: what is left is certain. */
+static void spare_the_young(struct pass *s)
 {
-    return p->stuck_since != 0 && b->now - p->stuck_since >= LOOK_NS;
+    LIST_EACH(node, next, &s->b->all)
+    {
+        struct process *p = LIST_OWNER(node, struct process, all);
+        if (alive_is_stuck(p) && s->now - p->stuck_since < LOOK_NS)
+            alive_add(s, p);
+    }
 }
 
-static void look_at_threads(struct pass *s)
+/* Those that may go on where the broker does not see it; nothing has changed in those that were said. */
+static void spare_threads(struct pass *s)
 {
     struct broker *b = s->b;
     LIST_EACH(node, next, &b->all)
     {
         struct process *p = LIST_OWNER(node, struct process, all);
-        if (!is_stuck(p) || p->said || !is_certain(b, p) || !threads_are_more(p))
+        if (!alive_is_stuck(p) || p->said || !threads_are_more(p))
             continue;
         p->threads_wait = p->threads_wait == 0 ? THREADS_NS : p->threads_wait * 2;
         if (p->threads_wait > THREADS_MOST)
             p->threads_wait = THREADS_MOST;
-        p->threads_until = b->now + p->threads_wait;
+        p->threads_until = s->now + p->threads_wait;
         s->thread = p->threads_until < s->thread ? p->threads_until : s->thread;
-        wake(s, p);
-        follow(s);
+        p->stuck_since = 0;
+        alive_add(s, p);
     }
 }
 
-/* How many processes are stuck, when that is to be said; else 0. */
+/* How many processes are stuck, when there is something to say; else 0. */
 static unsigned decide(struct pass *s)
 {
-    struct broker *b = s->b;
-    int64_t youngest = 0, eldest = note(b, &youngest);
+    int64_t youngest = 0, eldest = note(s, &youngest);
     if (eldest < LOOK_NS || (youngest < LOOK_NS && eldest < LATE_NS))
         return 0;
-    look_at_threads(s);
-    eldest = note(b, &youngest);
-    if (eldest < LOOK_NS)
-        return 0;
+    spare_the_young(s);
+    spare_threads(s);
     unsigned n = 0;
-    LIST_EACH(node, next, &b->all)
+    bool more = false;
+    LIST_EACH(node, next, &s->b->all)
     {
         struct process *p = LIST_OWNER(node, struct process, all);
-        if (is_certain(b, p))
+        if (alive_is_stuck(p)) {
+            more |= !p->said;
             p->stuck = p->said = true;
+        }
         n += p->stuck;
     }
-    return n;
+    return more ? n : 0;
 }
 
 static bool any_unsaid(const struct broker *b)
@@ -405,6 +115,13 @@ static void unsay(struct broker *b)
     }
 }
 
+/* Between two looks. */
+static int64_t interval(const struct broker *b)
+{
+    int64_t spare = b->deadlock.took * SPARE;
+    return spare > LOOK_NS ? spare : LOOK_NS;
+}
+
 static void due(struct broker *b, struct timer *t)
 {
     (void)t;
@@ -416,8 +133,7 @@ void deadlock_possible(struct broker *b)
     if (b->on_deadlock == DEADLOCK_IGNORE || (timer_is_set(&b->deadlock.timer) && b->deadlock.changed))
         return;
     b->deadlock.changed = true;
-    int64_t at = timer_after(b->deadlock.looked, LOOK_NS);
-    timer_set(&b->deadlock.timers, &b->deadlock.timer, at, due);
+    timer_set(&b->deadlock.timers, &b->deadlock.timer, timer_after(b->deadlock.looked, interval(b)), due);
 }
 
 void deadlock_look(struct broker *b)
@@ -426,12 +142,13 @@ void deadlock_look(struct broker *b)
         return;
     struct pass s;
     b->deadlock.due = b->deadlock.changed = false;
-    b->deadlock.looked = b->now;
-    pass_begin(&s, b);
+    alive_find(&s, b);
     unsigned n = decide(&s);
+    b->deadlock.looked = s.now;
+    b->deadlock.took = csp_now() - s.now;
     if (n != 0 && reporter_tell(b, n) != 0)
         unsay(b);
-    int64_t again = any_unsaid(b) ? b->now + LOOK_NS : s.thread;
+    int64_t again = any_unsaid(b) ? timer_after(s.now, interval(b)) : s.thread;
     if (again != INT64_MAX)
         timer_set(&b->deadlock.timers, &b->deadlock.timer, again, due);
 }
@@ -440,16 +157,18 @@ void deadlock_fail(struct broker *b)
 {
     struct pass s;
     int64_t youngest;
-    pass_begin(&s, b);
-    note(b, &youngest);
+    alive_find(&s, b);
+    note(&s, &youngest);
+    spare_the_young(&s);
     LIST_EACH(node, next, &b->all)
     {
         struct process *p = LIST_OWNER(node, struct process, all);
-        bool stuck = p->stuck;
+        bool fails = p->said && alive_is_stuck(p);
+        p->said = false; /* one that got away, and is stuck after all, is said and fails then */
         LIST_EACH(at, after, &p->lines)
         {
-            struct line *l = LIST_OWNER(at, struct line, node);
-            if (stuck && l->offer != NULL)
+            const struct line *l = LIST_OWNER(at, struct line, node);
+            if (fails && l->offer != NULL)
                 offer_done(b, l->offer, WIRE_NO_CASE, EDEADLK);
         }
     }

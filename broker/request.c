@@ -156,7 +156,7 @@ static const struct {
     request_handler *handler;
     bool numbered; /* its seq must be new */
     bool alone;    /* not while an offer waits */
-    bool uses;     /* it names a channel: a guest that says it may wake others */
+    bool uses;     /* a guest that says it may wake others; it does more than look */
 } requests[WIRE_TO_BROKER_END] = {
     [WIRE_LEAVE] = {request_leave, true},
     [WIRE_BYE] = {request_bye, true},
@@ -170,15 +170,15 @@ static const struct {
     [WIRE_CLOSE] = {request_close, true, true, true},
     [WIRE_WHY] = {request_why, true, true},
     [WIRE_STREAM] = {stream_open, true, true, true},
-    [WIRE_ADD] = {request_add, true, true},
-    [WIRE_ANNOUNCE] = {process_announce, true, true},
+    [WIRE_ADD] = {request_add, true, true, true},
+    [WIRE_ANNOUNCE] = {process_announce, true, true, true},
     [WIRE_STARTED] = {process_started, true, true},
     [WIRE_REAPED] = {process_reaped, true, true},
     [WIRE_PROGRAM] = {request_program, true, true},
     [WIRE_STAT] = {stat_answer, true, true},
     [WIRE_DUMP] = {dump_answer, true, true},
-    [WIRE_SCOPE] = {scope_enter, true, true},
-    [WIRE_CANCEL] = {scope_cancel, true, true},
+    [WIRE_SCOPE] = {scope_enter, true, true, true},
+    [WIRE_CANCEL] = {scope_cancel, true, true, true},
 };
 
 void request_handle(struct broker *b, struct line *l, const struct message *m)

@@ -337,12 +337,16 @@ START_TEST(not_with_a_thread_that_has_no_line)
 {
     uint64_t process;
     ck_assert_int_eq(pipe(to_thread), 0);
-    pid_t pid = fork_attached(announce(run.root, &process, 0, 0, 0, 0), wait_with_a_thread, NULL);
+    c = make(run.root, 0, 100);
+    a = colleague(c, RECV, 0, 0);
+    pid_t pid = fork_attached(announce(run.root, &process, c, SEND, 0, 0), wait_with_a_thread, NULL);
+    abandon(c);
+    WAITS(a, ON_RECV(c));
     while (strcmp(stat_field("process", process, 6), "waiting") != 0)
         continue;
     looked();
     ck_assert_int_eq(write(to_thread[1], "x", 1), 1); /* it goes, and nobody says so */
-    stuck(1);
+    stuck(2);
     kill(pid, SIGKILL);
     wait_child(pid);
     close(to_thread[0]);
@@ -698,7 +702,7 @@ static struct speaker *member_of(struct speaker *s)
 START_TEST(not_while_a_member_of_the_awaited_scope_is_alive)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1, LATER);
+    uint64_t s = enter(a, -1, HOUR);
     struct speaker *m = member_of(a);
     WAITS(a, ON(WIRE_OP_SCOPE, s));
     looked();
@@ -710,7 +714,7 @@ END_TEST
 START_TEST(not_while_who_entered_the_scope_may_cancel_it)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1, LATER);
+    uint64_t s = enter(a, -1, HOUR);
     struct speaker *m = member_of(a);
     WAITS(m, NIL);
     looked();
@@ -722,7 +726,7 @@ END_TEST
 START_TEST(not_while_a_fellow_member_may_fail)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, -1, LATER);
+    uint64_t s = enter(a, -1, HOUR);
     struct speaker *m = member_of(a), *other = member_of(a);
     WAITS(m, NIL);
     WAITS(a, ON(WIRE_OP_SCOPE, s));
@@ -735,9 +739,9 @@ END_TEST
 START_TEST(not_in_a_scope_with_a_deadline)
 {
     a = colleague(0, 0, 0, 0);
-    uint64_t s = enter(a, LATER, LATER);
+    uint64_t s = enter(a, LATER, HOUR);
     struct speaker *m = member_of(a), *line = another_line(a);
-    uint64_t inner = enter(m, -1, LATER);
+    uint64_t inner = enter(m, -1, HOUR);
     OFFER(m, WIRE_SHIELD, NIL); /* it would be killed */
     ck_assert(silent(m));
     WAITS(a, NIL);
@@ -755,7 +759,7 @@ END_TEST
 START_TEST(a_shield_holds_off_what_would_wake)
 {
     a = colleague(0, 0, 0, 0);
-    enter(a, LATER, LATER);
+    enter(a, LATER, HOUR);
     WAITS(a, NIL);
     looked();
     no_more(a);
@@ -767,7 +771,7 @@ END_TEST
 START_TEST(not_when_it_is_cancelled)
 {
     a = colleague(0, 0, 0, 0);
-    enter(a, -1, LATER);
+    enter(a, -1, HOUR);
     struct speaker *m = member_of(a);
     OFFER(m, WIRE_SHIELD, NIL);
     ck_assert(silent(m));
@@ -779,6 +783,23 @@ START_TEST(not_when_it_is_cancelled)
     no_more(a);
     OFFER(a, WIRE_SHIELD, NIL);
     stuck(1);
+}
+END_TEST
+
+START_TEST(not_while_one_left_inside_the_awaited_scope_is_alive)
+{
+    a = colleague(0, 0, 0, 0);
+    uint64_t s = enter(a, -1, HOUR);
+    struct speaker *m = member_of(a);
+    enter(m, -1, HOUR);
+    struct speaker *inner = member_of(m);
+    ck_assert_int_eq(bye(m, 0, 0), 0); /* so the inner one is cancelled, and a signal comes in an hour */
+    OFFER(inner, WIRE_SHIELD, NIL);
+    WAITS(a, ON(WIRE_OP_SCOPE, s));
+    looked();
+    ck_assert(!is_stuck(a));
+    ck_assert_int_eq(bye(inner, 0, 0), 0);
+    ck_assert_int_eq(committed(a).which, 0);
 }
 END_TEST
 
@@ -897,6 +918,7 @@ Suite *deadlock_suite(void)
     tcase_add_test(t, not_in_a_scope_with_a_deadline);
     tcase_add_test(t, a_shield_holds_off_what_would_wake);
     tcase_add_test(t, not_when_it_is_cancelled);
+    tcase_add_test(t, not_while_one_left_inside_the_awaited_scope_is_alive);
     tcase_add_test(t, not_while_a_guest_uses_channels);
     tcase_add_test(t, a_guest_that_only_looks_wakes_nobody);
     tcase_add_test(t, a_guest_that_waits_for_the_stuck_wakes_nobody);
