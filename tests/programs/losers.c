@@ -26,9 +26,8 @@ enum { MOST_GROWTH = 1024 };
 #endif
 
 static csp_chan unsent, unread, busy, more, tired; /* nobody sends; nobody reads; something happens; rounds to do */
-static csp_proc processes[4];
-enum { RECEIVER, SENDER, FEEDER, LOSER };
-static const char *const names[] = {"the receiver", "the sender", "the feeder", "the loser"};
+enum { LOSERS = 4, RECEIVER = 0, SENDER, FEEDER, LOSER = FEEDER + LOSERS, PROCESSES = LOSER + LOSERS };
+static csp_proc processes[PROCESSES];
 
 static int receive_one(void *arg)
 {
@@ -95,8 +94,8 @@ static int lose(void *arg)
 /* ---- what is there */
 
 struct trace {
-    struct waiting waits[4];
-    long kib[2], descriptors[2]; /* of the broker, of the loser */
+    struct waiting waits[PROCESSES];
+    long kib[1 + LOSERS], descriptors[1 + LOSERS]; /* of the broker, of the losers */
     long channels;
 };
 
@@ -127,62 +126,70 @@ static long descriptors(long pid)
     return n;
 }
 
-/* Once all four wait. CUT_OFF: one has died. */
+/* Once all wait. CUT_OFF: one has died. */
 static int look(struct trace *t)
 {
-    long broker;
-    if (until_waiting(processes, 4) < 4)
+    long pids[1 + LOSERS];
+    if (until_waiting(processes, PROCESSES) < PROCESSES)
         return CUT_OFF;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < PROCESSES; i++)
         if (waiting_of(processes[i], &t->waits[i]) != 0)
             return CUT_OFF;
     char *text = csp__stat();
     if (text == NULL)
         return failure("STAT");
-    if (sscanf(text, "run\t%*[^\t]\t%*[^\t]\t%*[^\t]\t%ld", &broker) != 1)
+    if (sscanf(text, "run\t%*[^\t]\t%*[^\t]\t%*[^\t]\t%ld", &pids[0]) != 1)
         exit(wrong("STAT says: %.100s", text));
     t->channels = 0;
     for (const char *p = text; (p = strstr(p, "\nchannel\t")) != NULL; p++)
         t->channels++;
     free(text);
-    long pids[] = {broker, t->waits[LOSER].pid};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i <= LOSERS; i++) {
+        if (i > 0)
+            pids[i] = t->waits[LOSER + i - 1].pid;
         t->kib[i] = resident(pids[i]);
         t->descriptors[i] = descriptors(pids[i]);
+        if (t->kib[i] < 0)
+            return CUT_OFF;
     }
-    return t->kib[1] >= 0 ? RIGHT : CUT_OFF;
+    return RIGHT;
 }
 
 static int compare(const struct trace *before, const struct trace *after)
 {
-    static const char *const whose[] = {"the broker", "the loser"};
     int status = RIGHT;
     if (before->channels != after->channels)
         status = wrong("%ld channels are left of %ld", after->channels, before->channels);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < PROCESSES; i++)
         if (strcmp(before->waits[i].waits, after->waits[i].waits) != 0)
-            status =
-                wrong("%s waits now for: %s; before for: %s", names[i], after->waits[i].waits, before->waits[i].waits);
+            status = wrong("process %ld waits now for: %s; before for: %s", (long)processes[i], after->waits[i].waits,
+                           before->waits[i].waits);
     for (int i = RECEIVER; i <= SENDER; i++)
         if (before->waits[i].since != after->waits[i].since)
-            status = wrong("%s has waited anew", names[i]);
-    for (int i = 0; i < 2; i++) {
+            status = wrong("the %s has waited anew", i == SENDER ? "sender" : "receiver");
+    for (int i = 0; i <= LOSERS; i++) {
+        const char *whose = i == 0 ? "broker" : "loser";
         if (after->descriptors[i] != before->descriptors[i])
             status =
-                wrong("%s has %ld descriptors, and had %ld", whose[i], after->descriptors[i], before->descriptors[i]);
+                wrong("the %s has %ld descriptors, and had %ld", whose, after->descriptors[i], before->descriptors[i]);
         if (after->kib[i] > before->kib[i] + MOST_GROWTH)
-            status = wrong("%s has grown from %ld to %ld KiB", whose[i], before->kib[i], after->kib[i]);
+            status = wrong("the %s has grown from %ld to %ld KiB", whose, before->kib[i], after->kib[i]);
     }
     return status;
 }
 
 /* ---- the course of it */
 
+/* All losers together lose so often. */
 static int lose_for(long rounds)
 {
     int64_t n;
-    if (number_send(more, rounds, CSP_FOREVER) != 0 || number_receive(tired, &n, CSP_FOREVER) != 0)
-        return failure("let it lose");
+    for (int i = 0; i < LOSERS; i++)
+        if (number_send(more, (rounds + i) / LOSERS, CSP_FOREVER) != 0)
+            return failure("let them lose");
+    for (int i = 0; i < LOSERS; i++)
+        if (number_receive(tired, &n, CSP_FOREVER) != 0)
+            return failure("wait until they have lost");
     return RIGHT;
 }
 
@@ -219,16 +226,16 @@ static int run(long rounds)
 
 int main(int argc, char **argv)
 {
-    static int (*const bodies[])(void *) = {receive_one, send_one, feed, lose};
     long rounds = argument(argc, argv, 1, 100000, 1, 100000000);
     csp_chan *const channels[] = {&unsent, &unread, &busy, &more, &tired};
     for (int i = 0; i < 5; i++)
         *channels[i] = ends_make(0);
-    for (int i = 0; i < 4; i++) {
-        processes[i] = go(bodies[i], NULL);
-        if (i <= SENDER && until_waiting(&processes[i], 1) == 0) /* before anybody loses there */
-            return verdict(CUT_OFF, "%s has died", names[i]);
-    }
+    processes[RECEIVER] = go(receive_one, NULL);
+    processes[SENDER] = go(send_one, NULL);
+    if (until_waiting(processes, 2) < 2) /* before anybody loses there */
+        return verdict(CUT_OFF, "one died");
+    for (int i = FEEDER; i < PROCESSES; i++)
+        processes[i] = go(i < LOSER ? feed : lose, NULL);
     KEEP({unsent, CSP_SEND}, {unread, CSP_RECV}, {more, CSP_SEND}, {tired, CSP_RECV});
     return verdict(run(rounds), "%ld selects lost, and left nothing", rounds);
 }

@@ -75,6 +75,7 @@ static int judge(void)
         status = worse(status, map_receive(results[i], &all));
     for (size_t p = 0; p < PRODUCERS && status == RIGHT; p++)
         status = map_judge(&all, p, PRODUCERS);
+    map_free(&all);
     return status;
 }
 

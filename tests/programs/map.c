@@ -22,6 +22,12 @@ struct map map_make(size_t n)
     return m;
 }
 
+void map_free(struct map *m)
+{
+    free(m->bits);
+    *m = (struct map){0};
+}
+
 int map_has(const struct map *m, size_t i)
 {
     return (int)(m->bits[1 + i / 64] >> i % 64 & 1);

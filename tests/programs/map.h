@@ -18,6 +18,8 @@ struct map {
 /* An empty map of n numbers; leaves with UNABLE where there is no memory. */
 struct map map_make(size_t n);
 
+void map_free(struct map *m);
+
 /* Adds i. Returns 0; or -1, and says that it is wrong: i was there already, or is no number of the map. */
 int map_add(struct map *m, int64_t i);
 

@@ -71,6 +71,7 @@ static int judge(void)
     for (int64_t p = 0; p < PRODUCERS; p++)
         if (status == RIGHT)
             status = map_judge(&all, (size_t)p, PRODUCERS);
+    map_free(&all);
     return status;
 }
 

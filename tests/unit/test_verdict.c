@@ -8,7 +8,6 @@
 
 #include <check.h>
 #include <signal.h>
-#include <stdlib.h>
 
 Suite *verdict_suite(void);
 
@@ -91,7 +90,7 @@ START_TEST(a_number_that_comes_twice_is_wrong)
     ck_assert_int_eq(map_add(&m, 64), -1);
     ck_assert_int_eq(map_add(&m, 100), -1);
     ck_assert_int_eq(map_add(&m, -1), -1);
-    free(m.bits);
+    map_free(&m);
 }
 
 static int send_map(void *arg)
@@ -112,8 +111,8 @@ START_TEST(a_number_that_two_consumers_have_is_wrong)
     go(send_map, &other);
     ck_assert_int_eq(map_receive(c, &mine), WRONG);
     ck_assert_int_eq(verdict(RIGHT, "a test"), WRONG);
-    free(mine.bits);
-    free(other.bits);
+    map_free(&mine);
+    map_free(&other);
 }
 
 START_TEST(a_number_missing_before_others_is_wrong_and_at_the_end_cut_off)
@@ -126,7 +125,7 @@ START_TEST(a_number_missing_before_others_is_wrong_and_at_the_end_cut_off)
     ck_assert_int_eq(map_judge(&m, 1, 2), WRONG);
     ck_assert_int_eq(map_add(&m, 3), 0);
     ck_assert_int_eq(map_judge(&m, 1, 2), RIGHT);
-    free(m.bits);
+    map_free(&m);
 }
 
 Suite *verdict_suite(void)
