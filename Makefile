@@ -3,6 +3,7 @@
 #   make            the library, the broker, the workers and cspctl
 #   make run        all set-up, then the word count of config/wordcount.yaml on real text
 #   make test       all set-up, then every test
+#   make programs   those of tests/programs, to be run by hand in full size: their heads say how
 #   make lint       clang-format, clang-tidy, cppcheck, and that documents, code and models use the same names
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make model      the model of the protocol, checked by spin

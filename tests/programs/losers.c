@@ -180,16 +180,19 @@ static int compare(const struct trace *before, const struct trace *after)
 
 /* ---- the course of it */
 
-/* All losers together lose so often. */
+/* All losers together lose so often. None ends before it is told to, unless it is killed. */
 static int lose_for(long rounds)
 {
-    int64_t n;
-    for (int i = 0; i < LOSERS; i++)
-        if (number_send(more, (rounds + i) / LOSERS, CSP_FOREVER) != 0)
-            return failure("let them lose");
-    for (int i = 0; i < LOSERS; i++)
-        if (number_receive(tired, &n, CSP_FOREVER) != 0)
-            return failure("wait until they have lost");
+    struct number share = number(rounds / LOSERS);
+    struct number done;
+    for (int i = 0; i < 2 * LOSERS; i++) {
+        csp_case next = i < LOSERS ? csp_on_send(more, &share, sizeof share) : on_number(tired, &done);
+        int status = verdict_next(&next);
+        if (status != NO_CHILD)
+            return worse(status, CUT_OFF);
+        if (i >= LOSERS)
+            number_got(&next);
+    }
     return RIGHT;
 }
 

@@ -109,7 +109,7 @@ int verdict_of(csp_proc p)
     return status_of(p, &why);
 }
 
-int verdict_next(const csp_case *also)
+int verdict_next(csp_case *also)
 {
     size_t n = owner == getpid() ? child_count : 0;
     csp_exit why = {.how = CSP_CLEAN};
@@ -124,6 +124,8 @@ int verdict_next(const csp_case *also)
         cases[n] = *also;
     int chosen = csp_select(cases, n + (also != NULL), CSP_FOREVER);
     errno = chosen >= 0 ? cases[chosen].err : errno;
+    if (also != NULL)
+        *also = cases[n];
     free(cases);
     if (chosen < 0 || errno != 0)
         return failure("wait for the next child");

@@ -37,7 +37,7 @@ int verdict_of(csp_proc p);
 /* The same for whichever child ends next. NO_CHILD: there is none any more, or the case `also`, which may be NULL,
  * happened before. */
 enum { NO_CHILD = -1 };
-int verdict_next(const csp_case *also);
+int verdict_next(csp_case *also);
 
 /* Gives up every end that this process holds, waits for all its children and returns the worst of status and theirs. */
 int verdict_gather(int status);
