@@ -6,6 +6,7 @@
 #   make programs   those of tests/programs, to be run by hand in full size: their heads say how
 #   make lint       clang-format, clang-tidy, cppcheck, and that documents, code and models use the same names
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
 MAKEFLAGS += --no-builtin-rules
@@ -129,6 +130,7 @@ NEEDS_streams := $(SPEAKER)
 NEEDS_endings := $(SPEAKER)
 NEEDS_frames  := $(SPEAKER)
 NEEDS_record  := $(SPEAKER)
+NEEDS_oracle  := $(BUILD)/obj/tests/storm/oracle.o
 NEEDS_dump    := $(SPEAKER)
 NEEDS_scopes  := $(SPEAKER)
 NEEDS_sentences := $(SPEAKER)
@@ -172,11 +174,24 @@ $(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRA
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
 
+# The kill storm, which kills random processes of those programs: make storm KILLS=500 SEED=...
+STORM := $(BUILD)/tests/storm
+$(STORM): $(call objects,tests/storm)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^
+KILLS ?= 500
+SEED  ?=
+storm: setup
+	@$(MAKE) --no-print-directory -j2 all programs $(STORM)
+	@$(STORM) $(KILLS) $(SEED)
+.PHONY: storm
+
 # Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
 test: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@scripts/test $(TESTS)
-tests: $(TESTS) programs
+tests: $(TESTS) programs $(STORM)
 programs: $(PROGRAMS)
 .PHONY: programs
 .PHONY: tests

@@ -116,7 +116,7 @@ void receiving_end(struct broker *b, struct receiving *r)
             ends_unreserve(p, block->attached.channel);
             p->carried--;
         }
-        record_return(b, c, block);
+        record_return(b, r, block);
         channel_return(b, c, block);
     }
     r->line->slots[r->slot / 8] &= (uint8_t) ~(1u << r->slot % 8);

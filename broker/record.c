@@ -378,13 +378,25 @@ void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int
         c != NULL ? c->item.key : 0, place);
 }
 
+/* Of the values of a block, each by itself, so that it can be told how a part of them adds up with the rest. */
+static uint64_t hash_values(const struct block *block)
+{
+    uint64_t sum = 0;
+    const unsigned char *at = block->data;
+    for (uint32_t i = 0; i < block->count; i++) {
+        uint32_t length = block_length(block, i);
+        sum += hash(HASH_START, at, length);
+        at += block_span(block, length, 1);
+    }
+    return sum;
+}
+
 void record_deliver_(struct broker *b, const struct receiving *r, const struct block *block)
 {
     const struct line *l = r->line;
     char what[64] = "- 0 -";
     if (block != NULL)
-        snprintf(what, sizeof what, "%" PRIu64 " %u %016" PRIx64, block->order, block->count,
-                 hash(HASH_START, block->data, block_span(block, block->bytes, block->count)));
+        snprintf(what, sizeof what, "%" PRIu64 " %u %016" PRIx64, block->order, block->count, hash_values(block));
     say(b, "deliver", "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", l->process->item.key, l->id, r->channel->item.key,
         what);
 }
@@ -414,9 +426,11 @@ uint64_t record_took_(struct broker *b, const struct receiving *r, uint64_t coun
     return count;
 }
 
-void record_return_(struct broker *b, const struct channel *c, const struct block *block)
+void record_return_(struct broker *b, const struct receiving *r, const struct block *block)
 {
-    say(b, "return", "%" PRIu64 " %" PRIu64 " %u", c->item.key, block->order, block->count);
+    const struct line *l = r->line;
+    say(b, "return", "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %016" PRIx64, l->process->item.key, l->id,
+        r->channel->item.key, block->order, block->count, hash_values(block));
 }
 
 void record_buried_(struct broker *b, const struct process *p, struct reason why)
@@ -485,5 +499,6 @@ int record_open(struct broker *b, const char *seed, const char *record, const ch
     int n = snprintf(line, sizeof line, "csp-record 1 %" PRIu64 "\n", number);
     if (b->record != NULL)
         put(b, line, (size_t)n);
+    record_flush(b);
     return 0;
 }

@@ -33,7 +33,7 @@ void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int
                     const void *value, size_t length);
 void record_deliver_(struct broker *b, const struct receiving *r, const struct block *block);
 uint64_t record_took_(struct broker *b, const struct receiving *r, uint64_t count);
-void record_return_(struct broker *b, const struct channel *c, const struct block *block);
+void record_return_(struct broker *b, const struct receiving *r, const struct block *block);
 void record_buried_(struct broker *b, const struct process *p, struct reason why);
 
 #define RECORDED(b) __builtin_expect((b)->record != NULL, 0)
@@ -105,10 +105,10 @@ static inline uint64_t record_took(struct broker *b, const struct receiving *r, 
     return RECORDED(b) ? record_took_(b, r, count) : count;
 }
 
-static inline void record_return(struct broker *b, const struct channel *c, const struct block *block)
+static inline void record_return(struct broker *b, const struct receiving *r, const struct block *block)
 {
     if (RECORDED(b))
-        record_return_(b, c, block);
+        record_return_(b, r, block);
 }
 
 static inline void record_buried(struct broker *b, const struct process *p, struct reason why)
