@@ -215,6 +215,7 @@ SOURCES = $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c worke
 lint:
 	@scripts/setup lint
 	@scripts/names
+	@scripts/semantics
 	@scripts/lint $(SOURCES)
 
 # ---- install: relative to PREFIX, below DESTDIR; an installed cspctl finds its programs beside itself ----

@@ -444,6 +444,22 @@ START_TEST(a_guest_sends_and_receives_by_name)
 }
 END_TEST
 
+START_TEST(a_guest_neither_keeps_a_channel_open_nor_closes_it)
+{
+    uint64_t e = declare("lines", 3, WIRE_CLOSE_SENDERS);
+    struct speaker *s = colleague(e, SEND, 0, 0), *r = colleague(e, RECV, 0, 0), *goes = guest(), *stays = guest();
+    ck_assert_int_eq(send_text(goes, e, "1"), 0);
+    ck_assert_int_eq(send_text(stays, e, "2"), 0);
+    ck_assert_int_eq(bye(goes, 0, 0), 0);
+    ck_assert_str_eq(stat_field("channel", e, 11), "open");
+    ck_assert_int_eq(bye(s, 0, 0), 0);
+    ck_assert_str_eq(stat_field("channel", e, 11), "closed");
+    recv_text(r, e, "1");
+    recv_text(r, e, "2");
+    ck_assert_int_eq(send_text(stays, e, "3"), EPIPE);
+}
+END_TEST
+
 START_TEST(a_drop_by_another_line_answers_what_needed_the_end)
 {
     uint64_t e = make(run.root, 0, 100);
@@ -706,6 +722,7 @@ Suite *offers_suite(void)
     tcase_add_test(t, the_last_receiving_end_breaks);
     tcase_add_test(t, a_guest_that_waits_on_a_channel_that_breaks_is_told);
     tcase_add_test(t, a_guest_sends_and_receives_by_name);
+    tcase_add_test(t, a_guest_neither_keeps_a_channel_open_nor_closes_it);
     tcase_add_test(t, a_drop_by_another_line_answers_what_needed_the_end);
     tcase_add_test(t, an_attached_channel_comes_with_its_ends);
     tcase_add_test(t, an_attached_channel_comes_through_a_rendezvous);

@@ -2,9 +2,7 @@
 /* The section Select of docs/semantics.md, rule by rule, between processes. Decision: as for channels: a test waits
  * until the broker says that the others wait, or counts on both sides what happened, so that it needs no timing. */
 #include "expect.h"
-#include "rundir.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -217,31 +215,6 @@ static int send_until_closed(void *arg)
     return errno == EPIPE ? 0 : 1;
 }
 
-enum { ROUNDS = 400, TEN_SIGMA = 100 };
-
-START_TEST(of_two_that_wait_each_is_drawn_half_of_the_time)
-{
-    int hits[2] = {0};
-    c = make(0);
-    d = make(0);
-    csp_chan to[] = {c, d};
-    csp_proc p[] = {go(send_until_closed, &to[0]), go(send_until_closed, &to[1])};
-    for (int i = 0; i < ROUNDS; i++) {
-        long n;
-        until_waiting(p[0]);
-        until_waiting(p[1]);
-        csp_case cases[] = {csp_on_recv(c, &n, sizeof n), csp_on_recv(d, &n, sizeof n)};
-        int chosen = csp_select(cases, 2, soon());
-        ASSERT_OK(chosen);
-        hits[chosen]++;
-    }
-    ck_assert_int_lt(abs(hits[0] - ROUNDS / 2), TEN_SIGMA);
-    ASSERT_OK(csp_close(c));
-    ASSERT_OK(csp_close(d));
-    ended_well(p[0]);
-    ended_well(p[1]);
-}
-
 /* ---- cases that the process decides alone beside shared ones */
 
 enum { TURNS = 400, AT_MOST = 7 };
@@ -452,75 +425,6 @@ START_TEST(a_close_wakes_a_select_in_the_case_of_its_channel)
     ended_well(p);
 }
 
-/* ---- what losers leave */
-
-static long resident_kib(pid_t pid)
-{
-    char path[64];
-    long size, resident = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    FILE *f = fopen(path, "re");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_eq(fscanf(f, "%ld %ld", &size, &resident), 2);
-    fclose(f);
-    return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static long descriptors(pid_t pid)
-{
-    char path[64];
-    long n = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *dir = opendir(path);
-    ck_assert_ptr_nonnull(dir);
-    while (readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
-}
-
-/* What there is of this process, of the broker, and of their memory of a channel. */
-struct trace {
-    long own_kib, broker_kib, own_fds, broker_fds;
-    char channel[128];
-};
-
-static struct trace look(pid_t broker)
-{
-    struct trace t = {resident_kib(getpid()), resident_kib(broker), descriptors(getpid()), descriptors(broker), ""};
-    for (int field = 3, at = 0; field < 12; field++)
-        at += snprintf(t.channel + at, sizeof t.channel - (size_t)at, "%s ", stat_field("channel", quiet, field));
-    return t;
-}
-
-enum { LOSERS = 100000, SLACK_KIB = 1024 };
-
-START_TEST(a_hundred_thousand_losing_selects_leave_nothing)
-{
-    struct csp__runinfo info;
-    struct trace before = {0, 0, 0, 0, ""};
-    char value;
-    c = make(1);
-    quiet = make(0);
-    ck_assert_int_eq(csp__rundir_read(csp__dir(), &info), 0);
-    for (int i = 0; i < LOSERS + 1000; i++) {
-        if (i == 1000)
-            before = look(info.broker);
-        csp_case cases[] = {csp_on_recv(quiet, &value, 1), csp_on_send(quiet, "lost", 4),
-                            i % 2 == 0 ? csp_on_send(c, "x", 1) : csp_on_recv(c, &value, 1)};
-        if (csp_select(cases, 3, CSP_FOREVER) != 2)
-            ck_abort_msg("round %d: %s", i, csp_errmsg());
-    }
-    struct trace after = look(info.broker);
-    ck_assert_str_eq(after.channel, before.channel);
-    ck_assert_int_eq(after.own_fds, before.own_fds);
-    ck_assert_int_eq(after.broker_fds, before.broker_fds);
-    ck_assert_int_le(after.own_kib, before.own_kib + SLACK_KIB);
-    ck_assert_int_le(after.broker_kib, before.broker_kib + SLACK_KIB);
-    ASSERT_ERRNO(csp_send(quiet, "x", 1, CSP_NOW), EAGAIN);
-    ASSERT_ERRNO(csp_recv(quiet, &value, 1, CSP_NOW), EAGAIN);
-}
-
 /* ---- the outside world */
 
 static int send_when_told(void *arg)
@@ -587,7 +491,6 @@ Suite *semantics_select_suite(void)
     tcase_add_test(t, the_value_sent_is_that_at_the_call);
     tcase_add_test(t, a_select_that_loses_on_a_channel_does_not_disturb_its_other_waiter);
     tcase_add_test(t, in_order_the_first_of_two_that_wait_is_taken_every_time);
-    tcase_add_test(t, of_two_that_wait_each_is_drawn_half_of_the_time);
     tcase_add_test(t, beside_ready_cases_of_its_own_a_shared_one_waits_7_calls_at_most);
     tcase_add_test(t, beside_shared_cases_that_are_ready_one_of_its_own_waits_1_call_at_most);
     tcase_add_test(t, what_is_called_between_does_not_lengthen_that);
@@ -596,7 +499,6 @@ Suite *semantics_select_suite(void)
     tcase_add_loop_test(t, a_time_case_that_races_with_values_loses_none, 0, 2);
     tcase_add_test(t, a_descriptor_that_races_with_values_loses_none);
     tcase_add_loop_test(t, a_close_wakes_a_select_in_the_case_of_its_channel, 0, 2);
-    tcase_add_test(t, a_hundred_thousand_losing_selects_leave_nothing);
     tcase_add_test(t, stdin_a_signalfd_a_pidfd_and_a_channel_are_cases_of_one_select);
     suite_add_tcase(s, t);
     return s;
