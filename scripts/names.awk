@@ -7,7 +7,7 @@
 #   frame, flag, op, role, kind, policy, how, layout, struct    protocol.md and wire.h, csp.h
 #   frame's flag      the flags of each frame: protocol.md and the table in wire.c
 #   state, error      protocol.md and the broker, libipc
-#   mtype             of a model: a frame, FRAME_FLAG, an error; what is the model's own begins with a small letter
+#   mtype             of a model: a frame, FRAME_FLAG, an error, a how; what is the model's own begins with a small letter
 #   property          declared in a model, asserted there, and in docs/model.md
 #   mutant, config    in a model, in the table of scripts/model, in those of docs/model.md
 
@@ -104,6 +104,12 @@ FILENAME == doc {
     put_all("error", doc, $0, "[^A-Z_]E[A-Z0-9][A-Z0-9][A-Z0-9]+", 1, 0)
     if (match($0, /^- `how` is [A-Z0-9, ]+/))
         put_all("how", doc, substr($0, RSTART, RLENGTH), "[A-Z]+ [0-9]+", 0, 0)
+    if (/^- `how` is /) {
+        gsub(/[^A-Z ]/, "", tail)
+        count = split(tail, part, / +/)
+        for (i = 1; i <= count; i++)
+            hows[part[i]]
+    }
     if (match($0, /^state of a process: [a-z, ]+/))
         put_all("state", doc, substr($0, RSTART + 20, RLENGTH - 20), "[a-z]+", 0, 0)
     if (match($0, /state of a channel: [a-z, ]+/))
@@ -258,8 +264,8 @@ function check_mtypes(    i, p, name, base) {
             base = name
             if (!(("frame name", doc, name) in place) && sub(/_[A-Z]+$/, "", base) &&
                 !(("frame's flag", doc, base " " substr(name, length(base) + 2)) in place) ||
-                base == name && !(("frame name", doc, name) in place) && !(("error", doc, name) in place))
-                say(place[all[i]], "mtype " name " is no frame, no FRAME_FLAG and no error of " doc)
+                base == name && !(("frame name", doc, name) in place) && !(("error", doc, name) in place) && !(name in hows))
+                say(place[all[i]], "mtype " name " is no frame, no FRAME_FLAG, no error and no how of " doc)
         }
         if (p[1] == "frame name" && p[2] == doc && !(("mtype", "tests/model/", name) in place) &&
             !(("unmodelled", md, name) in place))

@@ -71,7 +71,7 @@ TEST(an_error_that_the_document_does_not_have_is_found)
 TEST(a_name_of_a_model_that_is_no_frame_is_found)
 {
     finds("tests/model/offers.pml", "s/^mtype = { OFFER,/mtype = { OFFER, RETRACT,/",
-          ": mtype RETRACT is no frame, no FRAME_FLAG and no error of docs/protocol.md\n");
+          ": mtype RETRACT is no frame, no FRAME_FLAG, no error and no how of docs/protocol.md\n");
 }
 
 TEST(a_property_that_is_never_asserted_is_found)

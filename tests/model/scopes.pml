@@ -64,7 +64,7 @@ byte bs[NP];    /* NOT_YET, ANNOUNCED, STARTED_, ATTACHED, ENDED */
 #define ENDED 3
 byte hold[NP], by[NP], belongs[NP], inner[NP]; /* announced by; the scope it belongs to; its line's innermost */
 mtype phow[NP], reason[NP];                    /* cancelled: how; ended: how, once that is fixed */
-bool armed[NP], line[NP];                      /* grace runs; it has attached */
+bool armed[NP], line[NP], fired[NP];           /* grace runs; it has attached; its pidfd has fired */
 byte outer[NS], owner[NS], first[NS];
 mtype why[NS]; /* why a scope is cancelled, 0: it is not */
 bool on[NS];    /* entered, and not left */

@@ -132,10 +132,17 @@ inline cancel_scope(s, h)
     fi
 }
 
+/* Its status is known, or that there is one: what ends it has happened */
+#ifdef BUG_REASON_ANEW
+#define OVER(p) false
+#else
+#define OVER(p) (fired[p] || reason[p])
+#endif
+
 inline cancel_process(p, h)
 {
     if
-    :: (bs[p] == ANNOUNCED || bs[p] == ALIVE) && !phow[p] ->
+    :: (bs[p] == ANNOUNCED || bs[p] == ALIVE) && !phow[p] && !OVER(p) ->
         phow[p] = h;
         again = true;
 #ifdef BUG_GRACE_AT_ONCE
@@ -377,7 +384,7 @@ inline on_frame(p)
 /* Dead, and what it sent was read; or its second is over. What it was sent and has not read dies with it. */
 inline bury(p)
 {
-    type = 0;
+    fired[p] = false;
     how = (bs[p] == ALIVE -> real[p] : SIGNAL);
     end_process(p, how);
     do
@@ -390,9 +397,9 @@ inline bury(p)
 }
 
 #ifdef BUG_UNDRAINED
-#define GONE(p) (real[p] != 0 && bs[p] == ALIVE)
+#define GONE(p) fired[p]
 #else
-#define GONE(p) (real[p] != 0 && bs[p] == ALIVE && len(up[p]) == 0)
+#define GONE(p) (fired[p] && len(up[p]) == 0)
 #endif
 #ifdef BUG_NEVER_COMES
 #define EXPIRES(p) false
@@ -402,6 +409,7 @@ inline bury(p)
 #define EXPIRES(p) NOBODY_STARTS(p)
 #endif
 #define TIMED(s) ((DEADLINES & (1 << (s))) && on[s] && !why[s])
+#define FIRES(p) (real[p] != 0 && bs[p] == ALIVE && !fired[p])
 #define KILLABLE(p) (armed[p] && bs[p] == ALIVE && real[p] == 0)
 
 active proctype broker()
@@ -434,5 +442,7 @@ end:
         }
     :: d_step { KILLABLE(1) -> real[1] = SIGNAL }
     :: d_step { KILLABLE(2) -> real[2] = SIGNAL }
+    :: d_step { FIRES(1) -> fired[1] = true }
+    :: d_step { FIRES(2) -> fired[2] = true }
     od
 }
