@@ -183,9 +183,9 @@ static int compare(const struct trace *before, const struct trace *after)
 /* All losers together lose so often. None ends before it is told to, unless it is killed. */
 static int lose_for(long rounds)
 {
-    struct number share = number(rounds / LOSERS);
     struct number done;
     for (int i = 0; i < 2 * LOSERS; i++) {
+        struct number share = number(rounds / LOSERS);
         csp_case next = i < LOSERS ? csp_on_send(more, &share, sizeof share) : on_number(tired, &done);
         int status = verdict_next(&next);
         if (status != NO_CHILD)

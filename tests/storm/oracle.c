@@ -25,15 +25,22 @@ struct list {
     size_t n, size;
 };
 
-struct stream { /* a process's use of a channel, all its lines together */
-    uint64_t process, channel;
-    uint64_t count, sum; /* delivered, less what came back */
+struct range {
+    uint64_t from, to;
+};
+
+struct flow { /* a channel: what left it is next in order, or came back and is before that */
+    uint64_t next;
+    struct range *back; /* in order */
+    size_t n;
 };
 
 struct judgement {
     FILE *out;
     struct findings *f;
     struct list sent, received, journal, streams, dead, buried;
+    struct flow *flows; /* by the channels' numbers */
+    size_t flow_count;
     bool failed;
 };
 
@@ -54,6 +61,66 @@ static struct entry *add(struct judgement *j, struct list *l)
     return &l->all[l->n++];
 }
 
+static void complain(struct judgement *j, size_t *which, const char *what, const struct entry *e)
+{
+    ++*which;
+    fprintf(j->out,
+            "%s: process %" PRIu64 ", channel %" PRIu64 ", order %" PRIu64 ", id %016" PRIx64 ", hash %016" PRIx64 "\n",
+            what, e->process, e->channel, e->order, e->id, e->hash);
+}
+
+/* ---- what leaves a channel -------------------------------------------------------------------------------------- */
+
+static struct flow *flow_of(struct judgement *j, uint64_t channel)
+{
+    static struct flow none;
+    if (channel >= j->flow_count) {
+        size_t count = channel < SIZE_MAX / 4 / sizeof *j->flows ? (size_t)channel * 2 + 64 : 0;
+        struct flow *flows = count != 0 ? realloc(j->flows, count * sizeof *flows) : NULL;
+        if (flows == NULL) {
+            j->failed = true;
+            return &none;
+        }
+        memset(flows + j->flow_count, 0, (count - j->flow_count) * sizeof *flows);
+        j->flows = flows;
+        j->flow_count = count;
+    }
+    return &j->flows[channel];
+}
+
+/* So many values leave a channel, e->order the first: it must be the first that is there. */
+static void leaves(struct judgement *j, const struct entry *e, uint64_t count)
+{
+    struct flow *f = flow_of(j, e->channel);
+    uint64_t first = f->n != 0 ? f->back[0].from : f->next, at = e->order, end = e->order + count;
+    if (at > first)
+        complain(j, &j->f->lost, "values before it were skipped", e);
+    else if (at < first)
+        complain(j, &j->f->doubled, "it had left its channel before", e);
+    while (f->n != 0 && f->back[0].from < end) {
+        f->back[0].from = end < f->back[0].to ? end : f->back[0].to;
+        if (f->back[0].from == f->back[0].to)
+            memmove(f->back, f->back + 1, --f->n * sizeof *f->back);
+    }
+    f->next = end > f->next ? end : f->next;
+}
+
+/* So many values come back. */
+static void comes_back(struct judgement *j, const struct entry *e, uint64_t count)
+{
+    struct flow *f = flow_of(j, e->channel);
+    struct range *back = realloc(f->back, (f->n + 1) * sizeof *back);
+    if (back == NULL) {
+        j->failed = true;
+        return;
+    }
+    f->back = back;
+    size_t i = f->n++;
+    for (; i != 0 && back[i - 1].from > e->order; i--)
+        back[i] = back[i - 1];
+    back[i] = (struct range){e->order, e->order + count};
+}
+
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 /* `commit PROCESS LINE case op err channel order HASH`, where a value went. */
@@ -69,19 +136,22 @@ static void read_commit(struct judgement *j, const char *rest)
     struct entry *to = add(j, strcmp(op, "send") == 0 ? &j->sent : &j->received);
     e.at = to->at;
     *to = e;
+    if (strcmp(op, "send") != 0)
+        leaves(j, &e, 1);
 }
 
 /* `deliver` or `return PROCESS LINE channel order count HASH`: summed up, one entry each. */
 static void read_stream(struct judgement *j, const char *rest, bool back)
 {
-    uint64_t process, channel, count, sum;
-    if (sscanf(rest, "%" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64 " %" SCNx64, &process, &channel, &count, &sum) != 4)
+    struct entry e = {0};
+    uint64_t count;
+    if (sscanf(rest, "%" SCNu64 " %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx64, &e.process, &e.channel, &e.order,
+               &count, &e.hash) != 5)
         return; /* the close */
-    struct entry *e = add(j, &j->streams);
-    e->process = process;
-    e->channel = channel;
-    e->order = back ? -count : count;
-    e->hash = back ? -sum : sum;
+    (back ? comes_back : leaves)(j, &e, count);
+    e.order = back ? -count : count; /* from here on: how many */
+    e.hash = back ? -e.hash : e.hash;
+    *add(j, &j->streams) = e;
 }
 
 static void read_end(struct judgement *j, const char *rest)
@@ -185,51 +255,22 @@ static bool was_killed(const struct judgement *j, uint64_t process)
 
 /* ---- judging ---------------------------------------------------------------------------------------------------- */
 
-static void complain(struct judgement *j, size_t *which, const char *what, const struct entry *e)
-{
-    ++*which;
-    fprintf(j->out,
-            "%s: process %" PRIu64 ", channel %" PRIu64 ", order %" PRIu64 ", id %016" PRIx64 ", hash %016" PRIx64 "\n",
-            what, e->process, e->channel, e->order, e->id, e->hash);
-}
-
 static void judge_doubles(struct judgement *j)
 {
     sort(&j->journal, by_id);
     for (size_t i = 1; i < j->journal.n; i++)
         if (j->journal.all[i].id == j->journal.all[i - 1].id)
             complain(j, &j->f->doubled, "received twice", &j->journal.all[i]);
-    sort(&j->received, by_order);
-    for (size_t i = 1; i < j->received.n; i++)
-        if (by_order(&j->received.all[i], &j->received.all[i - 1]) == 0)
-            complain(j, &j->f->doubled, "committed twice", &j->received.all[i]);
 }
 
-static bool is_streamed(const struct judgement *j, uint64_t channel)
-{
-    for (size_t i = 0; i < j->streams.n; i++)
-        if (j->streams.all[i].channel == channel)
-            return true;
-    return false;
-}
-
-/* What left a channel is what was put into it, and nothing before it was left out. Both lists are by order. */
+/* What was received is what was sent. */
 static void judge_channels(struct judgement *j)
 {
     sort(&j->sent, by_order);
     sort(&j->received, by_order);
     size_t s = 0;
-    uint64_t expected = 0;
-    bool streamed = false;
     for (size_t i = 0; i < j->received.n; i++) {
         const struct entry *e = &j->received.all[i];
-        if (i == 0 || e->channel != e[-1].channel) {
-            expected = 0;
-            streamed = is_streamed(j, e->channel);
-        }
-        if (!streamed && e->order > expected)
-            complain(j, &j->f->lost, "values before it were skipped", e);
-        expected = e->order + 1;
         while (s < j->sent.n && by_order(&j->sent.all[s], e) < 0)
             s++;
         if (s < j->sent.n && by_order(&j->sent.all[s], e) == 0 && j->sent.all[s].hash != e->hash)
@@ -341,5 +382,8 @@ int oracle_judge(FILE *record, FILE *journal, FILE *complaints, struct findings 
     free(j.streams.all);
     free(j.dead.all);
     free(j.buried.all);
+    for (size_t i = 0; i < j.flow_count; i++)
+        free(j.flows[i].back);
+    free(j.flows);
     return rc;
 }

@@ -10,8 +10,8 @@
 
 struct findings {
     size_t values;  /* committed to somebody */
-    size_t lost;    /* committed to a process that was not killed, and not in its journal; or skipped in a channel */
-    size_t doubled; /* committed or journalled twice */
+    size_t lost;    /* committed to a process that was not killed, and not in its journal; or skipped by its channel */
+    size_t doubled; /* in a journal twice, or twice out of its channel */
     size_t strange; /* in a journal and not committed to its process, or not what was sent */
     size_t excused; /* the last that a process got before it was killed, which it did not live to write down */
     size_t killed;  /* processes that died of SIGKILL, by the record */

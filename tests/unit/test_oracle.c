@@ -148,6 +148,14 @@ START_TEST(what_returned_from_a_stream_and_was_received_is_strange)
 }
 END_TEST
 
+START_TEST(what_returned_leaves_its_channel_again_and_first)
+{
+    finds(HEAD DELIVERED RETURNED "deliver 4 4 5 2 1 000000000000000c\n" END(3) END(4), ALL_WRITTEN, 0, 0, 0, 0);
+    finds(HEAD DELIVERED RETURNED "deliver 4 4 5 3 1 000000000000000c\n" END(3) END(4), ALL_WRITTEN, 1, 0, 0, 0);
+    finds(HEAD DELIVERED "deliver 4 4 5 2 1 000000000000000c\n" KILLED(3) END(4), ALL_WRITTEN, 0, 1, 0, 1);
+}
+END_TEST
+
 START_TEST(another_value_than_those_of_the_stream_is_strange)
 {
     finds(HEAD DELIVERED END(3), WROTE(3, 1, "a") WROTE(3, 2, "b") WROTE(3, 3, "d"), 0, 0, 1, 0);
@@ -199,6 +207,7 @@ Suite *oracle_suite(void)
     tcase_add_test(t, a_right_stream_is_right);
     tcase_add_test(t, what_was_taken_from_a_stream_and_is_missing_is_lost);
     tcase_add_test(t, what_returned_from_a_stream_and_was_received_is_strange);
+    tcase_add_test(t, what_returned_leaves_its_channel_again_and_first);
     tcase_add_test(t, another_value_than_those_of_the_stream_is_strange);
     tcase_add_test(t, who_was_killed_may_have_taken_one_value_more);
     tcase_add_test(t, what_is_no_record_or_no_journal_is_refused);
