@@ -638,7 +638,8 @@ pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
-    signal(SIGTERM, SIG_DFL); /* Check's own would end the test */
+    signal(SIGTERM, SIG_DFL); /* Check's own would end the test, */
+    signal(SIGALRM, SIG_DFL); /* or nobody */
     struct speaker *s = ticket != 0 ? attach(ticket) : NULL;
     act(s, arg);
     _exit(0);

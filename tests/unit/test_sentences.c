@@ -304,6 +304,7 @@ static struct {
  * itself. */
 static void be_root(void)
 {
+    signal(SIGALRM, SIG_DFL);
     alarm(60);
     setpgid(0, 0);
     handle_term();
