@@ -156,7 +156,8 @@ CSP_API int csp_init(void);
  * returns from main or calls exit does the same by itself, with its exit status as the reason. Calls in other threads
  * end with ENOTCONN, as do all later ones until csp_init begins anew.
  * Returns 0 (also when nothing was begun), or -1: ETIMEDOUT (the broker did not end within 5 s and was killed),
- * ENOTCONN (it had gone before); then, too, nothing is left of a run whose root this is. */
+ * ENOTCONN (it had gone before); then, too, the run directory of a run whose root this is and the children started here
+ * are gone; who was started by those ends by its next call. */
 CSP_API int csp_term(void);
 
 /* The last error of this thread in words: what was asked, of which channel, and what went wrong. Valid until the

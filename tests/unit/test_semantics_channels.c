@@ -35,13 +35,14 @@ static void term(void)
     ck_assert_msg(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "a child is left");
 }
 
-/* Kills it, and waits for that. */
+/* Kills it, and waits until the broker has buried it too. */
 static void kill_process(csp_proc p)
 {
     pid_t pid = pid_of(p);
     ck_assert_int_gt(pid, 0);
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ended(p, CSP_SIGNAL, SIGKILL);
+    until_state(p, "ended");
 }
 
 /* ---- capacity */
@@ -136,6 +137,25 @@ START_TEST(a_receive_from_a_full_buffer_admits_the_sender_that_waits_longest)
     }
     ck_assert_int_eq(receive_number(c), WAITERS - 2);
     ck_assert_int_eq(receive_number(c), WAITERS - 1);
+}
+
+static int receive_seven(void *arg)
+{
+    long n;
+    (void)arg;
+    return csp_recv(c, &n, sizeof n, soon()) == (ssize_t)sizeof n && n == 7 ? 0 : 1;
+}
+
+START_TEST(a_receiver_that_was_killed_while_it_waited_takes_nothing)
+{
+    c = make(0);
+    csp_proc p = go(receive_seven, NULL);
+    until_waiting(p);
+    kill_process(p);
+    ASSERT_ERRNO(csp_send(c, "lost", 4, CSP_NOW), EAGAIN);
+    p = go(receive_seven, NULL);
+    send_number(c, 7);
+    ended_well(p);
 }
 
 /* ---- order */
@@ -583,9 +603,23 @@ START_TEST(a_channel_that_nobody_holds_is_freed_with_its_values)
     count_from_zero();
     c = make(0);
     long before = channels();
-    ended(go(fill_channels, &how), how == 0 ? CSP_CLEAN : CSP_SIGNAL, how);
+    csp_proc p = go(fill_channels, &how);
+    ended(p, how == 0 ? CSP_CLEAN : CSP_SIGNAL, how);
+    until_state(p, "ended");
     ck_assert_int_eq(counted(), 1);
     ck_assert_int_eq(channels(), before);
+}
+
+START_TEST(channels_in_each_others_values_stay_until_the_run_ends)
+{
+    c = make(1);
+    d = make(1);
+    long before = channels();
+    ASSERT_OK(csp_send_msg(c, &(csp_msg){.chan = d}, CSP_NOW));
+    ASSERT_OK(csp_send_msg(d, &(csp_msg){.chan = c}, CSP_NOW));
+    ASSERT_OK(csp_drop(c, CSP_SEND | CSP_RECV));
+    ASSERT_OK(csp_drop(d, CSP_SEND | CSP_RECV));
+    ck_assert_int_eq(channels(), before); /* ends are counted, and those values hold them */
 }
 
 /* Each holds every end, as it inherited them: counting never closes such a cycle. */
@@ -727,6 +761,7 @@ Suite *semantics_channels_suite(void)
     TCase *t = tcase_create("channels");
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_test(t, a_send_on_a_rendezvous_is_done_only_when_a_receiver_has_the_value);
+    tcase_add_test(t, a_receiver_that_was_killed_while_it_waited_takes_nothing);
     tcase_add_loop_test(t, a_send_waits_only_while_capacity_values_wait, 1, 4);
     tcase_add_test(t, a_receive_waits_only_while_no_value_waits);
     tcase_add_test(t, a_receive_from_a_full_buffer_admits_the_sender_that_waits_longest);
@@ -746,6 +781,7 @@ Suite *semantics_channels_suite(void)
     tcase_add_loop_test(t, the_end_of_one_sender_does_not_stop_its_siblings, 0, 2);
     tcase_add_test(t, senders_get_epipe_when_the_last_receiver_is_killed);
     tcase_add_loop_test(t, a_channel_that_nobody_holds_is_freed_with_its_values, 0, 2);
+    tcase_add_test(t, channels_in_each_others_values_stay_until_the_run_ends);
     tcase_add_test(t, a_cycle_does_not_close_by_counting_and_ends_by_a_close);
     tcase_add_test(t, a_channel_goes_from_hand_to_hand_and_is_used_at_its_end);
     tcase_add_loop_test(t, values_are_the_bytes_that_another_process_sent_also_none, 0, 2);
