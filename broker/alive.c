@@ -26,13 +26,11 @@ static bool is_receive(unsigned op)
     return op == WIRE_OP_RECV || op == WIRE_OP_TAKE;
 }
 
-/* Guests come at any time to a channel that never closes, and to one whose other end nobody was ever granted. */
+/* Only guests can come to a named channel that is open and whose other end no process holds. */
 static bool is_for_guests(const struct channel *c, unsigned op)
 {
     if (c->kind == WIRE_GROUP || c->name == NULL)
         return false;
-    if (c->policy == WIRE_CLOSE_NEVER)
-        return true;
     return is_send(op) ? c->receivers == 0 && c->state != CHANNEL_BROKEN : c->senders == 0 && c->state == CHANNEL_OPEN;
 }
 

@@ -294,6 +294,27 @@ TEST(workers_in_a_deadlock_end_the_run_with_70)
     outcome_free(&o);
 }
 
+TEST(workers_in_a_cycle_that_each_receive_first)
+{
+    build_program("each", "#include <csp.h>\nint main(int argc, char **argv)\n{\n    char c;\n"
+                          "    csp_chan in = csp_open(argv[1], CSP_RECV), out = csp_open(argv[2], CSP_SEND);\n"
+                          "    return argc != 3 || csp_recv(in, &c, 1, CSP_FOREVER) != 1 ||\n" /* line 6 */
+                          "           csp_send(out, &c, 1, CSP_FOREVER) != 0;\n}\n");
+    write_text(in_scratch("each.yaml"),
+               "channels: {x: {close: never}, y: {close: never}}\n"
+               "processes:\n"
+               "  ping: {worker: [%s, x, y], in: [x], out: [y]}\n"
+               "  pong: {worker: [%s, y, x], in: [y], out: [x]}\n",
+               in_scratch("each"), in_scratch("each"));
+    struct outcome o = sh("cspctl run %s", in_scratch("each.yaml"));
+    assert_status(&o, 70);
+    assert_contains(&o.err, "cspctl: deadlock: 2 processes can never move again:\n");
+    assert_contains(&o.err, ", ping) waits to receive from channel x (for ");
+    assert_contains(&o.err, ", pong) waits to receive from channel y (for ");
+    assert_contains(&o.err, ") at main() in each.c:6\n");
+    outcome_free(&o);
+}
+
 TEST(a_deadlock_of_some_ends_a_run_whose_others_could_go_on)
 {
     write_crossed("  other: {command: [tail, -f, /dev/null]}\n");

@@ -857,6 +857,14 @@ START_TEST(a_guest_that_can_be_woken_wakes_others)
 }
 END_TEST
 
+START_TEST(a_cycle_of_channels_that_never_close)
+{
+    pair_on(declare("c", 0, WIRE_CLOSE_NEVER), declare("d", 0, WIRE_CLOSE_NEVER));
+    both_receive();
+    stuck(2);
+}
+END_TEST
+
 START_TEST(not_on_a_channel_that_is_for_guests)
 {
     bool never = _i < 2, sends = _i % 2 != 0;
@@ -876,6 +884,7 @@ Suite *deadlock_suite(void)
     TCase *t = tcase_create("deadlock");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, start, run_stop);
+    tcase_add_test(t, a_cycle_of_channels_that_never_close);
     tcase_add_test(t, two_that_each_receive_first);
     tcase_add_test(t, two_that_each_send_first);
     tcase_add_test(t, one_alone_that_sends_to_itself);
