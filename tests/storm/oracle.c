@@ -115,9 +115,11 @@ static void comes_back(struct judgement *j, const struct entry *e, uint64_t coun
         return;
     }
     f->back = back;
-    size_t i = f->n++;
-    for (; i != 0 && back[i - 1].from > e->order; i--)
-        back[i] = back[i - 1];
+    size_t i = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): realloc kept the n that there were */
+    while (i < f->n && back[i].from < e->order)
+        i++;
+    memmove(back + i + 1, back + i, (f->n++ - i) * sizeof *back);
     back[i] = (struct range){e->order, e->order + count};
 }
 

@@ -120,6 +120,7 @@ static void exec_program(const struct round *r)
     unsetenv("CSP_RUN");
     unsetenv("CSP_REPLAY");
     unsetenv("CSP_ON_DEADLOCK");
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* its helper is a process too: without it, it waits for ever */
     int out = open(in(r, "output"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (out < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(127);
@@ -167,10 +168,11 @@ static pid_t choose(struct round *r)
 
 static void kill_some(struct round *r, unsigned most)
 {
-    while (is_empty(in(r, "run")) && !has_ended(r))
-        nap(1); /* a broker that is being started is none of the processes */
-    int64_t first = (int64_t)(splitmix64(&r->random) % 150);
-    for (nap(first); !has_ended(r) && r->kills < most; nap(1 + (int64_t)(splitmix64(&r->random) % PAUSE_MOST_MS))) {
+    while (is_empty(in(r, "run")) && !has_ended(r)) /* csp_init ends, well or not */
+        nap(1);                                     /* a broker that is being started is none of the processes */
+    int64_t first = (int64_t)(splitmix64(&r->random) % 150), until = now_ms() + PATIENCE_MS;
+    for (nap(first); !has_ended(r) && r->kills < most && now_ms() < until;
+         nap(1 + (int64_t)(splitmix64(&r->random) % PAUSE_MOST_MS))) {
         pid_t pid = choose(r);
         if (pid != 0 && victims_kill(pid))
             r->kills++;
