@@ -26,20 +26,24 @@ static bool is_receive(unsigned op)
     return op == WIRE_OP_RECV || op == WIRE_OP_TAKE;
 }
 
-/* Only guests can come to a named channel that is open and whose other end no process holds. */
+/* Guests come to a named channel that is open and whose other end no process holds; and to one that never closes where
+ * only those hold it who hold this one too: a queue that feeds itself must begin with something. */
 static bool is_for_guests(const struct channel *c, unsigned op)
 {
     if (c->kind == WIRE_GROUP || c->name == NULL)
         return false;
-    return is_send(op) ? c->receivers == 0 && c->state != CHANNEL_BROKEN : c->senders == 0 && c->state == CHANNEL_OPEN;
+    uint64_t loop = c->policy == WIRE_CLOSE_NEVER ? c->both : 0;
+    if (is_send(op))
+        return c->receivers == loop && c->state != CHANNEL_BROKEN;
+    return c->senders == loop && c->state == CHANNEL_OPEN;
 }
 
-/* Its caller has been told what it waits for, or sees it in its page. */
+/* Its caller has been told what it waits for. */
 static bool stream_is_ready(const struct line *l, const struct channel *c, const struct offer_case *oc)
 {
     if (oc->op == WIRE_OP_TAKE) {
         const struct receiving *r = receiving_find(l, c);
-        return r == NULL || r->closed || !r->hungry || page_count(l, r->slot) != r->delivered;
+        return r == NULL || r->closed || !r->hungry; /* hungry: it has taken all that was delivered, and said so */
     }
     const struct sending *s = sending_find(l, c);
     if (s == NULL || s->refused || s->waiting == 0)
@@ -82,8 +86,8 @@ static bool is_alive(struct pass *s, struct process *p)
 {
     if (p->state == PROCESS_ENDED || (p->guest && !p->uses))
         return false; /* it wakes nobody */
-    if (p->state != PROCESS_ATTACHED || p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) ||
-        list_empty(&p->lines) || p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
+    if (p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) || list_empty(&p->lines) ||
+        p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
         return true;
     LIST_EACH(node, next, &p->lines)
     if (line_is_alive(s->b, LIST_OWNER(node, struct line, node)))
@@ -292,6 +296,15 @@ static void follow(struct pass *s)
     }
 }
 
+/* Notes of which channels the process holds both ends. */
+static void count_both(const struct process *p)
+{
+    for (const struct list *node = p->held.next; node != &p->held; node = node->next) {
+        const struct end *e = LIST_OWNER(node, struct end, node);
+        e->channel->both += e->mask == (END_SEND | END_RECV);
+    }
+}
+
 void alive_find(struct pass *s, struct broker *b)
 {
     *s = (struct pass){.b = b, .now = csp_now(), .thread = INT64_MAX};
@@ -302,6 +315,7 @@ void alive_find(struct pass *s, struct broker *b)
         for (struct item *it = b->channels.slots[i]; it != NULL; it = it->next) {
             struct channel *c = LIST_OWNER(it, struct channel, item);
             c->reached = c->followed = 0;
+            c->both = 0;
         }
     LIST_EACH(node, next, &b->all_scopes)
     LIST_OWNER(node, struct scope, all)->reached = false;
@@ -310,6 +324,7 @@ void alive_find(struct pass *s, struct broker *b)
         struct process *p = LIST_OWNER(node, struct process, all);
         p->alive = false;
         s->asleep += alive_is_stuck(p);
+        count_both(p);
     }
     LIST_EACH(node, next, &b->all)
     {

@@ -55,6 +55,7 @@ struct channel {
 
     struct list woken;          /* as in a process */
     unsigned reached, followed; /* what who is alive may do with it */
+    uint64_t both;              /* processes that hold both ends */
 };
 
 /* A scope, from SCOPE until its line has left it, or, where the line has ended, until it is empty. Section 11. */

@@ -93,6 +93,7 @@ void hold_release(struct broker *b, struct channel *c, unsigned ends, struct rea
         receiving_rearm(b, c);
     }
     channel_touch(b, c);
+    deadlock_possible(b);
 }
 
 void ends_release(struct broker *b, struct process *p, struct channel *c, unsigned ends, struct reason why)

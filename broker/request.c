@@ -76,7 +76,6 @@ static void request_drop(struct broker *b, struct line *l, const struct message 
         return;
     stream_drop(b, l, c, ends);
     ends_release(b, p, c, ends, (struct reason){0});
-    deadlock_possible(b);
     match_dropped(b, p, c);
 }
 

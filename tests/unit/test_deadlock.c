@@ -491,6 +491,28 @@ START_TEST(not_while_one_alive_can_get_the_end_from_an_offer)
 }
 END_TEST
 
+START_TEST(not_while_one_alive_may_take_an_end_back)
+{
+    pair_with_root(0);
+    uint64_t m = make(run.root, 0, 100);
+    struct speaker *y = colleague(m, SEND, c, SEND), *x = colleague(m, RECV, 0, 0), *line = another_line(y);
+    abandon(c);
+    abandon(d);
+    abandon(m);
+    WAITS(x, NIL);
+    stuck(1);
+    y->deadline = LATER;
+    OFFER(y, 0, (struct tcase){WIRE_OP_SEND, m, "x", 1, c});
+    ck_assert(silent(y));
+    drop(line, c, SEND); /* its offer alone holds it */
+    leave(line);
+    both_receive();
+    looked();
+    no_more(y);
+    stuck(2);
+}
+END_TEST
+
 START_TEST(not_while_values_may_return)
 {
     pair_with_root(5);
@@ -673,6 +695,10 @@ START_TEST(not_with_a_take_of_the_close)
     took(a, c, 0, 0, WIRE_WAIT);
     close_channel(run.root, c);
     hear(a, WIRE_DELIVER);
+    abandon(c);
+    abandon(d);
+    WAITS(b, NIL);
+    stuck(1);
     WAITS(a, ON(WIRE_OP_TAKE, c));
     looked();
     no_more(a);
@@ -704,10 +730,47 @@ START_TEST(not_while_a_member_of_the_awaited_scope_is_alive)
     a = colleague(0, 0, 0, 0);
     uint64_t s = enter(a, -1, HOUR);
     struct speaker *m = member_of(a);
-    WAITS(a, ON(WIRE_OP_SCOPE, s));
+    OFFER(a, _i == 0 ? 0 : WIRE_SHIELD, ON(WIRE_OP_SCOPE, s));
+    ck_assert(silent(a));
     looked();
     WAITS(m, NIL);
     stuck(2);
+}
+END_TEST
+
+START_TEST(not_while_a_member_may_fail_and_so_end_what_the_scopes_line_waits_for)
+{
+    a = colleague(0, 0, 0, 0);
+    enter(a, -1, HOUR);
+    struct speaker *m = member_of(a);
+    WAITS(a, NIL);
+    looked();
+    no_more(a);
+    OFFER(a, WIRE_SHIELD, NIL);
+    stuck(1);
+    ck_assert(is_stuck(a));
+    WAITS(m, NIL);
+    stuck(1);
+}
+END_TEST
+
+START_TEST(not_while_the_scope_around_may_be_cancelled)
+{
+    a = colleague(0, 0, 0, 0);
+    enter(a, -1, HOUR);
+    struct speaker *outer = member_of(a);
+    uint64_t t = enter(a, -1, HOUR);
+    struct speaker *inner = member_of(a);
+    WAITS(inner, NIL);
+    OFFER(a, WIRE_SHIELD, NIL);
+    stuck(1); /* a alone: inner would end */
+    ck_assert(is_stuck(a));
+    no_more(a);
+    total--;
+    WAITS(a, ON(WIRE_OP_SCOPE, t));
+    looked();
+    WAITS(outer, NIL);
+    stuck(3);
 }
 END_TEST
 
@@ -740,17 +803,18 @@ START_TEST(not_in_a_scope_with_a_deadline)
 {
     a = colleague(0, 0, 0, 0);
     uint64_t s = enter(a, LATER, HOUR);
-    struct speaker *m = member_of(a), *line = another_line(a);
-    uint64_t inner = enter(m, -1, HOUR);
-    OFFER(m, WIRE_SHIELD, NIL); /* it would be killed */
+    struct speaker *m = member_of(a);
+    enter(m, -1, HOUR); /* inside of that */
+    OFFER(a, WIRE_SHIELD, NIL);
+    stuck(1);
+    OFFER(m, WIRE_SHIELD, NIL); /* but it would be killed */
     ck_assert(silent(m));
-    WAITS(a, NIL);
-    WAITS(line, NIL);
     looked();
+    ck_assert(is_stuck(a) && !is_stuck(m));
     no_more(a);
-    struct wire_scope w = {-1, LATER};
+    total--;
+    struct wire_scope w = {-1, HOUR};
     ck_assert_int_eq(ask_err(a, WIRE_SCOPE, (struct wire_head){.channel = s}, &w, sizeof w), 0);
-    ck_assert_uint_gt(inner, s);
     WAITS(a, NIL);
     stuck(2);
 }
@@ -865,6 +929,21 @@ START_TEST(a_cycle_of_channels_that_never_close)
 }
 END_TEST
 
+START_TEST(not_on_a_queue_that_feeds_itself)
+{
+    c = declare("c", 0, WIRE_CLOSE_NEVER);
+    a = colleague(c, SEND | RECV, 0, 0);
+    b = colleague(c, SEND | RECV, 0, 0);
+    WAITS(a, ON_RECV(c));
+    WAITS(b, ON_RECV(c));
+    looked();
+    struct speaker *x = colleague(c, SEND, 0, 0); /* now it has a source, */
+    looked();
+    WAITS(x, NIL); /* which is dry */
+    stuck(3);
+}
+END_TEST
+
 START_TEST(not_on_a_channel_that_is_for_guests)
 {
     bool never = _i < 2, sends = _i % 2 != 0;
@@ -908,6 +987,7 @@ Suite *deadlock_suite(void)
     tcase_add_test(t, not_while_the_end_can_be_had_from_a_buffer_in_a_buffer);
     tcase_add_test(t, an_end_in_a_buffer_that_only_the_stuck_can_receive);
     tcase_add_test(t, not_while_one_alive_can_get_the_end_from_an_offer);
+    tcase_add_test(t, not_while_one_alive_may_take_an_end_back);
     tcase_add_loop_test(t, not_while_values_may_return, 0, 2);
     tcase_add_test(t, not_while_the_end_is_on_its_way_to_one_alive);
     tcase_add_test(t, not_while_whose_end_is_awaited_lives);
@@ -921,7 +1001,9 @@ Suite *deadlock_suite(void)
     tcase_add_test(t, not_with_a_take_of_what_was_delivered);
     tcase_add_test(t, not_with_a_take_of_the_close);
     tcase_add_test(t, what_a_stream_left_behind_wakes_nobody);
-    tcase_add_test(t, not_while_a_member_of_the_awaited_scope_is_alive);
+    tcase_add_loop_test(t, not_while_a_member_of_the_awaited_scope_is_alive, 0, 2);
+    tcase_add_test(t, not_while_a_member_may_fail_and_so_end_what_the_scopes_line_waits_for);
+    tcase_add_test(t, not_while_the_scope_around_may_be_cancelled);
     tcase_add_test(t, not_while_who_entered_the_scope_may_cancel_it);
     tcase_add_test(t, not_while_a_fellow_member_may_fail);
     tcase_add_test(t, not_in_a_scope_with_a_deadline);
@@ -932,6 +1014,7 @@ Suite *deadlock_suite(void)
     tcase_add_test(t, a_guest_that_only_looks_wakes_nobody);
     tcase_add_test(t, a_guest_that_waits_for_the_stuck_wakes_nobody);
     tcase_add_test(t, a_guest_that_can_be_woken_wakes_others);
+    tcase_add_test(t, not_on_a_queue_that_feeds_itself);
     tcase_add_loop_test(t, not_on_a_channel_that_is_for_guests, 0, 4);
     suite_add_tcase(s, t);
     return s;
