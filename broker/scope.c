@@ -179,7 +179,6 @@ static void set(struct broker *b, struct scope *s, const struct wire_scope *w)
 {
     const struct process *p = s->line->process;
     s->deadline = w->deadline;
-    deadlock_possible(b); /* who relied on the one before */
     s->grace = w->grace;
     if (s->around != NULL && s->around->cancelled != HOW_CLEAN)
         cancel_scope(b, s, s->around->cancelled, s->around->reach);

@@ -63,22 +63,28 @@ static void start(void)
 
 static void stop(void)
 {
-    static const char *const files[] = {"cspctl", "err", "up", "go", "libexec/csp/broker"};
+    static const char *const files[] = {"bin/cspctl", "cspctl", "err", "up", "go", "libexec/csp/broker"};
     dup2(true_stderr, 2);
     close(true_stderr);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(in_tree(files[i]));
+    rmdir(in_tree("bin"));
     rmdir(in_tree("libexec/csp"));
     rmdir(in_tree("libexec"));
     rmdir(tree);
 }
 
-/* The commands of the script in place of cspctl; $0 is beside its fifos. */
+/* The commands of the script in place of cspctl; its fifos are where it finds itself. */
+static void script_at(const char *name, const char *commands)
+{
+    int fd = open(in_tree(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    ck_assert_int_ge(dprintf(fd, "#!/bin/sh\ncd %s\n%s\n", tree, commands), 0);
+    close(fd);
+}
+
 static void script(const char *commands)
 {
-    int fd = open(in_tree("cspctl"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-    ck_assert_int_ge(dprintf(fd, "#!/bin/sh\ncd \"${0%%/cspctl}\"\n%s\n", commands), 0);
-    close(fd);
+    script_at("cspctl", commands);
 }
 
 /* Starts the run, and two that each receive first. */
@@ -201,6 +207,17 @@ START_TEST(who_was_woken_meanwhile_does_not_fail)
 }
 END_TEST
 
+START_TEST(an_installed_one_is_found)
+{
+    ck_assert_int_eq(mkdir(in_tree("bin"), 0700), 0);
+    script_at("bin/cspctl", "echo installed");
+    deadlock("fail");
+    both_fail();
+    ck_assert(was_printed("installed\n"));
+    run_stop();
+}
+END_TEST
+
 START_TEST(report_only_prints)
 {
     script("echo >up\nread x <go");
@@ -278,6 +295,7 @@ Suite *reporter_suite(void)
     tcase_add_test(t, it_is_cspctl_dump_and_prints_on_stderr);
     tcase_add_test(t, calls_fail_when_it_has_ended);
     tcase_add_test(t, who_was_woken_meanwhile_does_not_fail);
+    tcase_add_test(t, an_installed_one_is_found);
     tcase_add_test(t, report_only_prints);
     tcase_add_test(t, ignore_does_not_look);
     tcase_add_test(t, without_cspctl_the_broker_says_it);
