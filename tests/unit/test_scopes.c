@@ -542,7 +542,7 @@ START_TEST(a_process_cancels_itself)
     ck_assert_int_eq(cancel(p, WIRE_ONE_PROCESS, p->process), 0);
     hear_cancelled(p, 0, CANCELLED);
     ck_assert_int_eq(announce_err(p), 0); /* its scope is not cancelled */
-    uint64_t own = enter(p, -1, HOUR); /* but what it enters is */
+    uint64_t own = enter(p, -1, HOUR);    /* but what it enters is */
     hear_cancelled(p, own, CANCELLED);
     ck_assert_int_eq(announce_err(p), ECANCELED);
 }

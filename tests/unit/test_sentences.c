@@ -326,7 +326,7 @@ START_TEST(the_root_gets_them_alone)
 {
     int status;
     struct stat st;
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
     ck_assert_ptr_ne(shared, MAP_FAILED);
     ck_assert_int_eq(pipe(terms), 0);
     pid_t root = fork();
