@@ -6,11 +6,11 @@
  * between any two steps. Whenever all lines are empty and the dead are buried, `monitor` judges what must hold at rest,
  * from what the callers were told and hold, not from the broker's queues.
  *
- * Modelled: capacities 0 to 2; one or two cases; NOW; the fair draw (both outcomes); time-outs that race with COMMIT;
+ * Modelled: capacities 0 to 2; one or two cases; NOW; ORDERED; LEAVE; the fair draw (both outcomes); time-outs that race with COMMIT;
  * CLOSE; ENDS falling to 0 by DROP, BYE or death, closing or breaking; ends held by values in offers and in buffers;
  * EBADF; guests; two lines of one process; frames sent and not read at death.
- * Not modelled: max_bytes, ORDERED, wait groups, named channels of policy `never`, ANNOUNCE and STARTED, streams (in
- * streams.pml), the end of the run.
+ * Not modelled: max_bytes, named channels of policy `never`, the end of the run; streams, scopes, starts and wait groups
+ * are in the other models.
  *
  *     spin -a -DCONFIG=CROSSED -DC0=0 -DC1=1 -DDEATHS=1 tests/model/offers.pml
  *     gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c && ./pan -m100000
@@ -30,21 +30,23 @@
 #define CHAN(cs) (((cs) >> 2) & 3)
 #define ATTACHED(cs) ((cs) >> 4)
 #define NO_CASE 2
+#define NOW 1 /* flags */
+#define ORDERED 2
 #define NOBODY 255
 #define VALUE(p, k, ci) (1 << (((p) * NV + (k)) * 2 + (ci)))
 
 #include "offers_scripts.pml"
 
-mtype = { OFFER, WITHDRAW, DROP, CLOSE, BYE, COMMIT, ANSWER, stop };
+mtype = { OFFER, WITHDRAW, DROP, CLOSE, LEAVE, BYE, COMMIT, ANSWER, stop };
 mtype = { fine, EPIPE, EBADF };
 
 /* The properties, by the names that an assertion's failure shows; all are 0. */
 hidden byte one_commit_per_offer, received_at_most_once, told_unsent_never_received, sent_is_not_lost;
 hidden byte both_sides_agree, capacity_exact, served_in_order, values_in_order, never_with_itself, now_means_now;
 hidden byte nobody_waits_beside_a_partner, closed_iff_no_senders, broken_iff_no_receivers, ends_go_with_the_process;
-hidden byte only_own_ends, answered, dead_get_nothing, not_closed_before_drained;
+hidden byte only_own_ends, answered, dead_get_nothing, not_closed_before_drained, ordered_takes_first;
 
-chan up[NP] = [3] of { mtype, byte, byte, byte, byte };        /* type, seq, NOW or channel or ends, two cases */
+chan up[NP] = [3] of { mtype, byte, byte, byte, byte };        /* type, seq, flags or channel or ends, two cases */
 chan down[NP] = [2] of { mtype, byte, byte, mtype, int, byte }; /* type, seq, case, err, value, ends it brings */
 
 /* What callers are and know */
@@ -159,7 +161,7 @@ end:
                 :: else
                 fi;
                 assert(only_own_ends || err != EBADF || !(mine[PROC(id)] & (OP(cs) << (2 * CHAN(cs)))))
-            :: type == ANSWER && kind == BYE -> st[id] = DONE
+            :: type == ANSWER && (kind == BYE || kind == LEAVE) -> st[id] = DONE
             :: else
             fi
         }
@@ -179,7 +181,7 @@ inline judge_process(p)
             seq[p] = seq[p] - 1;
             script(p);
             seq[p] = seq[p] + 1;
-            assert(now_means_now || !arg);
+            assert(now_means_now || !(arg & NOW));
             judge(p);
             assert(nobody_waits_beside_a_partner || !can)
         :: else

@@ -315,17 +315,22 @@ inline on_offer(p)
         wm[2 * p + cj] = (ATTACHED(cs) -> hold[PROC(p)] & (3 << (2 * (ATTACHED(cs) - 1))) : 0)
     }
     if
-    :: arg -> judge(p); seen = can
+    :: arg & NOW -> judge(p); seen = can
     :: else -> seen = false
     fi;
     for (qc : 0 .. 1) {
         ready(p, qc);
         ready0 = (qc -> ready0 : can)
     }
+#ifdef BUG_ORDERED
     qc = (ready0 && (!can || !draw) -> 0 : 1);
+#else
+    qc = (ready0 && (!can || !draw || (arg & ORDERED)) -> 0 : 1);
+#endif
+    assert(ordered_takes_first || !(arg & ORDERED) || !ready0 || qc == 0);
     if
 #ifdef BUG_NOW_BLIND
-    :: arg && len(order) > 0 -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
+    :: (arg & NOW) && len(order) > 0 -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
 #endif
     :: ready0 || can -> pick = qc; happen(p, pick)
 #ifdef BUG_NOW
@@ -333,7 +338,7 @@ inline on_offer(p)
 #else
     :: else ->
         if
-        :: arg -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
+        :: arg & NOW -> assert(now_means_now || !seen); commit(p, NO_CASE, fine, 0, 0)
         :: else -> link(p)
         fi
 #endif
@@ -398,6 +403,11 @@ inline on_frame(p)
             :: ok -> shut[arg] = true; closed[arg] = true
             :: else
             fi;
+            down[p] ! ANSWER(sq, 0, fine, 0, 0)
+        :: type == LEAVE -> /* the line's end; those of the process stay */
+#ifdef BUG_LEAVE_DROPS
+            hold[PROC(p)] = 0;
+#endif
             down[p] ! ANSWER(sq, 0, fine, 0, 0)
         :: type == BYE ->
             end_process(PROC(p));

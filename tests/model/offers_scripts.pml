@@ -75,8 +75,8 @@ inline script(p)
     :: seq[p] < 2 && p == 2 -> STEP(OFFER, 0, SEND(0), NONE)
     :: seq[p] < 1 && p == 3 -> STEP(OFFER, 0, RECV(0), NONE)
 #elif CONFIG == TRY
-    :: seq[p] < 2 && p == 0 -> STEP(OFFER, 1, SEND(0), SEND(1))
-    :: seq[p] < 2 && p == 1 -> STEP(OFFER, 1, RECV(1), RECV(0))
+    :: seq[p] < 2 && p == 0 -> STEP(OFFER, NOW, SEND(0), SEND(1))
+    :: seq[p] < 2 && p == 1 -> STEP(OFFER, NOW | ORDERED, RECV(1), RECV(0))
     :: seq[p] < 1 && p == 2 -> STEP(OFFER, 0, SEND(0), SEND(1))
     :: seq[p] < 1 && p == 3 -> STEP(OFFER, 0, RECV(0), NONE)
 #elif CONFIG == PIPE
@@ -107,8 +107,11 @@ inline script(p)
     :: seq[p] == 0 && p == 1 -> STEP(OFFER, 0, RECV(0), NONE)
     :: seq[p] > 0 && seq[p] < 4 && p == 1 -> STEP(OFFER, 0, SEND(0), NONE)
     :: seq[p] == 0 && p == 2 -> STEP(DROP, R_(0), NONE, NONE)
-    :: seq[p] == 1 && p == 2 -> STEP(OFFER, 0, SEND(1), NONE)
-    :: seq[p] == 2 && p == 2 -> STEP(BYE, 0, NONE, NONE)
+#ifdef LEAVES
+    :: seq[p] == 1 && p == 2 -> STEP(LEAVE, 0, NONE, NONE)
+#else
+    :: seq[p] == 1 && p == 2 -> STEP(BYE, 0, NONE, NONE)
+#endif
 #elif CONFIG == GUESTS
     :: seq[p] == 0 && p == 0 -> STEP(OFFER, 0, SEND(0), NONE)
     :: seq[p] == 1 && p == 0 -> STEP(DROP, R_(0), NONE, NONE)

@@ -27,7 +27,7 @@ hidden byte one_commit_per_offer, answered, received_at_most_once, told_unsent_n
 hidden byte nobody_waits_beside_a_partner, closed_iff_no_senders, broken_iff_no_receivers, ends_go_with_the_process;
 hidden byte ends_are_not_lost, cancelled_never_waits, cancelled_for_cause, cancelled_is_told, shield_holds, dead_get_nothing;
 hidden byte nothing_after_cancelled, scope_waits_for_all, scope_is_left, first_is_true, reason_agrees, grace_is_armed;
-hidden byte group_is_zero, nobody_waits_at_zero, count_is_exact;
+hidden byte group_is_zero, nobody_waits_at_zero, count_is_exact, cancelled_comes_first;
 
 chan up[NP] = [3] of { mtype, byte, mtype, byte };          /* type, seq, op or how, number */
 chan down[NP] = [5] of { mtype, byte, mtype, byte, mtype }; /* type, seq, err, number or value, how */
@@ -95,6 +95,14 @@ hidden mtype type, err, op, how, kind;
 /* Its second passed before it said HELLO: it is refused, and ends */
 #define GAVE_UP(p) (bs[p] == ENDED && !line[p])
 
+/* Scope s, process q is to be cancelled, by what happened: no scope here is inside more than one other */
+#define FAILED(q, s) (belongs[q] == (s) && bs[q] == ENDED && reason[q] != CLEAN && phow[q] == 0)
+#define OWNER_GONE(s) (bs[owner[s]] == ENDED)
+#define CAUSE(s) ((asked & (1 << (s))) || (expired & (1 << (s))) || FAILED(1, s) || FAILED(2, s) || OWNER_GONE(s))
+#define CALLED_OFF(q) ((asked & (8 << (q))) || belongs[q] && SCOPE_OFF(belongs[q]))
+#define SCOPE_OFF(s) (CAUSE(s) || outer[s] && CAUSE(outer[s]) || MEMBER_OFF(owner[s]))
+#define MEMBER_OFF(q) ((asked & (8 << (q))) || belongs[q] && CAUSE(belongs[q]))
+
 #include "scopes_broker.pml"
 
 /* ---- the processes ----------------------------------------------------------------------------------------------- */
@@ -130,18 +138,10 @@ inline told_offer(p)
     fi
 }
 
-/* Scope s, process q is to be cancelled, by what happened: no scope here is inside more than one other */
-#define FAILED(q, s) (belongs[q] == (s) && bs[q] == ENDED && reason[q] != CLEAN && phow[q] == 0)
-#define OWNER_GONE(s) (bs[owner[s]] == ENDED)
-#define CAUSE(s) ((asked & (1 << (s))) || (expired & (1 << (s))) || FAILED(1, s) || FAILED(2, s) || OWNER_GONE(s))
-#define CALLED_OFF(q) ((asked & (8 << (q))) || belongs[q] && SCOPE_OFF(belongs[q]))
-#define SCOPE_OFF(s) (CAUSE(s) || outer[s] && CAUSE(outer[s]) || MEMBER_OFF(owner[s]))
-#define MEMBER_OFF(q) ((asked & (8 << (q))) || belongs[q] && CAUSE(belongs[q]))
-
-/* It has left its scope: is there really nobody, and is what it is told what happened? */
 /* It said BYE, and was killed before it heard the answer: both are true */
 #define KILLED_LATE(q) (todo[q] == BYE && real[q] == SIGNAL)
 
+/* It has left its scope: is there really nobody, and is what it is told what happened? */
 inline judge_leave(p)
 {
     for (x : 1 .. NP - 1) {

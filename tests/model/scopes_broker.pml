@@ -12,6 +12,8 @@ inline commit(p, error, number, h)
 {
     assert(one_commit_per_offer || w[p] && nfull(down[p]));
     assert(dead_get_nothing || bs[p] != ENDED);
+    assert(cancelled_comes_first || error != EPIPE || w[p] == cleaning || !LIVES(p) ||
+           !(CALLED_OFF(p)) && !(inner[p] && SCOPE_OFF(inner[p])));
     w[p] = 0;
     down[p] ! COMMIT(wseq[p], error, number, h)
 }
@@ -204,7 +206,7 @@ inline settle()
     :: type == SCOPE || type == ANNOUNCE
     :: else -> spread()
     fi;
-#else
+#elif !defined(BUG_CLOSE_FIRST)
     spread();
 #endif
     ends = 0;
@@ -219,6 +221,12 @@ inline settle()
     for (z : 0 .. NP - 1) {
         try(z)
     }
+#ifdef BUG_CLOSE_FIRST
+    spread();
+    for (z : 0 .. NP - 1) {
+        bar(z)
+    }
+#endif
 }
 
 /* ---- frames and ends --------------------------------------------------------------------------------------------- */

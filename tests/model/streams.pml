@@ -8,12 +8,13 @@
  *
  * Modelled: 1 or 2 sending streams, 2 receivers, of which one may use OFFERs instead; window 2, capacity 1 or 2; orphan
  * values; values returned by the page's count; CLOSED; CLOSE with values waiting; a value with a channel attached.
- * Not modelled: bytes, blocks and flags of blocks, the clock of the allowance (any amount is tried), LEAVE.
+ * Not modelled: bytes, blocks and flags of blocks, the clock of the allowance (any amount is tried).
  *
  *     spin -a -DSENDERS=2 -DCAPACITY=1 -DDEATHS=1 tests/model/streams.pml
  *     gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c && ./pan -m100000
  * Options: -DOFFERER (the second receiver makes OFFERs), -DDROPS (the first drops its end at any time), -DCLOSER (the
- * last sender says CLOSE), -DATTACH (the first value has a channel attached), and the mutants, -DBUG_... */
+ * last sender says CLOSE), -DATTACH (the first value has a channel attached), -DLEAVER (the first receiver says LEAVE
+ * at any time, the last sender at its end), and the mutants, -DBUG_... */
 
 #ifndef SENDERS
 #define SENDERS 1
@@ -41,7 +42,7 @@
 #define OF(s) (((1 << VALUES) - 1) << (VALUES * (s)))
 #define NP (SENDERS + RECEIVERS) /* processes: senders, then receivers */
 
-mtype = { PUT, BYE, CLOSE, ROOM, TOOK, TOOK_WAIT, DROP, using, OFFER, DELIVER, COMMIT, DELIVER_CLOSED };
+mtype = { PUT, LEAVE, BYE, CLOSE, ROOM, TOOK, TOOK_WAIT, DROP, using, OFFER, DELIVER, COMMIT, DELIVER_CLOSED };
 
 /* The properties, by the names that an assertion's failure shows; all are 0. */
 hidden byte received_at_most_once, sent_is_not_lost, told_unsent_never_received, capacity_exact, values_in_order;
@@ -53,7 +54,7 @@ chan up[NP] = [4] of { mtype, byte, byte };            /* PUT seq count; TOOK se
 chan down[NP] = [TOTAL + 2] of { mtype, byte };        /* ROOM count or EPIPE; DELIVER or COMMIT value; CLOSED */
 #define EPIPE 64
 
-bool dead[NP], buried[NP], ended[NP]; /* ended: BYE or burial was handled */
+bool dead[NP], buried[NP], ended[NP], left[NP]; /* ended: BYE or burial was handled; left: LEAVE */
 byte deaths;
 
 /* What the callers are and know */
@@ -107,7 +108,9 @@ inline learn_room(s)
     fi
 }
 
-#ifdef CLOSER
+#ifdef LEAVER
+#define LAST(s) ((s) == SENDERS - 1 -> LEAVE : BYE)
+#elif defined(CLOSER)
 #define LAST(s) ((s) == SENDERS - 1 -> CLOSE : BYE)
 #else
 #define LAST(s) BYE
@@ -204,6 +207,12 @@ end:
             rs[id] = ENDED
         }
 #endif
+#ifdef LEAVER
+    :: d_step { LIVES && id == 0 && hand[id] == 0 && rs[id] != ENDED && rs[id] != SHALL_USE && nfull(up[MINE]) ->
+            up[MINE] ! LEAVE(0, 0);
+            rs[id] = ENDED
+        }
+#endif
     :: d_step { LIVES && rs[id] == ENDED && len(down[MINE]) > 0 -> down[MINE] ? type, vx } /* ignored */
 #if DEATHS > 0
     :: d_step { LIVES && deaths < DEATHS -> dead[MINE] = true; deaths++ }
@@ -251,7 +260,7 @@ inline judge_sender(s)
     assert(completely_sent_counts || shut || broken || !(mx & ~(waiting | buffered | delivered | got | lost)));
     assert(told_unsent_never_received || !(unsent & (waiting | buffered | delivered | got)));
     if
-    :: !dead[s] && !ended[s] -> assert(flush_returns || failed[s] || (waiting & OF(s)) || room[s] == put[s])
+    :: !dead[s] && !ended[s] && !left[s] -> assert(flush_returns || failed[s] || (waiting & OF(s)) || room[s] == put[s])
     :: else
     fi;
     live = live + (!dead[s] && !(done[s] && LAST(s) == BYE))
@@ -267,14 +276,14 @@ inline judge_receiver(r)
         assert(nobody_waits_beside_a_value || !buffered);
         num = (closed || broken) && !waiting && !buffered;
         for (bx : 0 .. RECEIVERS - 1) { /* and no other has a value that it has not taken */
-            num = num && (bx == r || ended[SENDERS + bx] || given[bx] == page[bx] && TOLD(bx))
+            num = num && (bx == r || ended[SENDERS + bx] || left[SENDERS + bx] || given[bx] == page[bx] && TOLD(bx))
         }
         assert(closed_is_told || !num)
     :: else
     fi;
     assert(attached_follows_its_value || !hx[r] || took_attached == r + 1 || IS_OFFERER(r));
     assert(ends_go_with_the_process || !dead[ax] || ended[ax] && !hx[r] && len(out[r]) == 0);
-    assert(nothing_after_closed || !told[r] || ended[ax] || !buffered && !waiting);
+    assert(nothing_after_closed || !told[r] || ended[ax] || left[ax] || !buffered && !waiting);
     recs = recs + (!dead[ax] && !ended[ax])
 }
 
@@ -303,7 +312,7 @@ end:
             for (rx : 0 .. RECEIVERS - 1) {
                 for (ax : 1 .. len(out[rx])) {
                     out[rx] ? ox, vx; out[rx] ! ox, vx;
-                    delivered = delivered | (1 << vx)
+                    delivered = delivered | (left[SENDERS + rx] -> 0 : 1 << vx)
                 }
                 for (ax : 1 .. len(down[SENDERS + rx])) {
                     down[SENDERS + rx] ? type, vx; down[SENDERS + rx] ! type, vx;

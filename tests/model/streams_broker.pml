@@ -20,7 +20,7 @@ inline pending(s)
 inline say_room(s)
 {
     if
-    :: ended[s] || epipe[s] || roomed[s] == committed[s]
+    :: ended[s] || left[s] || epipe[s] || roomed[s] == committed[s]
     :: else ->
         roomed[s] = committed[s];
         down[s] ! ROOM(committed[s])
@@ -39,7 +39,7 @@ inline refuse()
 #ifdef BUG_EPIPE_UNTOLD
         :: committed[sx] == seen_put[sx]
 #endif
-        :: ended[sx] || epipe[sx]
+        :: ended[sx] || left[sx] || epipe[sx]
         :: else -> epipe[sx] = true; down[sx] ! ROOM(committed[sx] + EPIPE)
         fi
     }
@@ -87,7 +87,7 @@ inline deliver(r)
     /* may := it is to get a value: it waits; or it is the only one; or it took some lately */
     may = wait_[r] || !IS_OFFERER(r) && (recs == 1 || draw == 1) && len(out[r]) < WINDOW;
     if
-    :: may && !ended[SENDERS + r] && !told[r] && len(buf[0]) > 0 ->
+    :: may && !ended[SENDERS + r] && !left[SENDERS + r] && !told[r] && len(buf[0]) > 0 ->
         assert(work_goes_to_who_waits || recs == 1 || draw == 1 || dead[SENDERS + r] ||
                rs[r] == WAITS || rs[r] == ENDED);
         give(r)
@@ -106,7 +106,7 @@ inline tell_closed(r)
 #endif
     }
     if
-    :: (closed || broken) && found == 0 && !told[r] && !ended[SENDERS + r] && (!IS_OFFERER(r) || wait_[r]) ->
+    :: (closed || broken) && found == 0 && !told[r] && !ended[SENDERS + r] && !left[SENDERS + r] && (!IS_OFFERER(r) || wait_[r]) ->
         told[r] = true;
         wait_[r] = false;
         down[SENDERS + r] ! DELIVER_CLOSED(0)
@@ -243,6 +243,7 @@ inline on_sender(s)
         }
         seen_put[s] = arg + num
     :: type == BYE -> ended[s] = true; end_values(s)
+    :: type == LEAVE -> left[s] = true; end_values(s) /* its end stays */
     :: type == CLOSE -> shut = true; closed = true; refuse()
     :: else
     fi
@@ -269,6 +270,12 @@ inline on_receiver(r)
 #endif
     :: type == OFFER -> wait_[r] = true
     :: type == DROP -> ended[SENDERS + r] = true; end_receiver(r)
+    :: type == LEAVE -> /* its end stays */
+        left[SENDERS + r] = true;
+        wait_[r] = false;
+#ifndef BUG_LEAVE_KEEPS
+        end_receiver(r)
+#endif
     :: type == using -> assert(attached_may_be_used || hx[r])
     fi
 }
@@ -280,7 +287,7 @@ inline bury(p)
     :: else ->
         rx = p - SENDERS;
         if
-        :: !ended[p] -> end_receiver(rx)
+        :: !ended[p] && !left[p] -> end_receiver(rx)
         :: else
         fi;
         wait_[rx] = false;
