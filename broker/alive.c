@@ -28,10 +28,12 @@ static bool is_receive(unsigned op)
 
 /* Guests come to a named channel that is open and whose other end no process holds; and to one that never closes where
  * only those hold it who hold this one too: a queue that feeds itself must begin with something. */
-static bool is_for_guests(const struct channel *c, unsigned op)
+static bool is_for_guests(const struct channel *c, unsigned op, bool hopes)
 {
     if (c->kind == WIRE_GROUP || c->name == NULL)
         return false;
+    if (hopes && c->policy == WIRE_CLOSE_NEVER)
+        return true;
     uint64_t loop = c->policy == WIRE_CLOSE_NEVER ? c->both : 0;
     if (is_send(op))
         return c->receivers == loop && c->state != CHANNEL_BROKEN;
@@ -53,23 +55,23 @@ static bool stream_is_ready(const struct line *l, const struct channel *c, const
 }
 
 /* What the case waits for has happened, or does not depend on any process that is here. */
-static bool case_is_open(const struct broker *b, const struct line *l, const struct offer_case *oc)
+static bool case_is_open(const struct pass *s, const struct line *l, const struct offer_case *oc)
 {
     if (oc->op == WIRE_OP_TIME || oc->op == WIRE_OP_FD)
         return true;
     if (oc->op == WIRE_OP_EXIT) {
-        const struct process *p = process_find(b, oc->object);
+        const struct process *p = process_find(s->b, oc->object);
         return p == NULL || p->state == PROCESS_ENDED || p->dead;
     }
     if ((!is_send(oc->op) && !is_receive(oc->op)) || oc->object == 0)
         return false;
-    const struct channel *c = channel_find(b, oc->object);
-    if (c == NULL || is_for_guests(c, oc->op))
+    const struct channel *c = channel_find(s->b, oc->object);
+    if (c == NULL || is_for_guests(c, oc->op, s->hopes))
         return true;
     return oc->op != WIRE_OP_SEND && oc->op != WIRE_OP_RECV && stream_is_ready(l, c, oc);
 }
 
-static bool line_is_alive(const struct broker *b, const struct line *l)
+static bool line_is_alive(const struct pass *s, const struct line *l)
 {
     const struct offer *o = l->offer;
     if (o == NULL || o->deadline >= 0 || !list_empty(&l->gone))
@@ -77,7 +79,7 @@ static bool line_is_alive(const struct broker *b, const struct line *l)
     if (scope_deadline(l->scope) >= 0 && !o->shielded && !o->leaves)
         return true;
     for (uint32_t i = 0; i < o->count; i++)
-        if (case_is_open(b, l, &o->cases[i]))
+        if (case_is_open(s, l, &o->cases[i]))
             return true;
     return false;
 }
@@ -90,7 +92,7 @@ static bool is_alive(struct pass *s, struct process *p)
         p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
         return true;
     LIST_EACH(node, next, &p->lines)
-    if (line_is_alive(s->b, LIST_OWNER(node, struct line, node)))
+    if (line_is_alive(s, LIST_OWNER(node, struct line, node)))
         return true;
     if (p->threads_until > s->now && p->threads_until < s->thread)
         s->thread = p->threads_until;
@@ -305,9 +307,9 @@ static void count_both(const struct process *p)
     }
 }
 
-void alive_find(struct pass *s, struct broker *b)
+void alive_find(struct pass *s, struct broker *b, bool hopes)
 {
-    *s = (struct pass){.b = b, .now = csp_now(), .thread = INT64_MAX};
+    *s = (struct pass){.b = b, .now = csp_now(), .thread = INT64_MAX, .hopes = hopes};
     list_init(&s->processes);
     list_init(&s->channels);
     list_init(&s->scopes);

@@ -129,6 +129,7 @@ struct process {
     struct list woken;     /* while the fixpoint of deadlock.c has not followed it */
     bool alive;            /* by the last such fixpoint */
     bool stuck, said;      /* it belongs to a deadlock that was reported; has not moved since it was */
+    bool hope;             /* stuck, but a guest that comes to a channel that never closes could wake it */
     int64_t stuck_since;   /* it has been found stuck; 0: it is not */
     int64_t threads_until; /* it counts as alive for its other threads */
     int64_t threads_wait;
@@ -507,8 +508,8 @@ void deadlock_fail(struct broker *b);
 bool threads_are_more(const struct process *p);
 
 /* reporter.c */
-/* So many processes are stuck: says so, or has it said; -1: try again. */
-int reporter_tell(struct broker *b, unsigned stuck);
+/* So many processes are stuck, so many of them without hope of a guest: says so, or has it said; -1: try again. */
+int reporter_tell(struct broker *b, unsigned stuck, unsigned hopeless);
 bool reporter_is_busy(const struct broker *b);
 void reporter_reap(struct broker *b);
 /* Lets those go whose deadlock was told. */

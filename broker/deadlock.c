@@ -136,17 +136,32 @@ void deadlock_possible(struct broker *b)
     timer_set(&b->deadlock.timers, &b->deadlock.timer, timer_after(b->deadlock.looked, interval(b)), due);
 }
 
+/* Of those that are stuck, how many not even a guest that comes to a channel that never closes could wake. */
+static unsigned give_up(struct broker *b)
+{
+    struct pass s;
+    unsigned n = 0;
+    alive_find(&s, b, true);
+    LIST_EACH(node, next, &b->all)
+    {
+        struct process *p = LIST_OWNER(node, struct process, all);
+        p->hope = p->stuck && !alive_is_stuck(p);
+        n += p->stuck && !p->hope;
+    }
+    return n;
+}
+
 void deadlock_look(struct broker *b)
 {
     if (!b->deadlock.due || b->over || reporter_is_busy(b))
         return;
     struct pass s;
     b->deadlock.due = b->deadlock.changed = false;
-    alive_find(&s, b);
-    unsigned n = decide(&s);
+    alive_find(&s, b, false);
+    unsigned n = decide(&s), hopeless = n != 0 ? give_up(b) : 0;
     b->deadlock.looked = s.now;
     b->deadlock.took = csp_now() - s.now;
-    if (n != 0 && reporter_tell(b, n) != 0)
+    if (n != 0 && reporter_tell(b, n, hopeless) != 0)
         unsay(b);
     int64_t again = any_unsaid(b) ? timer_after(s.now, interval(b)) : s.thread;
     if (again != INT64_MAX)
@@ -157,7 +172,7 @@ void deadlock_fail(struct broker *b)
 {
     struct pass s;
     int64_t youngest;
-    alive_find(&s, b);
+    alive_find(&s, b, false);
     note(&s, &youngest);
     spare_the_young(&s);
     LIST_EACH(node, next, &b->all)

@@ -134,10 +134,11 @@ void reporter_act(struct broker *b)
     deadlock_possible(b);
 }
 
-int reporter_tell(struct broker *b, unsigned stuck)
+int reporter_tell(struct broker *b, unsigned stuck, unsigned hopeless)
 {
+    const char *what = hopeless != 0 ? "deadlock" : "idle";
     if (b->notices >= 0)
-        return dprintf(b->notices, "deadlock %u\n", stuck) < 0 && errno == EAGAIN ? -1 : 0;
+        return dprintf(b->notices, "%s %u\n", what, hopeless != 0 ? hopeless : stuck) < 0 && errno == EAGAIN ? -1 : 0;
     if (!start(b)) {
         say_plainly(b);
         after(b);

@@ -165,12 +165,12 @@ int64_t dump_lasting(const struct dump *d, const struct dump_process *p)
     return since > 0 && d->now > since ? d->now - since : 0;
 }
 
-size_t dump_stuck(const struct dump *d)
+size_t dump_stuck(const struct dump *d, enum stuck how)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < d->n; i++)
-        n += d->processes[i].p->stuck != 0;
+        n += d->processes[i].p->stuck == (int64_t)how;
     return n;
 }
 

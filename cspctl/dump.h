@@ -70,8 +70,10 @@ size_t dump_offer(const struct dump_process *p, size_t first);
 /* Since when it has waited or been in its state, in ns. */
 int64_t dump_lasting(const struct dump *d, const struct dump_process *p);
 
-/* How many can never move again. */
-size_t dump_stuck(const struct dump *d);
+enum stuck { STUCK_NOT, STUCK_FOR_EVER, STUCK_UNTIL_A_GUEST }; /* as DUMP has it */
+
+/* How many are stuck so. */
+size_t dump_stuck(const struct dump *d, enum stuck how);
 
 /* The three ways to show it. only_stuck: no others. */
 void dump_text(const struct dump *d, FILE *to);

@@ -73,17 +73,22 @@ static void print_offer(const struct dump *d, const struct dump_process *p, size
     pool_free(pool);
 }
 
-void dump_report(const struct dump *d, FILE *to)
+static void print_stuck(const struct dump *d, enum stuck how, const char *what, FILE *to)
 {
-    size_t n = dump_stuck(d);
+    size_t n = dump_stuck(d, how);
 
     if (n == 0)
         return;
-    dump_line(to,
-              "%s: deadlock: %zu %s can never move again:", *d->run->info.file != '\0' ? "cspctl" : d->run->info.name,
-              n, n == 1 ? "process" : "processes");
+    dump_line(to, "%s: deadlock: %zu %s %s:", *d->run->info.file != '\0' ? "cspctl" : d->run->info.name, n,
+              n == 1 ? "process" : "processes", what);
     for (size_t i = 0; i < d->n; i++)
-        if (d->processes[i].p->stuck)
+        if (d->processes[i].p->stuck == (int64_t)how)
             for (size_t k = 0; k < d->processes[i].nwaits; k += dump_offer(&d->processes[i], k))
                 print_offer(d, &d->processes[i], k, to);
+}
+
+void dump_report(const struct dump *d, FILE *to)
+{
+    print_stuck(d, STUCK_FOR_EVER, "can never move again", to);
+    print_stuck(d, STUCK_UNTIL_A_GUEST, "can move again only when a guest comes to a channel that never closes", to);
 }

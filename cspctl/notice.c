@@ -48,7 +48,7 @@ void notice_dump(struct supervisor *s)
 /* What can be said of the deadlock has been. */
 static void reported(struct supervisor *s)
 {
-    if (fails(s))
+    if (s->notices.fatal)
         supervisor_event(s, EVENT_DEADLOCK);
 }
 
@@ -102,8 +102,11 @@ static void take_line(struct supervisor *s, char *line)
     char *rest = line;
     const char *what = strsep(&rest, " ");
 
-    if (rest != NULL && strcmp(what, "deadlock") == 0 && is_on(s)) {
-        if (fails(s))
+    if (rest != NULL && strcmp(what, "idle") == 0 && is_on(s))
+        report(s);
+    else if (rest != NULL && strcmp(what, "deadlock") == 0 && is_on(s)) {
+        s->notices.fatal = fails(s);
+        if (s->notices.fatal)
             result_cause(&s->result, CAUSE_DEADLOCK, (int)strtol(rest, NULL, 10), NULL);
         report(s);
     } else if (rest != NULL && strcmp(what, "departed") == 0)

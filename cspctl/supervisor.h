@@ -43,6 +43,7 @@ struct notices {
     size_t held;
     struct child report, dump; /* who prints a deadlock, and what SIGQUIT asked for; phase CHILD_NEW: nobody */
     bool again;                /* another deadlock came meanwhile */
+    bool fatal;                /* the run is to be cancelled for it */
 };
 
 struct supervisor {

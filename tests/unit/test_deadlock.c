@@ -921,11 +921,26 @@ START_TEST(a_guest_that_can_be_woken_wakes_others)
 }
 END_TEST
 
-START_TEST(a_cycle_of_channels_that_never_close)
+START_TEST(a_cycle_of_channels_that_never_close_is_idle)
 {
+    char line[64];
     pair_on(declare("c", 0, WIRE_CLOSE_NEVER), declare("d", 0, WIRE_CLOSE_NEVER));
     both_receive();
-    stuck(2);
+    hear_notice(line, sizeof line);
+    ck_assert_str_eq(line, "idle 2");
+    ck_assert_str_eq(dump_field("process", a->process, STUCK), "2");
+}
+END_TEST
+
+START_TEST(who_waits_beside_an_idle_cycle_has_no_hope)
+{
+    struct speaker *x = colleague(0, 0, 0, 0);
+    pair_on(declare("c", 0, WIRE_CLOSE_NEVER), declare("d", 0, WIRE_CLOSE_NEVER));
+    WAITS(x, NIL);
+    stuck(1);
+    both_receive();
+    ck_assert_uint_eq(notice(), 1);
+    ck_assert(is_stuck(x) && !is_stuck(a));
 }
 END_TEST
 
@@ -963,7 +978,8 @@ Suite *deadlock_suite(void)
     TCase *t = tcase_create("deadlock");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, start, run_stop);
-    tcase_add_test(t, a_cycle_of_channels_that_never_close);
+    tcase_add_test(t, a_cycle_of_channels_that_never_close_is_idle);
+    tcase_add_test(t, who_waits_beside_an_idle_cycle_has_no_hope);
     tcase_add_test(t, two_that_each_receive_first);
     tcase_add_test(t, two_that_each_send_first);
     tcase_add_test(t, one_alone_that_sends_to_itself);
