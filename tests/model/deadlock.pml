@@ -6,11 +6,14 @@
  * for by the rule a process with a frame on its way is alive: it has no waiting offer. What is outside of the run, a
  * death, takes every verdict back: it was about the run as it was.
  *
- * Modelled: channel 0 of capacity 1, channel 1 of capacity 0; attached ends in buffers and in offers; deadlines; EXIT;
- * deaths that nobody asked for, noticed at once and buried later;
- * by options: -DLINES two lines of a process, -DSCOPED two members of a scope, one under a SHIELD, and its owner, -DSTREAM a stream that
- * takes, -DGUEST a guest, -DLATE a process that attaches late, -DDEATHS=1 a death, buried later.
- * Not modelled: the patience of the looks, PUT and FLUSH (as SEND), FD (as TIME), WAIT (as a receive), policy `never`. */
+ * Modelled: channel 0 of capacity 1, channel 1 of capacity 0; attached ends in buffers and in offers; deadlines.
+ * By options: -DEXITS waits for a process's end, -DLINES two lines of a process, -DSCOPED two members of a scope, one
+ * under a SHIELD, and who entered it, -DSTREAM a stream that takes, -DGUEST a guest, -DLATE one that attaches late,
+ * -DDEATHS=1 a death, noticed at once and buried later, -DATTACH, and the mutants, -DBUG_...
+ * Not modelled: the patience of the looks, PUT and FLUSH (as SEND), FD (as TIME), WAIT (as a receive), policy `never`.
+ *
+ *     spin -a -DSCOPED -DEXITS -DDEATHS=1 tests/model/deadlock.pml
+ *     gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c && ./pan -m100000 */
 
 #ifndef BUDGET
 #define BUDGET 2
