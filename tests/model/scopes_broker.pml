@@ -87,7 +87,11 @@ inline try(p)
 #else
     :: op == waiting && count == 0 -> commit(p, fine, 0, 0)
 #endif
+#ifdef BUG_LEAVE_UNNOTICED
+    :: op == leaving && type == OFFER ->
+#else
     :: op == leaving ->
+#endif
         nobody_in(inner[p]);
         if
         :: can -> leave(p)
