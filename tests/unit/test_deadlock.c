@@ -954,8 +954,9 @@ START_TEST(not_on_a_queue_that_feeds_itself)
     looked();
     struct speaker *x = colleague(c, SEND, 0, 0); /* now it has a source, */
     looked();
-    WAITS(x, NIL); /* which is dry */
-    stuck(3);
+    WAITS(x, NIL); /* which is dry, for ever; the others a guest could wake */
+    ck_assert_uint_eq(notice(), 1);
+    ck_assert(is_stuck(x) && !is_stuck(a) && !is_stuck(b));
 }
 END_TEST
 
