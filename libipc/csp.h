@@ -337,7 +337,9 @@ CSP_API csp_proc csp_self(void);
 CSP_API int csp_scope(csp_time by);
 
 /* Sets the grace of the innermost scope of this thread: ms milliseconds from its cancellation to SIGTERM, and again as
- * long to SIGKILL. 0: both at once. What was cancelled before keeps its times.
+ * long to SIGKILL. 0: both at once. What was cancelled before keeps its times. A cancellation that comes
+ * from a scope around it has the times of that one; from csp_cancel of the process that entered it, those of the scope
+ * that this process belongs to.
  * Returns 0, or -1: EINVAL (this thread is in no scope, or ms < 0). */
 CSP_API int csp_scope_grace(int64_t ms);
 
@@ -346,9 +348,9 @@ CSP_API int csp_scope_grace(int64_t ms);
 CSP_API int csp_scope_cancel(void);
 
 /* Leaves the innermost scope of this thread: waits until all its members have ended, reaps those that are children of
- * this process, and forgets it. No cancellation ends that wait. *first, which may be NULL, gets CSP_CLEAN when every
- * member ended well; else why the scope was cancelled: how the first member that failed ended, CSP_CANCELLED, or
- * CSP_DEADLINE.
+ * this process, and forgets it. No cancellation ends that wait. *first, which may be NULL, gets CSP_CLEAN when the
+ * scope was not cancelled; else why it was, also where every member ended well: how the first member that failed
+ * ended, CSP_CANCELLED, or CSP_DEADLINE.
  * Returns 0, or -1: EINVAL (this thread is in no scope); with EDEADLK and ENOTCONN the thread is still in it. */
 CSP_API int csp_scope_leave(csp_exit *first);
 

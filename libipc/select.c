@@ -550,7 +550,9 @@ static int attempt(struct plan *p)
     }
     if (local == FAILED)
         return FAILED;
-    if (csp__scope_ends(p->line))
+    int ends =
+        csp__scope_ends(p->line); /* when that was heard is chance: a call that asks the broker asks all the same */
+    if (ends && p->shared == 0)
         return fail(p, ECANCELED);
     if (local == NONE)
         say_waits(p);
@@ -561,6 +563,8 @@ static int attempt(struct plan *p)
         if (local == NONE)
             return is_expired(p) && pick(p) == NONE ? fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT) : NONE;
     }
+    if (ends)
+        return fail(p, ECANCELED);
     return local != NONE ? happen(p, (size_t)local) : await(p);
 }
 

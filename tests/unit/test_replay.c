@@ -149,6 +149,34 @@ START_TEST(a_deadlock_is_found_again_and_the_replay_goes_on)
     are_the_same(10);
 }
 
+/* A receive in a scope whose deadline has passed, before or after the broker's word of it has been read. */
+static void receive_too_late(int heard)
+{
+    long n;
+    ASSERT_OK(csp_init());
+    chans[0] = make(0);
+    ASSERT_OK(csp_scope(csp_in(1)));
+    csp_time passed = csp_in(100);
+    while (csp_now() < passed)
+        continue;
+    csp_case until[] = {csp_on_time(soon())};
+    if (heard)
+        ASSERT_ERRNO(csp_select(until, 1, CSP_FOREVER), ECANCELED);
+    ASSERT_ERRNO(csp_recv(chans[0], &n, sizeof n, CSP_FOREVER), ECANCELED);
+    ASSERT_OK(csp_scope_leave(NULL));
+    ck_assert_msg(csp_term() == 0, "csp_term: %s", csp_errmsg());
+}
+
+/* When a process hears of a cancellation is chance: its calls are in the record all the same. */
+START_TEST(a_call_after_a_cancellation_is_recorded_whether_it_was_heard_of_or_not)
+{
+    choose(NULL, record, NULL);
+    receive_too_late(_i);
+    choose(NULL, again, record);
+    receive_too_late(!_i);
+    are_the_same(8);
+}
+
 static void is_refused(int err, const char *part)
 {
     ASSERT_ERRNO(csp_init(), err);
@@ -192,6 +220,7 @@ Suite *replay_suite(void)
     tcase_add_test(t, a_replay_receives_the_very_same_sequence);
     tcase_add_test(t, without_a_replay_it_differs);
     tcase_add_test(t, a_deadlock_is_found_again_and_the_replay_goes_on);
+    tcase_add_loop_test(t, a_call_after_a_cancellation_is_recorded_whether_it_was_heard_of_or_not, 0, 2);
     tcase_add_test(t, a_seed_that_is_no_number_is_einval);
     tcase_add_test(t, a_reaction_that_there_is_not_is_einval);
     tcase_add_test(t, a_file_that_can_not_be_opened_is_named);
