@@ -253,7 +253,7 @@ static void leave(struct supervisor *s)
 }
 
 /* The run is over; only what its processes have written may still be on its way to a slow reader. From here on a signal
- * just ends us. */
+ * just ends us, but that which asks what the run is doing. */
 static void finish_output(struct supervisor *s)
 {
     sigset_t none;
@@ -262,6 +262,7 @@ static void finish_output(struct supervisor *s)
     sigemptyset(&none);
     for (size_t i = 0; i < s->n; i++)
         child_close_report(&s->children[i], s->epoll);
+    (void)signal(SIGQUIT, SIG_IGN);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (log_close(s->stage.data, -1, &error) && error != 0 && error != EPIPE) {
         message("standard output: %s", strerror(error));

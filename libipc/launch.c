@@ -70,7 +70,8 @@ static int spawn(pid_t *pid, char *const argv[], int ready)
     return err;
 }
 
-/* Reads the broker's one line. Returns its length, 0 at the end without one, -1 with errno. */
+/* Reads the broker's one line, and nothing of the notices that may follow it. Returns its length, 0 at the end without
+ * one, -1 with errno. */
 static ssize_t read_report(int fd, char *line, size_t size)
 {
     csp_time by = csp_in(READY_MS);
@@ -83,7 +84,7 @@ static ssize_t read_report(int fd, char *line, size_t size)
             errno = ETIMEDOUT;
             return -1;
         }
-        ssize_t got = n > 0 ? read(fd, line + len, size - 1 - len) : -1;
+        ssize_t got = n > 0 ? read(fd, line + len, 1) : -1;
         if (got < 0 && errno != EINTR)
             return -1;
         if (got == 0)

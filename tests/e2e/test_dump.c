@@ -125,6 +125,24 @@ TEST(sigquit_reaches_no_process_of_the_run)
     outcome_free(&o);
 }
 
+TEST(sigquit_does_not_end_a_run_that_is_over_and_whose_output_is_still_read)
+{
+    write_text(in_scratch("t.yaml"), "processes: {t: {command: [seq, '8000'], replicas: 2}}\n");
+    struct outcome o = sh("mkfifo %s", in_scratch("out"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+    struct running r = start("exec cspctl run %s > %s", in_scratch("t.yaml"), in_scratch("out"));
+    o = sh("exec 3< %s; dd bs=1 count=1 <&3 2> /dev/null; while cspctl ps -o json | jq -e '.runs[0]' > /dev/null; do"
+           " sleep 0.1; done; kill -QUIT %d; cat <&3",
+           in_scratch("out"), (int)r.pid);
+    assert_status(&o, 0);
+    ck_assert_uint_eq(o.out.len, 2 * 38893); /* more than a pipe holds */
+    outcome_free(&o);
+    o = finish(&r);
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 /* ---- a program that waits */
 
 static const char waiter[] = "#include <csp.h>\n"

@@ -3,7 +3,9 @@
  * their files are found from where the user stands. */
 #include "harness.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct {
     const char *options;
@@ -21,12 +23,32 @@ static const struct {
     {"--replay /nonexistent/file", 66, "/nonexistent/file: No such file or directory"},
     {"--replay config/sieve.yaml", 65, "is no record of a run"},
     {"--replay /dev/null", 65, "is no record of a run"},
+    {"--replay $unnumbered", 65, "is no record of a run"},
+    {"--replay $newer", 65, "is no record of a run"},
+    {"--replay $half", 65, "is no record of a run"},
+    {"--replay $fifo", 65, "is no record of a run"},
+    {"--record $empty --replay $empty", 73, "it is what is replayed"},
 };
+
+/* Files that are no records, in variables of the shell. */
+static const char *doctored(void)
+{
+    write_text(in_scratch("unnumbered"), "csp-record 1 x\n");
+    write_text(in_scratch("newer"), "csp-record 2 7\n");
+    write_text(in_scratch("half"), "csp-record 1 7");
+    write_text(in_scratch("empty"), "csp-record 1 7\n");
+    ck_assert_int_eq(mkfifo(in_scratch("fifo"), 0600), 0);
+    static char settings[5 * 256];
+    snprintf(settings, sizeof settings, "unnumbered=%s newer=%s half=%s empty=%s fifo=%s", in_scratch("unnumbered"),
+             in_scratch("newer"), in_scratch("half"), in_scratch("empty"), in_scratch("fifo"));
+    return settings;
+}
 
 TEST(what_is_wrong_with_the_options_is_said_and_nothing_is_started)
 {
+    const char *settings = doctored();
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct outcome o = sh("cspctl run %s config/sieve.yaml count=3", wrong[i].options);
+        struct outcome o = sh("%s; cspctl run %s config/sieve.yaml count=3", settings, wrong[i].options);
         ck_assert_msg(o.status == wrong[i].status, "%s: %d", wrong[i].options, o.status);
         assert_contains(&o.err, wrong[i].says);
         ck_assert_str_eq(o.out.data, "");
@@ -64,6 +86,19 @@ TEST(a_run_that_departs_from_its_record_says_so_once_and_comes_to_its_end)
     assert_contains(&o.err, "cspctl: sieve: departs from what is replayed: line ");
     ck_assert_ptr_null(strstr(strstr(o.err.data, "departs") + 1, "departs"));
     outcome_free(&o);
+}
+
+/* The broker says so together with that it is ready, or after that, as it happens: many times, so that both happen. */
+TEST(a_run_that_departs_at_once_starts_all_the_same)
+{
+    write_text(in_scratch("first"), "csp-record 1 7\n");
+    for (int i = 0; i < 20; i++) {
+        struct outcome o = sh("cspctl run --replay %s config/sieve.yaml count=2", in_scratch("first"));
+        assert_status(&o, 0);
+        ck_assert_str_eq(o.out.data, "2\n3\n");
+        assert_contains(&o.err, "departs from what is replayed: line 2 of ");
+        outcome_free(&o);
+    }
 }
 
 SUITE_OF(options)
