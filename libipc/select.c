@@ -550,9 +550,8 @@ static int attempt(struct plan *p)
     }
     if (local == FAILED)
         return FAILED;
-    int ends =
-        csp__scope_ends(p->line); /* when that was heard is chance: a call that asks the broker asks all the same */
-    if (ends && p->shared == 0)
+    int ends = csp__scope_ends(p->line);
+    if (ends && p->shared == 0) /* when that was heard is chance: a call that asks the broker asks all the same */
         return fail(p, ECANCELED);
     if (local == NONE)
         say_waits(p);
