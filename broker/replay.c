@@ -14,11 +14,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define KILL_NS INT64_C(50000000) /* for what comes next, before who was killed from outside is killed again */
+#define KILL_NS INT64_C(50000000)   /* for what comes next, before who was killed from outside is killed again */
+#define HELD_NS INT64_C(8000000000) /* those whose calls wait for an answer for 10 s only */
 
 struct held {
     struct list node; /* in line.held or broker.strangers */
     uint32_t route;
+    int64_t since;
     zmq_msg_t msg;
 };
 
@@ -93,6 +95,7 @@ static void hold(struct broker *b, struct list *queue, uint32_t route, zmq_msg_t
         return;
     }
     h->route = route;
+    h->since = csp_now();
     zmq_msg_init(&h->msg);
     zmq_msg_move(&h->msg, msg);
     struct wire_head head = head_of(h);
@@ -340,15 +343,53 @@ static enum turn turn(struct broker *b, const struct recorded *next, bool draine
 }
 
 /* What comes next may do so because somebody was killed, who is alive now. */
-static void kill_again(struct broker *b, const struct recorded *next)
+static void kill_again(struct broker *b)
 {
-    int64_t now = csp_now(), since = b->looked > next->since ? b->looked : next->since;
-    if (now - since < KILL_NS)
-        return;
-    b->looked = now;
     const struct process *p = record_killed(b);
     if (p != NULL)
         syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+}
+
+/* One of these frames has been held so long that its sender would soon take the broker for dead. */
+static bool has_held_long(const struct list *queue, int64_t now)
+{
+    LIST_EACH(node, next, queue)
+    {
+        struct held *h = LIST_OWNER(node, struct held, node);
+        uint16_t type = head_of(h).type;
+        if ((type == WIRE_HELLO || type == WIRE_REAPED) && now - h->since >= HELD_NS)
+            return true;
+    }
+    return false;
+}
+
+static bool somebody_gives_up(const struct broker *b, int64_t now)
+{
+    if (has_held_long(&b->strangers, now))
+        return true;
+    LIST_EACH(node, next, &b->all)
+    {
+        const struct process *p = LIST_OWNER(node, struct process, all);
+        LIST_EACH(at, after, &p->lines)
+        if (has_held_long(&LIST_OWNER(at, struct line, node)->held, now))
+            return true;
+    }
+    return false;
+}
+
+/* What is next has not come yet. False: it is not waited for any longer. */
+static bool wait_on(struct broker *b, const struct recorded *next)
+{
+    int64_t now = csp_now(), since = b->looked > next->since ? b->looked : next->since;
+    if (now - next->since >= next->wait)
+        return false;
+    if (now - since < KILL_NS)
+        return true;
+    b->looked = now;
+    if (somebody_gives_up(b, now))
+        return false;
+    kill_again(b);
+    return true;
 }
 
 bool replay_advance(struct broker *b, bool drained)
@@ -358,10 +399,8 @@ bool replay_advance(struct broker *b, bool drained)
         struct recorded next = record_next(b);
         bool hello = next.kind != NULL && strcmp(next.kind, "hello") == 0;
         enum turn t = turn(b, &next, drained);
-        if (t == TURN_LATER && csp_now() - next.since < next.wait) {
-            kill_again(b, &next);
+        if (t == TURN_LATER && wait_on(b, &next))
             return drained;
-        }
         if (t != TURN_DONE && record_replays(b))
             record_depart(b, t == TURN_LATER ? "nothing in time" : "nothing of the kind");
         else if (record_replays(b) && record_is_same(b, &next))

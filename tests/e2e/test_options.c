@@ -88,6 +88,20 @@ TEST(a_run_that_departs_from_its_record_says_so_once_and_comes_to_its_end)
     outcome_free(&o);
 }
 
+/* A guest that came when it was recorded, and does not now. Those who wait to join do so for 10 s, less than it took
+ * then until it came, and what is allowed beside. */
+TEST(a_run_that_waits_in_vain_for_what_was_recorded_goes_on_before_its_processes_give_up)
+{
+    struct outcome o =
+        sh("cspctl run --record %s config/fibonacci.yaml && awk '{print} /STARTED/ && ++n == 2 {"
+           "printf \"hello %%.0f 9 9 1\\n\", $2 + 3e9}' %s > %s && cspctl run --replay %s config/fibonacci.yaml",
+           in_scratch("r"), in_scratch("r"), in_scratch("guest"), in_scratch("guest"));
+    assert_status(&o, 0);
+    assert_contains(&o.out, "quit\n0\n1\n1\n2\n3\n5\n8\n13\n21\n34\nquit\n");
+    assert_contains(&o.err, " 9 9 1, came nothing in time\n");
+    outcome_free(&o);
+}
+
 /* The broker says so together with that it is ready, or after that, as it happens: many times, so that both happen. */
 TEST(a_run_that_departs_at_once_starts_all_the_same)
 {
