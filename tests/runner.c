@@ -6,11 +6,13 @@
 #include "leftover.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { MOST_NAMES = 256, USAGE = 64 };
 
@@ -44,8 +46,19 @@ static int all_found(const char *program)
     return missing == 0;
 }
 
+/* Tests wait for their stdin, and that of whoever runs them may have something to be read. */
+static int silence_stdin(void)
+{
+    int ends[2]; /* both stay open */
+    return pipe2(ends, O_CLOEXEC) == 0 && dup2(ends[0], STDIN_FILENO) == STDIN_FILENO ? 0 : -1;
+}
+
 int main(int argc, char *argv[])
 {
+    if (silence_stdin() != 0) {
+        perror(argv[0]);
+        return 1;
+    }
     if (argc > MOST_NAMES) {
         fprintf(stderr, "usage: %s [TEST]... at most %d\n", argv[0], MOST_NAMES - 1);
         return USAGE;
