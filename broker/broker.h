@@ -264,7 +264,7 @@ struct broker {
     struct {
         struct timers timers; /* what is done about deadlocks depends on time alone: in replay, too, on the real one */
         bool changed, due;    /* there may be one now; it is time to look */
-        int64_t looked, took; /* when the last look was, and how long it lasted */
+        int64_t looked, took; /* when the last look was, and what it cost in processor time */
         struct timer timer;
         pid_t reporter; /* 0: none runs */
         int pidfd;      /* of it */
