@@ -447,6 +447,8 @@ void scope_settle(struct broker *b);
 void sentence_pass(struct broker *b, struct process *p, int64_t grace);
 /* It can be signalled from now on: what was due is done. */
 void sentence_resume(struct broker *b, struct process *p);
+/* Sends a signal to a process whose pidfd is open, and to its group where it leads one. */
+void sentence_signal(const struct broker *b, const struct process *p, int number);
 
 /* line.c */
 void line_hello(struct broker *b, const struct message *m);

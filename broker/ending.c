@@ -54,7 +54,7 @@ void ending_kill(struct broker *b)
     {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (must_die(b, p))
-            syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+            sentence_signal(b, p, SIGKILL);
     }
     if (csp__sweep_processes(b->dir, DEATH_MS) < 0)
         fprintf(stderr, "broker: %s: not all processes of the run could be ended: %s\n", b->dir, strerror(errno));

@@ -17,14 +17,19 @@ static bool leads_group(const struct broker *b, const struct process *p)
            getpgid(p->watched) == p->watched;
 }
 
+void sentence_signal(const struct broker *b, const struct process *p, int number)
+{
+    if (!leads_group(b, p) || kill(-p->watched, number) != 0)
+        syscall(SYS_pidfd_send_signal, p->pidfd, number, NULL, 0);
+}
+
 static void carry_out(struct broker *b, struct timer *t)
 {
     struct process *p = LIST_OWNER(t, struct process, timer);
     if (p->pidfd < 0)
         return; /* sentence_resume() */
     int number = signals[p->sentence];
-    if (!leads_group(b, p) || kill(-p->watched, number) != 0)
-        syscall(SYS_pidfd_send_signal, p->pidfd, number, NULL, 0);
+    sentence_signal(b, p, number);
     if (p->program > 1)
         kill(-p->program, number);
     if (++p->sentence != SENTENCE_NONE)

@@ -39,7 +39,8 @@
  *     ENOBUFS   a limit of the broker (attachments) or of this library (cases, receiving streams)
  *     ECANCELED the scope that this process or call is in was cancelled, or its deadline has passed: see SCOPES
  *     EDEADLK   only from a call that could block: this process, and all who could wake it, wait for ever: the broker
- *               has said who waits where on the root's stderr (see csp_init)
+ *               has said who waits where on the root's stderr (see csp_init). A signal to come, as from alarm(2),
+ *               is not foreseen
  *     EOWNERDEAD this process came from a plain fork() of one that uses the library; only csp_go's children may call
  * and a first call, which joins or starts the run as csp_init does, with each error of csp_init.
  *
@@ -152,7 +153,9 @@ typedef struct csp_case {
 CSP_API int csp_init(void);
 
 /* Leaves the run. The ends of this process go with the reason "clean". The root's leaving ends the run: every process
- * of it is killed, the broker ends, the run directory is removed, and children started here are reaped. A process that
+ * of it is killed, the broker ends, the run directory is removed, and children started here are reaped. Programs that
+ * were executed in it are killed, too (by CSP_RUN in their environment), and what a child of csp_go forked without
+ * execve(2), where that child is there still and the fork in its process group. A process that
  * returns from main or calls exit does the same by itself, with its exit status as the reason. Calls in other threads
  * end with ENOTCONN, as do all later ones until csp_init begins anew.
  * Returns 0 (also when nothing was begun), or -1: ETIMEDOUT (the broker did not end within 5 s and was killed),

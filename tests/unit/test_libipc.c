@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -357,6 +358,34 @@ START_TEST(when_the_root_is_killed_all_others_are_ended)
     assert_nothing_left(descendants);
 }
 
+static _Atomic pid_t *stranger;
+
+/* Has a child that the run knows nothing of, and no program in whose environment it could be read. */
+static int fork_one(void *unused)
+{
+    (void)unused;
+    pid_t pid = fork();
+    if (pid != 0)
+        *stranger = pid;
+    for (;;)
+        pause();
+    return 0;
+}
+
+START_TEST(what_processes_forked_by_themselves_ends_with_the_run)
+{
+    stranger = mmap(NULL, sizeof *stranger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(stranger != MAP_FAILED);
+    go(fork_one, NULL);
+    csp_time by = soon();
+    while (*stranger == 0 && csp_now() < by)
+        poll(NULL, 0, 5);
+    ck_assert_int_gt(*stranger, 0);
+    ck_assert_int_eq(csp_term(), 0);
+    assert_dead(*stranger);
+    munmap(stranger, sizeof *stranger);
+}
+
 static int kill_soon(void *arg)
 {
     csp_time by = csp_in(100);
@@ -599,6 +628,7 @@ Suite *libipc_suite(void)
     tcase_add_test(t, a_guest_uses_named_channels);
     tcase_add_test(t, when_the_root_returns_from_main_all_others_are_ended);
     tcase_add_test(t, when_the_root_is_killed_all_others_are_ended);
+    tcase_add_test(t, what_processes_forked_by_themselves_ends_with_the_run);
     tcase_add_test(t, when_the_broker_is_killed_a_blocked_call_is_enotconn);
     tcase_add_test(t, a_child_of_a_plain_fork_cannot_call_and_disturbs_nothing);
     tcase_add_test(t, threads_have_lines_of_their_own);
