@@ -374,8 +374,7 @@ static int fork_one(void *unused)
 
 START_TEST(what_processes_forked_by_themselves_ends_with_the_run)
 {
-    stranger = mmap(NULL, sizeof *stranger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ck_assert(stranger != MAP_FAILED);
+    stranger = shared_memory(sizeof *stranger);
     go(fork_one, NULL);
     csp_time by = soon();
     while (*stranger == 0 && csp_now() < by)
