@@ -65,7 +65,7 @@ static void report(struct supervisor *s)
         reported(s);
 }
 
-bool notice_reaped(struct supervisor *s, pid_t pid)
+bool notice_reaped(struct supervisor *s, pid_t pid, bool well)
 {
     if (s->notices.dump.phase != CHILD_NEW && pid == s->notices.dump.pid) {
         s->notices.dump.phase = CHILD_NEW;
@@ -73,6 +73,8 @@ bool notice_reaped(struct supervisor *s, pid_t pid)
     }
     if (s->notices.report.phase == CHILD_NEW || pid != s->notices.report.pid)
         return false;
+    if (!well && s->notices.report.phase == CHILD_RUNNING) /* one that was given up is said to be so */
+        message("%s: some of its processes can never move again, but the report of that failed", s->order->name);
     s->notices.report.phase = CHILD_NEW;
     if (s->notices.again && is_on(s))
         report(s);

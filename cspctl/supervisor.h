@@ -87,8 +87,8 @@ csp_time drain_next(const struct supervisor *s);
 void notice_read(struct supervisor *s);
 /* Prints what all processes of the run are doing. */
 void notice_dump(struct supervisor *s);
-/* One of those who print has ended: true; or it was another child. */
-bool notice_reaped(struct supervisor *s, pid_t pid);
+/* One of those who print has ended, well or not: true; or it was another child. */
+bool notice_reaped(struct supervisor *s, pid_t pid, bool well);
 /* The report of a deadlock takes too long, and next time it would: CSP_FOREVER. */
 void notice_step(struct supervisor *s);
 csp_time notice_next(const struct supervisor *s);

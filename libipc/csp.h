@@ -187,8 +187,9 @@ CSP_API int csp_drop(csp_chan c, int ends);
 
 /* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes
  * this thread's own sending stream first, and so waits until its values are in the channel or were received.
- * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held), ECANCELED (only where it had to wait for
- * the flush). Source: Go, close(c), which panics where this returns an error. */
+ * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held), ECANCELED and EDEADLK (only where
+ * it had to wait for the flush; then it is open still, and csp_drop gives up what was not flushed). Source: Go,
+ * close(c), which panics where this returns an error. */
 CSP_API int csp_close(csp_chan c);
 
 /* Why a channel closed. 1 and *why for a closed or broken channel: CSP_CLEAN, or else how the first of its senders that
@@ -320,7 +321,9 @@ CSP_API csp_proc csp_go(int (*fn)(void *), void *arg);
 CSP_API csp_proc csp_spawn(char *const argv[], csp_chan in, csp_chan out);
 
 /* Waits for the end of a process that csp_go or csp_spawn started here, and reaps it: a second wait is ECHILD. `why`
- * may be NULL. Returns 0, or -1: ECHILD (no child of this process, or reaped), EAGAIN, ETIMEDOUT. */
+ * may be NULL. In the scope of a member that failed it may end with ECANCELED instead, and the member is reaped by
+ * csp_scope_leave, which tells its reason. Returns 0, or -1: ECHILD (no child of this process, or reaped), EAGAIN,
+ * ETIMEDOUT. */
 CSP_API int csp_wait(csp_proc p, csp_exit *why, csp_time by);
 
 /* Cancels a process of the run, and the scopes that it has entered: see SCOPES. Does not wait for it. What it started
