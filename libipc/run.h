@@ -19,7 +19,8 @@ struct csp__options {
 int csp__start(const struct csp__options *options);
 
 /* Where the broker says what it notices, a line each: `deadlock N`: N processes can never move again; `idle N`:
- * they can, but only when a guest comes; `departed TEXT`: where the run departs from what is replayed. Not to be closed. -1: none. */
+ * they can, but only when a guest comes; `departed TEXT`: where the run departs from what is replayed. Not to be
+ * closed. -1: none. */
 int csp__notices(void);
 
 /* Joins the run in directory dir as a guest, whatever the environment says. */
