@@ -209,12 +209,20 @@ int csp_shield(int on)
     return shields += on != 0 ? 1 : -1;
 }
 
+/* Of the scope that this program was started in by csp_spawn: its bridge is a member, it is not. */
+static csp_time outer_deadline(void)
+{
+    const char *text = getenv("CSP_DEADLINE");
+    csp_time outer = text != NULL ? strtoll(text, NULL, 10) : 0;
+    return outer > 0 ? outer : CSP_FOREVER;
+}
+
 csp_time csp_deadline(void)
 {
     const struct csp__line *line = csp__in_run() ? csp__line("deadline") : NULL;
     if (line == NULL)
-        return CSP_FOREVER;
-    csp_time nearest = line->deadline;
+        return outer_deadline();
+    csp_time nearest = csp__sooner(line->deadline, outer_deadline());
     for (const struct csp__scope *s = line->scope; s != NULL; s = s->outer)
         nearest = csp__sooner(nearest, s->deadline);
     return nearest;

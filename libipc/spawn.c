@@ -67,14 +67,6 @@ static int make_argv(struct launch *l, char *const argv[], csp_chan in, csp_chan
     return 0;
 }
 
-/* The nearest deadline: of our scopes, or of those that we were started in, by our own environment. */
-static csp_time nearest_deadline(void)
-{
-    const char *ours = getenv("CSP_DEADLINE");
-    csp_time outer = ours != NULL ? strtoll(ours, NULL, 10) : 0;
-    return csp__sooner(csp_deadline(), outer > 0 ? outer : CSP_FOREVER);
-}
-
 static int is_set_here(const char *variable)
 {
     return strncmp(variable, "CSP_RUN=", 8) == 0 || strncmp(variable, "CSP_TICKET=", 11) == 0 ||
@@ -85,7 +77,7 @@ static int is_set_here(const char *variable)
 static int make_environment(struct launch *l)
 {
     size_t n = 0;
-    csp_time deadline = nearest_deadline();
+    csp_time deadline = csp_deadline();
     l->environment = calloc(count(environ) + 4, sizeof *l->environment);
     if (l->environment == NULL)
         return -1;

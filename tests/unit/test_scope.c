@@ -633,12 +633,31 @@ START_TEST(the_scope_of_a_thread_that_ended_is_cancelled)
 }
 END_TEST
 
+START_TEST(a_program_that_was_spawned_in_a_scope_has_its_deadline)
+{
+    char text[32];
+    csp_time outer = csp_in(60000);
+    (void)snprintf(text, sizeof text, "%lld", (long long)outer);
+    ck_assert_int_eq(setenv("CSP_DEADLINE", text, 1), 0);
+    ck_assert_int_eq(csp_deadline(), outer);
+    enter(csp_in(120000));
+    ck_assert_int_eq(csp_deadline(), outer);
+    leave(CSP_CLEAN, 0);
+    csp_time inner = csp_in(30000);
+    enter(inner);
+    ck_assert_int_eq(csp_deadline(), inner);
+    leave(CSP_CLEAN, 0);
+    unsetenv("CSP_DEADLINE");
+}
+END_TEST
+
 Suite *scope_suite(void)
 {
     Suite *s = suite_create("scope");
     TCase *tc = tcase_create("scope");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin, stop);
+    tcase_add_test(tc, a_program_that_was_spawned_in_a_scope_has_its_deadline);
     tcase_add_test(tc, leaving_waits_for_all_members_grandchildren_too);
     tcase_add_test(tc, leaving_reaps_what_was_started_here);
     tcase_add_test(tc, leaving_reaps_nobody_else);
