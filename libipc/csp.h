@@ -365,8 +365,8 @@ CSP_API int csp_scope_leave(csp_exit *first);
  * on, or -1: EINVAL (0 without a 1; neither). */
 CSP_API int csp_shield(int on);
 
-/* The nearest deadline of the scopes that this thread is in, those of its process included. A
- * program that csp_spawn starts finds it in CSP_DEADLINE, in ns, and here. CSP_FOREVER: none. */
+/* The nearest deadline of the scopes that this thread is in, those of its process included. A program that csp_spawn
+ * starts finds it in CSP_DEADLINE, in ns, and here. CSP_FOREVER: none. */
 CSP_API csp_time csp_deadline(void);
 
 /* ---- wait groups ------------------------------------------------------------------------------------------------ */
