@@ -129,7 +129,7 @@ struct process {
     struct list woken;     /* while the fixpoint of deadlock.c has not followed it */
     bool alive;            /* by the last such fixpoint */
     bool stuck, said;      /* it belongs to a deadlock that was reported; has not moved since it was */
-    bool hope;             /* stuck, but a guest that comes to a channel that never closes could wake it */
+    bool hope;             /* when it is stuck: a guest that comes to a channel that never closes could wake it */
     int64_t stuck_since;   /* it has been found stuck; 0: it is not */
     int64_t threads_until; /* it counts as alive for its other threads */
     int64_t threads_wait;

@@ -85,7 +85,7 @@ static void print_streams(FILE *out, const struct line *l)
 static void print_process(FILE *out, const struct broker *b, const struct process *p)
 {
     fprintf(out, "\t%" PRIx64 "\t%" PRIu64 "\t%d\t%d\t%" PRIu64 "\n", p->function, scope_number(p->scope),
-            (int)p->cancelled, p->stuck + p->hope, p->parent);
+            (int)p->cancelled, p->stuck ? 1 + p->hope : 0, p->parent);
     for (const struct list *node = p->lines.next; node != &p->lines; node = node->next) {
         const struct line *l = LIST_OWNER(node, struct line, node);
         print_waits(out, b, l);

@@ -932,6 +932,20 @@ START_TEST(a_cycle_of_channels_that_never_close_is_idle)
 }
 END_TEST
 
+START_TEST(who_was_idle_and_has_moved_is_not_stuck)
+{
+    char line[64];
+    pair_on(declare("c", 0, WIRE_CLOSE_NEVER), declare("d", 0, WIRE_CLOSE_NEVER));
+    both_receive();
+    hear_notice(line, sizeof line);
+    ck_assert_str_eq(line, "idle 2");
+    ck_assert_int_eq(send_text(guest(), c, "go on"), 0);
+    const struct committed got = committed(a);
+    ck_assert(is_text(&got, "go on"));
+    ck_assert_str_eq(dump_field("process", a->process, STUCK), "0");
+}
+END_TEST
+
 START_TEST(who_waits_beside_an_idle_cycle_has_no_hope)
 {
     struct speaker *x = colleague(0, 0, 0, 0);
@@ -980,6 +994,7 @@ Suite *deadlock_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, start, run_stop);
     tcase_add_test(t, a_cycle_of_channels_that_never_close_is_idle);
+    tcase_add_test(t, who_was_idle_and_has_moved_is_not_stuck);
     tcase_add_test(t, who_waits_beside_an_idle_cycle_has_no_hope);
     tcase_add_test(t, two_that_each_receive_first);
     tcase_add_test(t, two_that_each_send_first);
