@@ -80,7 +80,8 @@ static bool declare_channels(struct supervisor *s)
     s->chans = pool_zalloc(s->stage.pool, p->nchannels * sizeof *s->chans);
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
-        s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes, c->close == CLOSE_NEVER);
+        s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes,
+                                   c->close == CLOSE_NEVER ? CSP__NEVER_CLOSES : 0);
         if (s->chans[i] == 0)
             return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
     }

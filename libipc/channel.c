@@ -38,6 +38,17 @@ csp_chan csp_make(size_t capacity)
     return ask_channel("make", &(struct csp__request){.type = WIRE_MAKE, .head = &body, .head_len = sizeof body}, NULL);
 }
 
+csp_chan csp_pair(size_t capacity)
+{
+    struct wire_make body = {.capacity = capacity, .max_bytes = MAX_BYTES, .kind = WIRE_PAIR};
+    if (capacity == 0) {
+        csp__failf(EINVAL, "make a pair: its capacity is at least 1");
+        return 0;
+    }
+    return ask_channel("make a pair", &(struct csp__request){.type = WIRE_MAKE, .head = &body, .head_len = sizeof body},
+                       NULL);
+}
+
 csp_chan csp_group_make(void)
 {
     struct wire_make body = {.kind = WIRE_GROUP};
@@ -55,7 +66,7 @@ static size_t check_name(const char *what, const char *name)
     return 0;
 }
 
-csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, int never)
+csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, unsigned how)
 {
     size_t len = check_name("declare", name);
     if (len == 0)
@@ -63,8 +74,13 @@ csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, int n
     struct wire_make body = {.capacity = capacity,
                              .max_bytes = max_bytes,
                              .kind = WIRE_CHANNEL,
-                             .policy = never ? WIRE_CLOSE_NEVER : WIRE_CLOSE_SENDERS};
-    struct csp__request r = {.type = WIRE_MAKE, .head = &body, .head_len = sizeof body, .rest = name, .rest_len = len};
+                             .policy = (how & CSP__NEVER_CLOSES) != 0 ? WIRE_CLOSE_NEVER : WIRE_CLOSE_SENDERS};
+    struct csp__request r = {.type = WIRE_MAKE,
+                             .flags = (how & CSP__MAY_BE_DIRECT) != 0 ? WIRE_DIRECT : 0,
+                             .head = &body,
+                             .head_len = sizeof body,
+                             .rest = name,
+                             .rest_len = len};
     csp_chan c = ask_channel("declare", &r, NULL);
     if (c != 0)
         csp__name_note(c, name, max_bytes);

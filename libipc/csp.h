@@ -174,6 +174,17 @@ CSP_API const char *csp_errmsg(void);
  * Returns the channel, or 0 with errno. Source: Go, make(chan T, capacity). */
 CSP_API csp_chan csp_make(size_t capacity);
 
+/* Makes a pair: a channel of `capacity` values, at least 1, between one sender and one receiver, whose values go from
+ * the one to the other without the broker between them: a send then costs no more than its part of a frame. Who first
+ * sends on it is its sender, who first receives its receiver, a thread each; another one gets EBUSY from its send,
+ * receive or select until that has dropped its end, or ended: then the next may take its place, and gets what was not
+ * received. In all else (order, capacity, close, ends, select, deadlines) it is a channel as csp_make makes it; only
+ * that a value may be up to about 1 ms under way while its sender computes, that what a sender which is killed had sent
+ * in its last moment may be lost, and that a value with a channel attached is slow. A sender that waits for room in a
+ * capacity of 64 and more may be woken when an eighth of it is free, or its receiver waits. This process holds both
+ * ends. Returns the channel, or 0: EINVAL (capacity 0). */
+CSP_API csp_chan csp_pair(size_t capacity);
+
 /* A channel of the pipeline file by its name. `ends` is what the caller means to use, which its process must have been
  * granted by the file; a guest may open any.
  * Returns the channel, or 0: ENOENT (no such name), EPERM (not granted), EINVAL (ends, or a name over 255 bytes). */
@@ -206,6 +217,7 @@ CSP_API int csp_why(csp_chan c, csp_exit *why);
  *   ETIMEDOUT  the deadline passed
  *   EMSGSIZE   the value is larger than the channel's limit (csp_make: 64 MiB; pipeline file: max_bytes)
  *   EBADF      no such channel, or its sending end is not held
+ *   EBUSY      it is a pair (csp_pair), and has a sender
  * Source: Go, c <- v. */
 CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
 
@@ -215,6 +227,7 @@ CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
  *   ETIMEDOUT  the deadline passed
  *   EMSGSIZE   the value is longer than cap: it stays with this thread, whose next receive from c returns it
  *   EBADF      no such channel, or its receiving end is not held
+ *   EBUSY      it is a pair (csp_pair), and has a receiver
  * A channel attached to the value is granted to this process, but its handle is lost: use csp_recv_msg.
  * Source: Go, v, ok := <-c. */
 CSP_API ssize_t csp_recv(csp_chan c, void *p, size_t cap, csp_time by);
@@ -242,7 +255,8 @@ CSP_API void csp_msg_free(csp_msg *m);
  * Returns the index of the case that happened: look at its err. Or -1, and nothing happened: EAGAIN (CSP_NOW),
  * ETIMEDOUT, EINVAL (a case not made by csp_on_*, NULL buffer), EBADF (a channel or its end is not held; an fd that is
  * not open; that case has err = EBADF), ENOBUFS (more than 4,096 cases, or values of over 256 MiB together), ECHILD
- * (csp_on_exit: no child of this process). With no case but nil ones it waits for the deadline. Source: Go, select. */
+ * (csp_on_exit: no child of this process), EBUSY (a pair that has another sender, or receiver; that case has err =
+ * EBUSY). With no case but nil ones it waits for the deadline. Source: Go, select. */
 CSP_API int csp_select(csp_case *cases, size_t n, csp_time by);
 
 /* As csp_select, but where several can happen the first in order does. */
@@ -283,11 +297,12 @@ CSP_API csp_case csp_on_group(csp_chan group);
 /* ---- streams: bulk ---------------------------------------------------------------------------------------------- */
 
 /* Makes this thread's use of c a stream: CSP_SEND: up to `window` bytes of values are under way at once, and csp_send
- * returns when the value is within the window; CSP_RECV: values are delivered ahead, up to `window` bytes. Order,
- * capacity, close and ends are as without; a value that was delivered ahead and not received goes back when this
- * process dies. A send that fails with EPIPE may follow others that had returned 0 and were not sent: csp_flush tells.
- * Not for capacity 0. Returns 0, or -1: EINVAL (ends, window 0, capacity 0, or a stream already), EBADF (the end is not
- * held), ENOBUFS (512 receiving streams in this thread). */
+ * returns when the value is within the window, and values that are sent in a row travel in one frame: one that follows
+ * others is under way within about 1 ms even if the thread calls nothing more, and at once when it waits; CSP_RECV:
+ * values are delivered ahead, up to `window` bytes. Order, capacity, close and ends are as without; a value that was
+ * delivered ahead and not received goes back when this process dies. A send that fails with EPIPE may follow others
+ * that had returned 0 and were not sent: csp_flush tells. Not for capacity 0. Returns 0, or -1: EINVAL (ends, window 0,
+ * capacity 0, or a stream already), EBADF (the end is not held), ENOBUFS (512 receiving streams in this thread). */
 CSP_API int csp_stream(csp_chan c, int ends, size_t window);
 
 /* Waits until every value that this thread put on the stream is in the channel's buffer or was received.

@@ -40,8 +40,13 @@ int csp__fd(void);
  * CSP_DEADLINE; 0: it has not. A shield does not change that. */
 int csp__cancelled(void);
 
-/* Declares a named channel (root only); `never`: it does not close when its sending ends have gone. */
-csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, int never);
+enum csp__declared {
+    CSP__NEVER_CLOSES = 1,  /* when its sending ends have gone */
+    CSP__MAY_BE_DIRECT = 2, /* where one sends and one receives the broker may join them directly */
+};
+
+/* Declares a named channel (root only); how: a mask of enum csp__declared. */
+csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, unsigned how);
 
 struct csp__grant {
     csp_chan chan;

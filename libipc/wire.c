@@ -18,16 +18,16 @@ struct shape {
 
 #define ANY WIRE_MAX_FRAME
 
-static const struct shape shapes[WIRE_TO_CALLER_END] = {
+static const struct shape shapes[WIRE_TO_PAIR_END] = {
     [WIRE_HELLO] = {"HELLO", sizeof(struct wire_hello), 0, 0, 0, 0},
     [WIRE_LEAVE] = {"LEAVE", 0, 0, 0, 0, 0},
     [WIRE_BYE] = {"BYE", sizeof(struct wire_exit), 0, 0, 0, 0},
     [WIRE_OFFER] = {"OFFER", sizeof(struct wire_offer), ANY, sizeof(struct wire_case), WIRE_MAX_CASES,
                     WIRE_NOW | WIRE_ORDERED | WIRE_SHIELD},
     [WIRE_WITHDRAW] = {"WITHDRAW", 0, 0, 0, 0, 0},
-    [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL},
+    [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_BACK},
     [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT},
-    [WIRE_MAKE] = {"MAKE", sizeof(struct wire_make), sizeof(struct wire_make) + WIRE_MAX_NAME, 0, 0, 0},
+    [WIRE_MAKE] = {"MAKE", sizeof(struct wire_make), sizeof(struct wire_make) + WIRE_MAX_NAME, 0, 0, WIRE_DIRECT},
     [WIRE_OPEN] = {"OPEN", 1, WIRE_MAX_NAME, 0, 0, 0},
     [WIRE_DROP] = {"DROP", 0, 0, 0, 0, 0},
     [WIRE_CLOSE] = {"CLOSE", 0, 0, 0, 0, 0},
@@ -42,13 +42,24 @@ static const struct shape shapes[WIRE_TO_CALLER_END] = {
     [WIRE_SCOPE] = {"SCOPE", sizeof(struct wire_scope), 0, 0, 0, 0},
     [WIRE_CANCEL] = {"CANCEL", 0, 0, 0, 0, 0},
     [WIRE_DUMP] = {"DUMP", 0, 0, 0, 0, 0},
+    [WIRE_UNPAIR] = {"UNPAIR", 0, 0, 0, 0, 0},
+    [WIRE_BOUND] = {"BOUND", 0, 0, 0, 0, 0},
+    [WIRE_JOINED] = {"JOINED", sizeof(struct wire_joined), 0, 0, 0, 0},
+    [WIRE_RECALLED] = {"RECALLED", 0, 0, 0, 0, 0},
+    [WIRE_DRAINED] = {"DRAINED", sizeof(struct wire_recall), 0, 0, 0, 0},
     [WIRE_WELCOME] = {"WELCOME", sizeof(struct wire_welcome), 0, 0, 0, 0},
     [WIRE_REFUSED] = {"REFUSED", 0, 1024, 0, 0, 0},
     [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, 0},
     [WIRE_ANSWER] = {"ANSWER", 0, ANY, 0, 0, 0},
     [WIRE_ROOM] = {"ROOM", 0, 0, 0, 0, 0},
-    [WIRE_DELIVER] = {"DELIVER", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED},
+    [WIRE_DELIVER] = {"DELIVER", 0, ANY, sizeof(uint32_t), UINT32_MAX,
+                      WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED | WIRE_DIRECT},
     [WIRE_CANCELLED] = {"CANCELLED", 0, 0, 0, 0, 0},
+    [WIRE_BIND] = {"BIND", sizeof(struct wire_pair), 0, 0, 0, 0},
+    [WIRE_CONNECT] = {"CONNECT", sizeof(struct wire_pair), 0, 0, 0, 0},
+    [WIRE_RECALL] = {"RECALL", sizeof(struct wire_recall), 0, 0, 0, 0},
+    [WIRE_ORPHAN] = {"ORPHAN", 0, 0, 0, 0, 0},
+    [WIRE_GREET] = {"GREET", WIRE_TOKEN_SIZE, 0, 0, 0, 0},
 };
 
 struct wire_head wire_head(enum wire_type type, unsigned flags, size_t length)
@@ -73,7 +84,7 @@ int wire_check(const void *frame, size_t size, struct wire_head *head)
     memcpy(head, frame, sizeof *head);
     if (head->magic != WIRE_MAGIC || head->version != WIRE_VERSION || head->length != size - sizeof *head)
         return refuse();
-    if (head->type >= WIRE_TO_CALLER_END || shapes[head->type].name == NULL)
+    if (head->type >= WIRE_TO_PAIR_END || shapes[head->type].name == NULL)
         return refuse();
 
     const struct shape *s = &shapes[head->type];
@@ -111,5 +122,5 @@ uint32_t wire_block_length(const void *payload, size_t data, uint32_t i)
 
 const char *wire_name(unsigned type)
 {
-    return type < WIRE_TO_CALLER_END && shapes[type].name != NULL ? shapes[type].name : "?";
+    return type < WIRE_TO_PAIR_END && shapes[type].name != NULL ? shapes[type].name : "?";
 }

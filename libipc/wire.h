@@ -52,6 +52,12 @@ enum wire_type {
     WIRE_SCOPE,
     WIRE_CANCEL,
     WIRE_DUMP,
+    WIRE_UNPAIR,
+    /* caller -> broker: pairs, not answered */
+    WIRE_BOUND,
+    WIRE_JOINED,
+    WIRE_RECALLED,
+    WIRE_DRAINED,
     WIRE_TO_BROKER_END,
     /* broker -> caller */
     WIRE_WELCOME = 64,
@@ -61,7 +67,14 @@ enum wire_type {
     WIRE_ROOM,
     WIRE_DELIVER,
     WIRE_CANCELLED,
-    WIRE_TO_CALLER_END
+    WIRE_BIND,
+    WIRE_CONNECT,
+    WIRE_RECALL,
+    WIRE_ORPHAN,
+    WIRE_TO_CALLER_END,
+    /* caller -> caller, on a pair, beside PUT and ROOM */
+    WIRE_GREET = WIRE_TO_CALLER_END,
+    WIRE_TO_PAIR_END
 };
 
 enum wire_flag {
@@ -74,6 +87,8 @@ enum wire_flag {
     WIRE_WAIT = 1 << 6,    /* TOOK: the receiver has nothing left and waits */
     WIRE_INHERIT = 1 << 7, /* ANNOUNCE: every end that the announcing process holds, as fork does with descriptors */
     WIRE_SHIELD = 1 << 8,  /* OFFER: cancellation does not end it */
+    WIRE_DIRECT = 1 << 9,  /* MAKE: the channel may be joined directly; DELIVER with count 0: it is, from here on */
+    WIRE_BACK = 1 << 10,   /* PUT: values of a pair that was recalled; no window bounds them */
 };
 
 /* What a case waits for. Those from PUT on the caller decides alone: they only tell the broker what it waits for. */
@@ -91,7 +106,7 @@ enum wire_op {
     WIRE_OP_FD,    /* channel: a descriptor of the caller's, which is ready */
     WIRE_OP_END
 };
-enum wire_kind { WIRE_CHANNEL, WIRE_GROUP };               /* MAKE.kind */
+enum wire_kind { WIRE_CHANNEL, WIRE_GROUP, WIRE_PAIR };    /* MAKE.kind */
 enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER }; /* MAKE.policy */
 enum wire_role { WIRE_PROCESS, WIRE_GUEST };               /* HELLO.role */
 enum wire_whom { WIRE_ONE_PROCESS, WIRE_ONE_SCOPE };       /* CANCEL.count */
@@ -171,6 +186,29 @@ struct wire_scope {   /* SCOPE; its ANSWER has the scope's number in `channel` o
     int64_t grace;    /* ns from the cancellation to SIGTERM, and from there to SIGKILL */
 };
 
+struct wire_pair { /* BIND, CONNECT; GREET has the token alone */
+    uint8_t token[WIRE_TOKEN_SIZE];
+    uint64_t taken; /* CONNECT: of the values that the sending stream has put */
+};
+struct wire_joined {
+    uint64_t put; /* values put on the stream before */
+};
+struct wire_recall { /* RECALL, ANSWER to UNPAIR, DRAINED */
+    uint64_t taken;  /* values of this generation; DRAINED: that came */
+};
+
+#define WIRE_REVOKED (UINT64_C(1) << 63) /* in wire_page.taken: the receiver must take nothing more */
+
+/* The page of a pair, section 15 of docs/protocol.md. Each count has a cache line of its own: it is written by one side
+ * and read by the other. */
+struct wire_page {
+    _Alignas(64) _Atomic uint64_t taken;
+    _Alignas(64) _Atomic uint64_t sent;
+    _Alignas(64) _Atomic uint64_t wanted;
+    _Alignas(64) _Atomic uint64_t bytes;
+};
+
+_Static_assert(sizeof(struct wire_page) <= WIRE_PAGE_SIZE, "a page of a pair is one page");
 _Static_assert(sizeof(struct wire_head) == 32, "the header is 32 bytes");
 _Static_assert(sizeof(struct wire_case) == 24, "a case is 24 bytes");
 
