@@ -73,7 +73,7 @@ static struct bytes through(const char *in, size_t n, size_t piece, enum framing
 
 static void expect(const char *in, size_t n, enum framing from, enum framing to, const char *want, size_t len)
 {
-    static const size_t pieces[] = {1, 2, 3, 5, 7, 4096, SPLITTER_BLOCK, 1u << 30};
+    static const size_t pieces[] = {1, 2, 3, 5, 7, 4096, EXEC_BLOCK, 1u << 30};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         if (n > 100000 && pieces[i] < 4096)
             continue;
@@ -188,7 +188,7 @@ END_TEST
 /* Many more values in one block than the array of lengths has at first, and blocks that fill the buffer to its end. */
 START_TEST(small_values_fill_blocks)
 {
-    size_t n = SPLITTER_BLOCK * 3 + 5;
+    size_t n = EXEC_BLOCK * 3 + 5;
     char *in = calloc(n, 1);
     ck_assert_ptr_nonnull(in);
     expect(in, n, FRAMING_NUL, FRAMING_NUL, in, n);

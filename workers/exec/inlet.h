@@ -11,10 +11,9 @@
 #include "notice.h"
 #include "options.h"
 #include "renderer.h"
+#include "sizes.h"
 
 #include <stdint.h>
-
-#define EXEC_WINDOW (1u << 20) /* bytes that a stream of the bridge has under way */
 
 struct inlet {
     const struct port *port;

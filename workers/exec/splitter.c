@@ -9,7 +9,7 @@
 
 int splitter_init(struct splitter *s, enum framing framing, size_t limit)
 {
-    *s = (struct splitter){.framing = framing, .limit = limit, .cap = SPLITTER_BLOCK, .room = 4096};
+    *s = (struct splitter){.framing = framing, .limit = limit, .cap = EXEC_BLOCK, .room = 4096};
     s->buf = malloc(s->cap);
     s->lengths = malloc(s->room * sizeof *s->lengths);
     if (s->buf != NULL && s->lengths != NULL)
@@ -38,7 +38,7 @@ char *splitter_space(struct splitter *s, size_t *room)
         s->buf = buf;
         s->cap *= 2;
     }
-    size_t end = s->fill < SPLITTER_BLOCK ? SPLITTER_BLOCK : s->count != 0 ? s->fill : s->cap;
+    size_t end = s->fill < EXEC_BLOCK ? EXEC_BLOCK : s->count != 0 ? s->fill : s->cap;
     *room = end - s->fill;
     return s->buf + s->fill;
 }

@@ -7,11 +7,10 @@
 
 #include "block.h"
 #include "framing.h"
+#include "sizes.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-#define SPLITTER_BLOCK (256u << 10) /* bytes a block has, but where a single value is larger */
 
 struct splitter {
     enum framing framing;

@@ -4,6 +4,7 @@
 #include "wiring.h"
 
 #include "keeper.h"
+#include "sizes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#define WIRING_PIPE (256 << 10) /* bytes; where the system refuses, what it gives by itself will do */
 
 /* A name that is a number is a handle, which needs no opening. */
 static csp_chan open_channel(const char *name, int ends)
@@ -53,7 +52,7 @@ static int add_pipe(struct wiring *w, int fd, int ours, int *end)
     int p[2];
     if (pipe2(p, O_CLOEXEC) != 0)
         return -1;
-    (void)fcntl(p[0], F_SETPIPE_SZ, WIRING_PIPE);
+    (void)fcntl(p[0], F_SETPIPE_SZ, EXEC_PIPE);
     w->plugs[w->nplugs++] = (struct plug){.fd = fd, .end = p[!ours]};
     *end = p[ours];
     return fcntl(*end, F_SETFL, O_NONBLOCK);
