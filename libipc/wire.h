@@ -188,7 +188,9 @@ struct wire_scope {   /* SCOPE; its ANSWER has the scope's number in `channel` o
 
 struct wire_pair { /* BIND, CONNECT; GREET has the token alone */
     uint8_t token[WIRE_TOKEN_SIZE];
-    uint64_t taken; /* CONNECT: of the values that the sending stream has put */
+    uint64_t read;          /* CONNECT: values of the sending stream that the broker has read */
+    uint64_t values, bytes; /* CONNECT: in the channel, on prefetch, or waiting in the stream; not taken */
+    uint64_t taken;         /* CONNECT: the count of the receiving stream at that moment */
 };
 struct wire_joined {
     uint64_t put; /* values put on the stream before */
@@ -206,6 +208,7 @@ struct wire_page {
     _Alignas(64) _Atomic uint64_t sent;
     _Alignas(64) _Atomic uint64_t wanted;
     _Alignas(64) _Atomic uint64_t bytes;
+    _Alignas(64) _Atomic uint64_t before; /* values that the receiving stream took hosted */
 };
 
 _Static_assert(sizeof(struct wire_page) <= WIRE_PAGE_SIZE, "a page of a pair is one page");
