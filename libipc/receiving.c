@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Receiving streams. Decision: what a receiver took is a count in a page that the broker reads when the receiver dies,
+ * stored before the value is used: so a value that may have been used is never given to another. Values stay in the
+ * frame that brought them until they are taken. */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The receiving streams of all threads: a drop must not pull one from under another thread, which has values of it that
+ * the broker would give to others. */
+static pthread_mutex_t receiving_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct csp__stream *receiving;
+
+int csp__stream_elsewhere(const struct csp__line *line, csp_chan c)
+{
+    pthread_mutex_lock(&receiving_lock);
+    const struct csp__stream *s = receiving;
+    while (s != NULL && (s->chan != c || s->line == line))
+        s = s->next_receiving;
+    pthread_mutex_unlock(&receiving_lock);
+    return s != NULL;
+}
+
+static void note_receiving(struct csp__stream *s)
+{
+    pthread_mutex_lock(&receiving_lock);
+    s->next_receiving = receiving;
+    receiving = s;
+    pthread_mutex_unlock(&receiving_lock);
+}
+
+static void forget_receiving(const struct csp__stream *s)
+{
+    pthread_mutex_lock(&receiving_lock);
+    struct csp__stream **at = &receiving;
+    while (*at != s)
+        at = &(*at)->next_receiving;
+    *at = s->next_receiving;
+    pthread_mutex_unlock(&receiving_lock);
+}
+
+static void drop_batch(struct csp__stream *s)
+{
+    struct csp__batch *b = s->recv.first;
+    s->recv.first = b->next;
+    if (s->recv.first == NULL)
+        s->recv.last = &s->recv.first;
+    zmq_msg_close(&b->msg);
+    free(b);
+}
+
+/* ---- beginning and ending */
+
+/* The page of taken counts: a file of the run directory that the broker maps, and removes. */
+static int make_page(struct csp__line *line)
+{
+    char path[sizeof csp__state.dir + 32];
+    (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    int err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* a full file system is an error here, not a SIGBUS later */
+    void *page = err == 0 ? mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (err == 0 && page == MAP_FAILED)
+        err = errno;
+    close(fd);
+    if (err != 0) {
+        (void)unlink(path);
+        errno = err;
+        return -1;
+    }
+    line->page = page;
+    return 0;
+}
+
+static int find_slot(struct csp__line *line, uint32_t *slot)
+{
+    if (line->page == NULL && make_page(line) != 0)
+        return -1;
+    const uint8_t *free_one = memchr(line->slot_used, 0, sizeof line->slot_used);
+    if (free_one == NULL) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    *slot = (uint32_t)(free_one - line->slot_used);
+    atomic_store(&line->page[*slot], 0);
+    return 0;
+}
+
+int csp__receiving_begin(struct csp__line *line, struct csp__stream *s, uint64_t window)
+{
+    uint32_t slot;
+    if (find_slot(line, &slot) != 0)
+        return -1;
+    line->slot_used[slot] = 1;
+    s->recv = (struct csp__receiving){.on = 1, .window = window, .slot = slot};
+    s->recv.last = &s->recv.first;
+    note_receiving(s);
+    return 0;
+}
+
+void csp__receiving_end(struct csp__line *line, struct csp__stream *s)
+{
+    while (s->recv.first != NULL)
+        drop_batch(s);
+    line->slot_used[s->recv.slot] = 0;
+    s->recv.on = 0;
+    forget_receiving(s);
+}
+
+/* ---- values */
+
+static int read_batch(struct csp__line *line, struct csp__batch *b)
+{
+    const struct wire_head *head = &line->head;
+    const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof *head;
+    int64_t data = wire_block_data(head, payload);
+    if (data < 0)
+        return -1;
+    *b = (struct csp__batch){.data = (size_t)data,
+                             .count = head->count,
+                             .gap = (head->flags & WIRE_GAP) != 0,
+                             .noeol = (head->flags & WIRE_NOEOL) != 0};
+    if ((head->flags & WIRE_CHAN) != 0)
+        memcpy(&b->attached, payload + b->data + sizeof(uint32_t), sizeof b->attached);
+    zmq_msg_init(&b->msg);
+    zmq_msg_move(&b->msg, &line->frame);
+    b->payload = (const char *)zmq_msg_data(&b->msg) + sizeof *head;
+    return 0;
+}
+
+void csp__stream_deliver(struct csp__line *line)
+{
+    struct csp__stream *s = csp__stream_find(line, line->head.channel);
+    if (s == NULL || !s->recv.on)
+        return; /* dropped: the values go back by the count in the page */
+    s->recv.waiting = 0;
+    if ((line->head.flags & WIRE_CLOSED) != 0)
+        s->recv.closed = 1;
+    if (line->head.count == 0)
+        return;
+    struct csp__batch *b = malloc(sizeof *b);
+    if (b == NULL || read_batch(line, b) != 0) {
+        free(b);
+        line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
+        return;
+    }
+    s->recv.last_count = b->count;
+    *s->recv.last = b;
+    s->recv.last = &b->next;
+}
+
+int csp__stream_may_take(const struct csp__stream *s)
+{
+    return s->recv.first != NULL || s->recv.closed;
+}
+
+const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan *attached)
+{
+    const struct csp__batch *b = s->recv.first;
+    if (b == NULL)
+        return NULL;
+    *len = wire_block_length(b->payload, b->data, b->index);
+    *attached = b->attached;
+    return b->payload + b->offset;
+}
+
+static int say_took(struct csp__line *line, struct csp__stream *s, unsigned flags)
+{
+    struct wire_head head = wire_head(WIRE_TOOK, flags, 0);
+    head.channel = s->chan;
+    head.seq = s->recv.taken;
+    zmq_msg_t msg;
+    if (csp__frame(&msg, &head) == NULL)
+        return -1;
+    s->recv.told = s->recv.taken;
+    s->recv.bytes = 0;
+    return csp__line_send(line, &msg);
+}
+
+void csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes)
+{
+    s->recv.taken += values;
+    s->recv.bytes += bytes;
+    atomic_store_explicit(&line->page[s->recv.slot], s->recv.taken, memory_order_release);
+}
+
+/* Says what was taken where that is due: at a quarter of the window, half of a delivery, and with nothing left. What
+ * the broker does not hear because it is gone the next call will see. */
+static void tell(struct csp__line *line, struct csp__stream *s)
+{
+    const struct csp__receiving *recv = &s->recv;
+    if (recv->first == NULL || recv->bytes >= recv->window / 4 || recv->taken - recv->told >= recv->last_count / 2)
+        (void)say_took(line, s, 0);
+}
+
+void csp__stream_pop(struct csp__line *line, struct csp__stream *s)
+{
+    struct csp__batch *b = s->recv.first;
+    b->offset += wire_block_length(b->payload, b->data, b->index) + (size_t)b->gap;
+    if (++b->index == b->count)
+        drop_batch(s);
+    tell(line, s);
+}
+
+void csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__block *out)
+{
+    struct csp__batch *b = s->recv.first;
+    uint32_t count = b->count - b->index;
+    *out = (csp__block){.data = b->payload + b->offset,
+                        .len = b->data - b->offset,
+                        .lengths = b->payload + b->data + b->index * sizeof(uint32_t),
+                        .count = count,
+                        .gap = b->gap,
+                        .noeol = b->noeol,
+                        .hold = b};
+    csp__stream_count(line, s, count, out->len);
+    s->recv.first = b->next;
+    if (s->recv.first == NULL)
+        s->recv.last = &s->recv.first;
+    tell(line, s);
+}
+
+int csp__stream_wait(struct csp__line *line, struct csp__stream *s)
+{
+    if (s->recv.waiting || s->recv.closed)
+        return 0;
+    s->recv.waiting = 1;
+    return say_took(line, s, WIRE_WAIT);
+}

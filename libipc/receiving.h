@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The receiving half of a stream: what was delivered and is not taken yet. */
+#ifndef CSP_RECEIVING_H
+#define CSP_RECEIVING_H
+
+#include "block.h"
+#include "line.h"
+
+struct csp__pair;
+struct csp__stream;
+
+struct csp__batch { /* a DELIVER, with values that were not taken yet; or one value of a COMMIT, held for a block */
+    struct csp__batch *next;
+    zmq_msg_t msg;
+    const char *payload;
+    uint64_t attached;
+    size_t data, offset; /* bytes of data, and where the next value begins */
+    uint32_t count, index;
+    uint32_t single; /* the length of the one value of a COMMIT */
+    int gap, noeol;
+};
+
+struct csp__receiving {
+    int on, closed;
+    int waiting; /* the broker was told that we wait */
+    uint64_t window;
+    uint32_t slot, last_count;
+    uint64_t taken, told, bytes; /* values taken; when we last said so; bytes since */
+    struct csp__batch *first, **last;
+    struct csp__pair *pair; /* NULL: hosted */
+};
+
+/* Makes it the receiving half of a stream with this window: finds a slot in the line's page. 0, or -1 with errno. */
+int csp__receiving_begin(struct csp__line *line, struct csp__stream *s, uint64_t window);
+void csp__receiving_end(struct csp__line *line, struct csp__stream *s);
+
+/* Whether another thread receives the channel as a stream. */
+int csp__stream_elsewhere(const struct csp__line *line, csp_chan c);
+
+/* The DELIVER in the line's frame. */
+void csp__stream_deliver(struct csp__line *line);
+
+/* Whether a receive need not wait: a value is there, or the stream is closed. */
+int csp__stream_may_take(const struct csp__stream *s);
+
+/* The value to take next, or NULL where there is none. It stands until csp__stream_pop. */
+const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan *attached);
+
+/* Counts values as received, before they are used. */
+void csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes);
+
+/* Goes on behind the front value, which was counted. */
+void csp__stream_pop(struct csp__line *line, struct csp__stream *s);
+
+/* Takes all that is left of the front batch; there is one. Its hold is the batch. */
+void csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__block *b);
+
+/* Makes a block of the one value at offset of a message, which it takes over. 0, or -1: no memory, and the message is
+ * as it was. */
+int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len);
+
+/* Tells the broker, once, that the caller has nothing left and waits. 0, or -1: ENOTCONN. */
+int csp__stream_wait(struct csp__line *line, struct csp__stream *s);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Sending streams. Decision: every value goes through the stream's pack, whether it is sent in that very call or held
+ * for others: so there is one place where frames are made. What is held counts as put, so the window bounds it with the
+ * rest. */
+#include "stream.h"
+#include "error.h"
+#include "scope.h"
+#include "select.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define FIRST_COSTS 64 /* a power of two */
+
+int csp__sending_begin(struct csp__sending *send, uint64_t window)
+{
+    uint32_t *costs = malloc(FIRST_COSTS * sizeof *costs);
+    if (costs == NULL)
+        return -1;
+    uint64_t quarter = window / 4;
+    *send = (struct csp__sending){.on = 1,
+                                  .window = window,
+                                  .costs = costs,
+                                  .size = FIRST_COSTS,
+                                  .most = quarter < CSP__PACK_MAX ? quarter : CSP__PACK_MAX};
+    return 0;
+}
+
+void csp__sending_end(struct csp__sending *send)
+{
+    free(send->costs);
+    csp__pack_free(&send->pack);
+    *send = (struct csp__sending){.on = 0};
+}
+
+/* ---- the window */
+
+void csp__stream_room(struct csp__line *line)
+{
+    struct csp__stream *s = csp__stream_find(line, line->head.channel);
+    if (s == NULL || !s->send.on || line->head.seq > s->send.put - s->send.pack.count)
+        return;
+    struct csp__sending *send = &s->send;
+    while (send->committed < line->head.seq)
+        send->bytes -= send->costs[send->committed++ & (send->size - 1)];
+    if (line->head.count == EPIPE)
+        send->broken = 1;
+}
+
+static int within(const struct csp__sending *send, uint64_t bytes)
+{
+    return send->committed == send->put || send->bytes + bytes <= send->window;
+}
+
+int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes)
+{
+    return s->send.broken || within(&s->send, bytes);
+}
+
+int csp__stream_may_put(const struct csp__stream *s, size_t len)
+{
+    return len > s->max_bytes || csp__stream_has_room(s, csp__cost(len, 0));
+}
+
+int csp__stream_is_flushed(const struct csp__stream *s)
+{
+    return s->send.broken || s->send.committed == s->send.put;
+}
+
+/* Makes room for the costs of so many values more. */
+static int reserve_costs(struct csp__sending *send, size_t values)
+{
+    uint64_t waiting = send->put - send->committed;
+    if (waiting + values <= send->size)
+        return 0;
+    size_t size = send->size;
+    while (size < waiting + values)
+        size *= 2;
+    uint32_t *costs = malloc(size * sizeof *costs);
+    if (costs == NULL)
+        return -1;
+    for (uint64_t i = send->committed; i < send->put; i++)
+        costs[i & (size - 1)] = send->costs[i & (send->size - 1)];
+    free(send->costs);
+    send->costs = costs;
+    send->size = size;
+    return 0;
+}
+
+static void note_put(struct csp__sending *send, uint32_t bytes)
+{
+    send->costs[send->put++ & (send->size - 1)] = bytes;
+    send->bytes += bytes;
+}
+
+/* ---- frames */
+
+int csp__stream_ship(struct csp__line *line, struct csp__stream *s)
+{
+    struct csp__sending *send = &s->send;
+    zmq_msg_t msg;
+    if (csp__pack_close(&send->pack, s->chan, send->put - send->pack.count, &msg) != 0)
+        return -1;
+    return csp__line_send(line, &msg);
+}
+
+/* What was put is to be sent. */
+static int send_now(struct csp__line *line, struct csp__stream *s)
+{
+    return csp__stream_ship(line, s) == 0 ? 0 : csp__fail(errno, "send", s->chan);
+}
+
+int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len)
+{
+    if (len > s->max_bytes)
+        return EMSGSIZE;
+    if (s->send.broken)
+        return EPIPE;
+    if (reserve_costs(&s->send, 1) != 0 || csp__pack_add(&s->send.pack, p, len) != 0)
+        return csp__fail(ENOMEM, "send", s->chan);
+    note_put(&s->send, (uint32_t)csp__cost(len, 0));
+    return send_now(line, s);
+}
+
+static int put_part(struct csp__line *line, struct csp__stream *s, const struct csp__part *part, uint64_t cost)
+{
+    if (reserve_costs(&s->send, part->count) != 0 || csp__pack_add_part(&s->send.pack, part, cost) != 0)
+        return csp__fail(ENOMEM, "send", s->chan);
+    for (uint32_t i = 0; i < part->count; i++)
+        note_put(&s->send, (uint32_t)csp__cost(wire_block_length(part->lengths, 0, i), part->flags & WIRE_GAP));
+    return send_now(line, s);
+}
+
+/* ---- blocks */
+
+/* The values of a block from the i-th on that make a frame: up to a quarter of the window, at least one; and what they
+ * count. */
+static struct csp__part next_part(const struct csp__stream *s, const csp__block *b, size_t i, const char *data,
+                                  uint64_t *cost)
+{
+    struct csp__part part = {
+        .data = data, .lengths = (const char *)b->lengths + i * sizeof(uint32_t), .flags = b->gap != 0 ? WIRE_GAP : 0};
+    *cost = 0;
+    while (i < b->count) {
+        size_t len = csp__block_length(b, i);
+        size_t bytes = csp__cost(len, b->gap);
+        if (part.count > 0 && *cost + bytes > s->send.most)
+            break;
+        *cost += bytes;
+        part.len += len + (size_t)(b->gap != 0);
+        part.count++;
+        i++;
+    }
+    if (i == b->count && b->noeol)
+        part.flags |= WIRE_NOEOL;
+    return part;
+}
+
+static int await_room(const struct csp__stream *s, uint64_t bytes, csp_time by, const struct csp__call *call)
+{
+    csp_case room = {.op = CSP__OP_WINDOW, .chan = s->chan, .arg = (int64_t)bytes};
+    return csp__stream_has_room(s, bytes) || csp__select(&room, 1, by, 0, call) >= 0 ? 0 : -1;
+}
+
+int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
+                          const struct csp__call *call)
+{
+    const char *data = b->data;
+    for (size_t i = 0; i < b->count; i++)
+        if (csp__block_length(b, i) > s->max_bytes)
+            return csp__fail(EMSGSIZE, "send", s->chan);
+    if (csp__line_pump(line) < 0) /* a slow sender must learn that nobody receives long before its window is full */
+        return csp__fail(ENOTCONN, "send", s->chan);
+    if (csp__scope_ends(line))
+        return csp__fail(ECANCELED, "send", s->chan);
+    for (size_t i = 0; i < b->count;) {
+        uint64_t cost;
+        struct csp__part part = next_part(s, b, i, data, &cost);
+        if (await_room(s, cost, by, call) != 0)
+            return -1;
+        if (s->send.broken)
+            return csp__fail(EPIPE, "send", s->chan);
+        if (put_part(line, s, &part, cost) != 0)
+            return -1;
+        i += part.count;
+        data += part.len;
+    }
+    return 0;
+}
+
+/* ---- flush */
+
+int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call)
+{
+    csp_case flushed = {.op = CSP__OP_FLUSH, .chan = s->chan};
+    if (csp__select(&flushed, 1, by, 0, call) < 0)
+        return -1;
+    return s->send.committed == s->send.put ? 0 : csp__fail(EPIPE, call->what, s->chan);
+}
+
+CSP__ENTRY int csp_flush(csp_chan c, csp_time by)
+{
+    struct csp__line *line = csp__line("flush");
+    if (line == NULL)
+        return -1;
+    struct csp__stream *s = csp__stream_find(line, c);
+    if (s == NULL || !s->send.on)
+        return csp__failf(EINVAL, "flush, channel %" PRIu64 ": it is no sending stream of this thread", c);
+    return csp__stream_flush(s, by, CSP__CALL("flush"));
+}

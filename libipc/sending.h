@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The sending half of a stream: what is outstanding, and what of it is held. */
+#ifndef CSP_SENDING_H
+#define CSP_SENDING_H
+
+#include "block.h"
+#include "line.h"
+#include "pack.h"
+
+struct csp__pair;
+struct csp__stream;
+
+struct csp__sending {
+    int on, broken; /* broken: EPIPE, what is not committed never will be */
+    uint64_t window, bytes;
+    uint64_t put, committed; /* values; those held are put */
+    uint32_t *costs;         /* ring: bytes of the values from committed to put */
+    size_t size;             /* of it, a power of two */
+    uint64_t most;           /* what a frame of several values may count: a quarter of the window, CSP__PACK_MAX */
+    struct csp__pack pack;   /* what is held */
+    struct csp__pair *pair;  /* NULL: hosted */
+};
+
+/* Makes it the sending half of a stream with this window. 0, or -1: no memory. */
+int csp__sending_begin(struct csp__sending *send, uint64_t window);
+void csp__sending_end(struct csp__sending *send);
+
+/* The ROOM in the line's frame. */
+void csp__stream_room(struct csp__line *line);
+
+/* Whether so many bytes are within the window, or the stream is broken. */
+int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes);
+
+/* Whether a value of len bytes is within the window, or the stream is broken, so that a send need not wait. */
+int csp__stream_may_put(const struct csp__stream *s, size_t len);
+
+/* Puts the value. 0; EPIPE, EMSGSIZE; or -1: ENOMEM, ENOTCONN noted. */
+int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len);
+
+/* Puts all values of a block, waiting for the window where it must. Errors as csp__put_block. */
+int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
+                          const struct csp__call *call);
+
+/* Sends what the stream holds, in one frame. 0, or -1: ENOMEM, and it is held on; ENOTCONN. */
+int csp__stream_ship(struct csp__line *line, struct csp__stream *s);
+
+/* Whether every value put was committed, or never will be. */
+int csp__stream_is_flushed(const struct csp__stream *s);
+
+/* Waits for that. Errors as csp_flush. */
+int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call);
+
+#endif
