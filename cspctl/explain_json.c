@@ -3,6 +3,7 @@
  * bytes. */
 #include "edge.h"
 #include "explain.h"
+#include "pool.h"
 #include "text_json.h"
 
 #include <stdlib.h>
@@ -125,12 +126,17 @@ static json_t *ends_json(const struct pipeline *p, const struct end *ends, size_
 
 static json_t *channel_json(const struct pipeline *p, const struct channel *c)
 {
-    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:I,s:I}", "name", c->name, "kind", edge_kind(c), "delivery",
-                     EDGE_DELIVERY, "capacity", (json_int_t)c->capacity, "max_bytes", (json_int_t)c->max_bytes, "close",
-                     c->close == CLOSE_NEVER ? "never" : "senders", "senders", ends_json(p, c->senders, c->nsenders),
-                     "receivers", ends_json(p, c->receivers, c->nreceivers), "memory",
-                     (json_int_t)edge_memory(p, c, PIPELINE_WINDOW), "memory_with_large_values",
-                     (json_int_t)edge_memory(p, c, INT64_MAX));
+    struct pool *pool = pool_new();
+    json_t *map =
+        json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:I,s:I}", "name", c->name, "kind", edge_kind(p, c), "why",
+                  edge_why(p, c, pool), "delivery", EDGE_DELIVERY, "capacity", (json_int_t)c->capacity, "max_bytes",
+                  (json_int_t)c->max_bytes, "close", c->close == CLOSE_NEVER ? "never" : "senders", "senders",
+                  ends_json(p, c->senders, c->nsenders), "receivers", ends_json(p, c->receivers, c->nreceivers),
+                  "memory", (json_int_t)edge_memory(p, c, EXEC_WINDOW), "memory_with_large_values",
+                  (json_int_t)edge_memory(p, c, INT64_MAX));
+
+    pool_free(pool);
+    return map;
 }
 
 static json_t *service_json(const struct pipeline *p, const struct service *s)
@@ -156,20 +162,19 @@ static json_t *vars_json(const struct pipeline *p)
 json_t *explain_json(const struct pipeline *p)
 {
     json_t *processes = json_array(), *channels = json_array(), *services = json_array();
-    int64_t small = 0, large = 0;
 
     for (size_t i = 0; i < p->nprocesses; i++)
         json_array_append_new(processes, process_json(p, i));
-    for (size_t i = 0; i < p->nchannels; i++) {
+    for (size_t i = 0; i < p->nchannels; i++)
         json_array_append_new(channels, channel_json(p, &p->channels[i]));
-        small += edge_memory(p, &p->channels[i], PIPELINE_WINDOW);
-        large += edge_memory(p, &p->channels[i], INT64_MAX);
-    }
     for (size_t i = 0; i < p->nservices; i++)
         json_array_append_new(services, service_json(p, &p->services[i]));
-    return json_pack("{s:o,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:I}", "file", text_json(p->path), "name", p->name,
-                     "deadline_ns", p->deadline < 0 ? json_null() : json_integer(p->deadline), "on_failure",
+    return json_pack("{s:o,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I}", "file", text_json(p->path), "name",
+                     p->name, "deadline_ns", p->deadline < 0 ? json_null() : json_integer(p->deadline), "on_failure",
                      p->on_failure == ON_FAILURE_STOP ? "stop" : "continue", "vars", vars_json(p), "processes",
-                     processes, "channels", channels, "services", services, "window", (json_int_t)PIPELINE_WINDOW,
-                     "memory", (json_int_t)small, "memory_with_large_values", (json_int_t)large);
+                     processes, "channels", channels, "services", services, "window", (json_int_t)EXEC_WINDOW, "memory",
+                     (json_int_t)edge_total(p, EXEC_WINDOW), "memory_with_large_values",
+                     (json_int_t)edge_total(p, INT64_MAX), "memory_of_bridges",
+                     (json_int_t)edge_bridges(p, EXEC_WINDOW), "memory_of_bridges_with_large_values",
+                     (json_int_t)edge_bridges(p, INT64_MAX));
 }

@@ -93,6 +93,14 @@ static const char *ends_text(struct pool *pool, const struct pipeline *p, const 
     return text;
 }
 
+/* In whole units that are of a size to be read. */
+static char *memory_text(int64_t bytes, char text[UNIT_TEXT])
+{
+    int64_t unit = bytes >= 4 << 20 ? 1 << 20 : bytes >= 4 << 10 ? 1 << 10 : 1;
+
+    return unit_print_size((bytes + unit - 1) / unit * unit, text);
+}
+
 static void channel_row(struct table *t, struct pool *pool, const struct pipeline *p, const struct channel *c)
 {
     char max_bytes[UNIT_TEXT], memory[UNIT_TEXT];
@@ -101,20 +109,21 @@ static void channel_row(struct table *t, struct pool *pool, const struct pipelin
     table_cell(t, "%s", ends_text(pool, p, c->senders, c->nsenders, requests ? "(cspctl call)" : "(cspctl send)"));
     table_cell(t, "-> %s ->", c->name);
     table_cell(t, "%s", ends_text(pool, p, c->receivers, c->nreceivers, "(cspctl recv)"));
-    table_cell(t, "%s", edge_kind(c));
+    table_cell(t, "%s", edge_kind(p, c));
+    table_cell(t, "%s", edge_why(p, c, pool));
     table_cell(t, "%s", EDGE_DELIVERY);
     table_cell(t, "%" PRId64, c->capacity);
     table_cell(t, "%s", unit_print_size(c->max_bytes, max_bytes));
     table_cell(t, "%s", c->close == CLOSE_NEVER ? "never" : "senders");
-    table_cell(t, "%s", unit_print_size(edge_memory(p, c, PIPELINE_WINDOW), memory));
+    table_cell(t, "%s", memory_text(edge_memory(p, c, EXEC_WINDOW), memory));
 }
 
 static int print_channels(const struct pipeline *p, FILE *to)
 {
     static const struct column columns[] = {
-        {"FROM", COLUMN_TEXT},        {"CHANNEL", COLUMN_TEXT},  {"TO", COLUMN_TEXT},
-        {"KIND", COLUMN_TEXT},        {"DELIVERY", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER},
-        {"MAX_BYTES", COLUMN_NUMBER}, {"CLOSE", COLUMN_TEXT},    {"MEMORY", COLUMN_NUMBER}};
+        {"FROM", COLUMN_TEXT},  {"CHANNEL", COLUMN_TEXT},  {"TO", COLUMN_TEXT},         {"KIND", COLUMN_TEXT},
+        {"WHY", COLUMN_TEXT},   {"DELIVERY", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER}, {"MAX_BYTES", COLUMN_NUMBER},
+        {"CLOSE", COLUMN_TEXT}, {"MEMORY", COLUMN_NUMBER}};
     struct pool *pool = pool_new();
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
 
@@ -155,18 +164,13 @@ static int print_services(const struct pipeline *p, FILE *to)
 
 static int print_memory(const struct pipeline *p, FILE *to)
 {
-    int64_t small = 0, large = 0;
-    char a[UNIT_TEXT], b[UNIT_TEXT], window[UNIT_TEXT];
+    char a[UNIT_TEXT], b[UNIT_TEXT], c[UNIT_TEXT], window[UNIT_TEXT];
 
-    for (size_t i = 0; i < p->nchannels; i++) {
-        small += edge_memory(p, &p->channels[i], PIPELINE_WINDOW);
-        large += edge_memory(p, &p->channels[i], INT64_MAX);
-    }
-    unit_print_size(PIPELINE_WINDOW, window);
     return fprintf(to,
-                   "\nat most %s of values in channels and on the way, while no value is larger than %s; %s if values "
-                   "are as large as max_bytes allows\n",
-                   unit_print_size(small, a), window, unit_print_size(large, b)) < 0
+                   "\nat most %s of values in channels, on the way and in the bridges (%s of it), while no value is "
+                   "larger than %s; %s if values are as large as max_bytes allows\n",
+                   memory_text(edge_total(p, EXEC_WINDOW), a), memory_text(edge_bridges(p, EXEC_WINDOW), b),
+                   unit_print_size(EXEC_WINDOW, window), memory_text(edge_total(p, INT64_MAX), c)) < 0
                ? -1
                : 0;
 }

@@ -14,9 +14,6 @@
 struct diagnostics;
 
 #define PIPELINE_NONE SIZE_MAX /* an index that points at nothing */
-#define PIPELINE_WINDOW                                                                                                \
-    (1 << 20) /* bytes a stream may have under way at each of its ends, unless a value is larger                       \
-               */
 #define PIPELINE_MAX_REPLICA 1000
 #define PIPELINE_MAX_ENTRIES 4096 /* processes, channels, services, variables: of each */
 

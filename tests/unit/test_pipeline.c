@@ -6,11 +6,13 @@
 #include "diagnostic.h"
 #include "edge.h"
 #include "pipeline.h"
+#include "pool.h"
 #include "schema.h"
 #include "source.h"
 #include "suggestion.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,9 +229,98 @@ TEST(a_process_is_one_end_of_a_channel_however_often_it_names_it)
     ck_assert_uint_eq(c->senders[0].process, 0);
     ck_assert_uint_eq(c->senders[1].process, 1);
     ck_assert_uint_eq(c->nreceivers, 1);
-    ck_assert_uint_eq(edge_ends(p, c->senders, c->nsenders), 5);
-    ck_assert_int_eq(edge_memory(p, c, PIPELINE_WINDOW), (16 + 5 + 1) << 20);
-    ck_assert_int_eq(edge_memory(p, c, INT64_MAX), (16 + 6 * 16) << 20);
+    ck_assert_uint_eq(edge_streams(p, c, CSP_SEND), 13); /* each descriptor of each replica is a stream */
+    ck_assert_uint_eq(edge_streams(p, c, CSP_RECV), 1);
+    done(p);
+}
+
+/* What explain says of the first channel. */
+static void kind(const char *text, const char *kind, const char *why)
+{
+    struct pipeline *p = load(text);
+    struct pool *pool = pool_new();
+
+    ck_assert_str_eq(edge_kind(p, &p->channels[0]), kind);
+    ck_assert_str_eq(edge_why(p, &p->channels[0], pool), why);
+    pool_free(pool);
+    done(p);
+}
+
+TEST(an_edge_from_one_to_one_is_a_pair)
+{
+    kind("processes: {a: {command: [cat], stdout: c}, b: {command: [cat], stdin: c}}", "pair", "1 sender, 1 receiver");
+    kind("channels: {c: {close: never}}\nprocesses: {a: {command: [cat], stdin: c, stdout: c}}", "pair",
+         "1 sender, 1 receiver");
+}
+
+TEST(an_edge_of_a_worker_is_a_pair_if_the_worker_wants_a_stream)
+{
+    kind("processes: {a: {worker: [search], out: [c]}, b: {command: [cat], stdin: c}}", "pair",
+         "1 sender, 1 receiver, once a makes it a stream");
+    kind("processes: {a: {worker: [search], out: [c]}, b: {worker: [search], in: [c]}}", "pair",
+         "1 sender, 1 receiver, once a makes it a stream, and b");
+}
+
+TEST(replicas_and_descriptors_make_an_edge_a_stream)
+{
+    kind("processes: {a: {command: [cat], stdout: c}, b: {command: [cat], stdin: c, replicas: 2}}", "stream",
+         "2 receivers");
+    kind("processes: {a: {command: [cat], stdout: c, stderr: c}, b: {command: [cat], stdin: c}}", "stream",
+         "2 senders");
+    kind("processes: {a: {command: [cat], stdout: c, replicas: 3}, b: {command: [cat], stdin: c},"
+         " d: {command: [cat], stdin: c}}",
+         "stream", "3 senders, 2 receivers");
+}
+
+TEST(guests_make_an_edge_a_stream)
+{
+    kind("channels: {c: {close: never}}\nprocesses: {b: {command: [cat], stdin: c}}", "stream", "guests send");
+    kind("channels: {c: {close: never}}\nprocesses: {b: {command: [cat], stdout: c, replicas: 2}}", "stream",
+         "2 senders, guests receive");
+}
+
+TEST(capacity_0_is_a_rendezvous)
+{
+    kind("channels: {c: {capacity: 0}}\nprocesses: {a: {command: [cat], stdout: c}, b: {command: [cat], stdin: c}}",
+         "rendezvous", "capacity 0");
+}
+
+/* The most that the first channel can take. */
+static int64_t memory(const char *settings, const char *replicas, int64_t value)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "channels: {c: {%s}}\nprocesses: {a: {command: [cat], stdout: c%s}, b: {command: [cat], stdin: c}}",
+                   settings, replicas);
+    struct pipeline *p = load(text);
+    int64_t bytes = edge_memory(p, &p->channels[0], value);
+
+    done(p);
+    return bytes;
+}
+
+TEST(memory_is_as_the_manual_says)
+{
+    const int64_t MiB = 1 << 20, alone = 1024 * EDGE_ALONE;
+
+    ck_assert_int_eq(memory("capacity: 1024", "", MiB), 2 * (16 * MiB + alone) + 5 * 5 * MiB);
+    ck_assert_int_eq(memory("capacity: 1024", ", replicas: 3", MiB), 16 * MiB + alone + 9 * 5 * MiB);
+    ck_assert_int_eq(memory("max_bytes: 1MiB", ", replicas: 3", MiB), MiB + alone + 9 * 5 * MiB);
+    ck_assert_int_eq(memory("capacity: 3", ", replicas: 3", MiB), 3 * (MiB + EDGE_ALONE) + 9 * 5 * MiB);
+    ck_assert_int_eq(memory("capacity: 1024", ", replicas: 3", INT64_MAX), 16 * MiB + alone + 9 * (16 * MiB + 4));
+    ck_assert_int_eq(memory("capacity: 0", ", replicas: 3", MiB), 2 * 4 * MiB);
+    ck_assert_int_eq(memory("capacity: 0", "", INT64_MAX), 2 * 2 * 16 * MiB);
+}
+
+TEST(the_memory_of_the_bridges_is_a_block_and_a_pipe_for_each_descriptor)
+{
+    struct pipeline *p = load("processes: {a: {command: [cat], stdout: c, stderr: c}, l: {command: [cat]},"
+                              " b: {command: [cat], stdin: c, replicas: 2}}");
+    const int64_t block = EXEC_BLOCK * 5;
+
+    ck_assert_int_eq(edge_bridges(p, 1000), 4 * (block + EXEC_PIPE));
+    ck_assert_int_eq(edge_bridges(p, 8 << 20), 2 * (8 << 20) + 2 * (16 << 20) + 4 * 4 + 4 * EXEC_PIPE);
+    ck_assert_int_eq(edge_total(p, 1000), edge_bridges(p, 1000) + edge_memory(p, &p->channels[0], 1000));
     done(p);
 }
 
