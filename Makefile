@@ -6,6 +6,8 @@
 #   make programs   those of tests/programs, to be run by hand in full size: their heads say how
 #   make lint       clang-format, clang-tidy, cppcheck, and that documents, code and models use the same names
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make bench      every figure beside what it is compared with: build/bench.jsonl, build/bench.svg; FIGURES='pair select'
+#   make bench-quick  the same in less than a minute
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -186,6 +188,24 @@ storm: setup
 	@$(MAKE) --no-print-directory -j2 all programs $(STORM)
 	@$(STORM) $(KILLS) $(SEED)
 .PHONY: storm
+
+# Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
+BENCH       := $(BUILD)/bench
+BENCH_PARTS := bench flow trips sockets
+BENCHES     := $(filter-out $(addprefix $(BENCH)/,$(BENCH_PARTS)),$(patsubst tests/bench/%.c,$(BENCH)/%,$(wildcard tests/bench/*.c)))
+NNG         := $(wildcard /usr/include/nng/nng.h)
+BENCHES     := $(if $(NNG),$(BENCHES),$(filter-out $(BENCH)/nng-%,$(BENCHES)))
+$(BENCHES): $(BENCH)/%: $(BUILD)/obj/tests/bench/%.o $(patsubst %,$(BUILD)/obj/tests/bench/%.o,$(BENCH_PARTS)) $(BUILD)/libipc.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(if $(filter nng-%,$*),-lnng) $(IPC_LIBS)
+benches: $(BENCHES)
+FIGURES ?=
+bench bench-quick:
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory -j2 all benches
+	@scripts/bench $(patsubst bench%,-%,$(@:bench=)) $(FIGURES)
+.PHONY: benches bench bench-quick
 
 # Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
 test: setup
