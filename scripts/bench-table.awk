@@ -41,7 +41,7 @@ function line(i, r, n, why, ratios, values, bases, ours, theirs, ratio, met, tex
     if (why == "" && i > 1)
         why = why_not(command[i])
     if (why != "") {
-        printf "%-16s %9s %-9s %-18s %s\n", name[1], why == "not installed" ? "-" : "FAILED", unit[1], i > 1 ? name[i] : "-", why
+        printf("%-16s %9s %-9s %-18s %s\n", name[1], why == "not installed" ? "-" : "FAILED", unit[1], i > 1 ? name[i] : "-", why)
         text = i > 1 ? "\"" name[i] "\"" : "null"
         printf("{\"figure\":\"%s\",\"unit\":\"%s\",\"baseline\":%s,\"failed\":\"%s\"}\n", name[1], unit[1], text, why) >>json
         return

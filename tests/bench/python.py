@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """What Python's multiprocessing gives between two processes: values one way, and the time from the start of a process to
 its first value. Decision: the very measurement of flow.c and go.c, values as bytes objects; a Queue has the capacity that
-the pair beside it has.
+the pair beside it has, as far as it holds no more than 64 MiB.
 
     python.py queue|pipe SIZE
     python.py start
@@ -14,7 +14,7 @@ import sys
 import time
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", 1))
-CAPACITY = 4096
+CAPACITY, MEMORY = 4096, 64 << 20
 
 
 def send(put, size):
@@ -41,7 +41,7 @@ def receive(get):
 
 def one_way(kind, size):
     if kind == "queue":
-        queue = multiprocessing.Queue(CAPACITY)
+        queue = multiprocessing.Queue(min(CAPACITY, MEMORY // size))
         get, put = queue.get, queue.put
     else:
         reader, writer = multiprocessing.Pipe(duplex=False)
