@@ -56,10 +56,10 @@ static void print_waits(FILE *out, const struct broker *b, const struct line *l)
 }
 
 static void print_stream(FILE *out, uint64_t process, uint64_t line, const struct channel *c, char direction,
-                         uint64_t window, uint64_t values, int64_t since)
+                         uint64_t window, uint64_t values, int64_t since, const char *how)
 {
-    fprintf(out, "stream\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%c\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\n", process,
-            line, c->item.key, direction, window, values, since);
+    fprintf(out, "stream\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%c\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%s\n",
+            process, line, c->item.key, direction, window, values, since, how);
 }
 
 /* How many values the receiver has taken, by its page: nothing follows from that before it speaks. */
@@ -74,11 +74,11 @@ static void print_streams(FILE *out, const struct line *l)
     uint64_t process = l->process->item.key;
     for (const struct list *node = l->puts.next; node != &l->puts; node = node->next) {
         const struct sending *s = LIST_OWNER(node, struct sending, on_line);
-        print_stream(out, process, l->id, s->channel, 's', s->window, s->waiting, s->since);
+        print_stream(out, process, l->id, s->channel, 's', s->window, s->waiting, s->since, "hosted");
     }
     for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
         const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
-        print_stream(out, process, l->id, r->channel, 'r', r->window, r->delivered - seen(r), r->since);
+        print_stream(out, process, l->id, r->channel, 'r', r->window, r->delivered - seen(r), r->since, "hosted");
     }
 }
 
@@ -197,7 +197,7 @@ static void print_channel(FILE *out, const struct broker *b, const struct channe
     for (const struct list *node = c->put_streams.next; node != &c->put_streams; node = node->next) {
         const struct sending *s = LIST_OWNER(node, struct sending, on_channel);
         if (s->line == NULL) /* what one left behind that has ended */
-            print_stream(out, 0, 0, c, 's', s->window, s->waiting, s->since);
+            print_stream(out, 0, 0, c, 's', s->window, s->waiting, s->since, "hosted");
     }
     struct values v = {out, c, 0};
     print_buffer(&v);

@@ -111,10 +111,11 @@ static void print_processes(const struct snapshot *s)
 
 static void print_channels(const struct snapshot *s)
 {
-    static const struct column columns[] = {
-        {"CHANNEL", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER}, {"VALUES", COLUMN_NUMBER},
-        {"BYTES", COLUMN_NUMBER}, {"SENDERS", COLUMN_NUMBER},  {"RECEIVERS", COLUMN_NUMBER},
-        {"SENT", COLUMN_NUMBER},  {"RECEIVED", COLUMN_NUMBER}, {"STATE", COLUMN_TEXT}};
+    static const struct column columns[] = {{"CHANNEL", COLUMN_TEXT},   {"CAPACITY", COLUMN_NUMBER},
+                                            {"VALUES", COLUMN_NUMBER},  {"BYTES", COLUMN_NUMBER},
+                                            {"SENDERS", COLUMN_NUMBER}, {"RECEIVERS", COLUMN_NUMBER},
+                                            {"SENT", COLUMN_NUMBER},    {"RECEIVED", COLUMN_NUMBER},
+                                            {"STATE", COLUMN_TEXT},     {"KIND", COLUMN_TEXT}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
 
     for (size_t i = 0; i < s->nchannels; i++) {
@@ -127,6 +128,7 @@ static void print_channels(const struct snapshot *s)
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
             table_cell(t, "%" PRId64, numbers[k]);
         table_cell(t, "%s", c->state);
+        table_cell(t, "%s", snapshot_kind(s, c));
     }
     (void)table_print(t, stdout, 1);
     table_free(t);
@@ -201,7 +203,7 @@ static json_t *json_channels(const struct snapshot *s)
     json_t *list = json_array();
 
     for (size_t i = 0; i < s->nchannels; i++)
-        json_array_append_new(list, snapshot_channel_json(&s->channels[i]));
+        json_array_append_new(list, snapshot_channel_json(s, &s->channels[i]));
     return list;
 }
 

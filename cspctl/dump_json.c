@@ -93,10 +93,10 @@ static json_t *streams_json(const struct dump *d, const struct dump_process *p)
     for (size_t i = 0; i < p->nstreams; i++) {
         const struct snapshot_stream *s = &p->streams[i];
         json_array_append_new(list,
-                              json_pack("{s:I, s:I, s:s, s:I, s:I, s:o}", "line", (json_int_t)s->line, "channel",
+                              json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:o}", "line", (json_int_t)s->line, "channel",
                                         (json_int_t)s->channel, "direction", *s->direction == 's' ? "send" : "receive",
-                                        "window", (json_int_t)s->window, "values", (json_int_t)s->values, "seconds",
-                                        s->since > 0 ? seconds(d->now - s->since) : json_null()));
+                                        "how", s->how, "window", (json_int_t)s->window, "values", (json_int_t)s->values,
+                                        "seconds", s->since > 0 ? seconds(d->now - s->since) : json_null()));
     }
     return list;
 }
@@ -124,7 +124,7 @@ static json_t *channels_json(const struct dump *d)
 
     for (size_t i = 0; i < d->s->nchannels; i++) {
         const struct snapshot_channel *c = &d->s->channels[i];
-        json_t *o = snapshot_channel_json(c);
+        json_t *o = snapshot_channel_json(d->s, c);
         size_t n = dump_holders(d, c->id, 's', &ids);
         json_object_set_new(o, "held_to_send", id_list(ids, n));
         n = dump_holders(d, c->id, 'r', &ids);

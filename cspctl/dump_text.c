@@ -206,9 +206,9 @@ static void finish(struct table *t, FILE *to)
 static void print_channels(const struct dump *d, FILE *to)
 {
     static const struct column columns[] = {
-        {"CHANNEL", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER}, {"VALUES", COLUMN_NUMBER},
-        {"BYTES", COLUMN_NUMBER}, {"SENT", COLUMN_NUMBER},     {"RECEIVED", COLUMN_NUMBER},
-        {"STATE", COLUMN_TEXT},   {"SENDERS", COLUMN_TEXT},    {"RECEIVERS", COLUMN_TEXT}};
+        {"CHANNEL", COLUMN_TEXT}, {"CAPACITY", COLUMN_NUMBER}, {"VALUES", COLUMN_NUMBER}, {"BYTES", COLUMN_NUMBER},
+        {"SENT", COLUMN_NUMBER},  {"RECEIVED", COLUMN_NUMBER}, {"STATE", COLUMN_TEXT},    {"KIND", COLUMN_TEXT},
+        {"SENDERS", COLUMN_TEXT}, {"RECEIVERS", COLUMN_TEXT}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
 
     for (size_t i = 0; i < d->s->nchannels; i++) {
@@ -218,6 +218,7 @@ static void print_channels(const struct dump *d, FILE *to)
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
             table_cell(t, "%" PRId64, numbers[k]);
         table_cell(t, "%s", c->state);
+        table_cell(t, "%s", snapshot_kind(d->s, c));
         holder_cell(d, t, c->id, 's', c->senders);
         holder_cell(d, t, c->id, 'r', c->receivers);
     }
@@ -255,11 +256,9 @@ static void print_values(const struct dump *d, FILE *to)
 
 static void print_streams(const struct dump *d, FILE *to)
 {
-    static const struct column columns[] = {{"STREAM", COLUMN_TEXT},
-                                            {"PROCESS", COLUMN_TEXT},
-                                            {"WINDOW", COLUMN_NUMBER},
-                                            {"UNDER WAY", COLUMN_NUMBER},
-                                            {"FOR", COLUMN_NUMBER}};
+    static const struct column columns[] = {{"STREAM", COLUMN_TEXT},   {"PROCESS", COLUMN_TEXT},
+                                            {"WINDOW", COLUMN_NUMBER}, {"UNDER WAY", COLUMN_NUMBER},
+                                            {"HOW", COLUMN_TEXT},      {"FOR", COLUMN_NUMBER}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
     char text[UNIT_TEXT];
 
@@ -270,6 +269,7 @@ static void print_streams(const struct dump *d, FILE *to)
         table_cell(t, "%" PRId64 " %s", s->process, p != NULL ? p->name : "?");
         table_cell(t, "%s", unit_print_size(s->window, text));
         table_cell(t, "%" PRId64, s->values);
+        table_cell(t, "%s", s->how);
         table_cell(t, "%s", s->since > 0 ? unit_print_age(d->now - s->since, text) : "-");
     }
     finish(t, to);

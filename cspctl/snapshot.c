@@ -66,7 +66,7 @@ static const struct field stream_fields[] = {
     FIELD(NUMBER, snapshot_stream, process), FIELD(NUMBER, snapshot_stream, line),
     FIELD(NUMBER, snapshot_stream, channel), FIELD(TEXT, snapshot_stream, direction),
     FIELD(NUMBER, snapshot_stream, window),  FIELD(NUMBER, snapshot_stream, values),
-    FIELD(NUMBER, snapshot_stream, since),
+    FIELD(NUMBER, snapshot_stream, since),   FIELD(TEXT, snapshot_stream, how),
 };
 static const struct field value_fields[] = {
     FIELD(NUMBER, snapshot_value, channel), FIELD(TEXT, snapshot_value, where),
@@ -226,4 +226,14 @@ int snapshot_waits(const struct snapshot_process *p, const char *operation)
         if ((at == p->waits || at[-1] == ',') && (at[n] == '\0' || at[n] == ','))
             return 1;
     return 0;
+}
+
+const char *snapshot_kind(const struct snapshot *s, const struct snapshot_channel *c)
+{
+    const char *kind = "-";
+
+    for (size_t i = 0; i < s->nstreams; i++)
+        if (s->streams[i].channel == c->id)
+            kind = strcmp(s->streams[i].how, "hosted") == 0 ? "stream" : s->streams[i].how;
+    return kind;
 }

@@ -36,6 +36,7 @@ struct snapshot_end {
 struct snapshot_stream {
     int64_t process, line, channel, window, values, since;
     const char *direction; /* "s", "r" */
+    const char *how;       /* "hosted", "pair" */
 };
 
 struct snapshot_value { /* one or more, in a block */
@@ -66,6 +67,9 @@ struct snapshot {
  * and so are fields behind the known ones. Caller owns the result and must give it to snapshot_free(). */
 struct snapshot *snapshot_parse(char *text);
 void snapshot_free(struct snapshot *s);
+
+/* How a channel's values go at the moment: "pair", directly; "stream"; or "-", value by value. Only of a dump. */
+const char *snapshot_kind(const struct snapshot *s, const struct snapshot_channel *c);
 
 /* Asks the broker of the run this process is in. NULL with errno; csp_errmsg() has the words. */
 struct snapshot *snapshot_ask(void);

@@ -11,6 +11,6 @@
 /* Callers own the results, and may add to them. now: as csp_now(). */
 json_t *live_json(const struct live *run);
 json_t *snapshot_process_json(const struct snapshot_process *p, csp_time now);
-json_t *snapshot_channel_json(const struct snapshot_channel *c);
+json_t *snapshot_channel_json(const struct snapshot *s, const struct snapshot_channel *c);
 
 #endif

@@ -27,7 +27,7 @@ static const char text[] = "run\tgame\t/some/game.yaml\t4000001\t4000002\t170000
                            "wait\t4\t7\t4900000000\tff\t6500000000\ttime\t5500000000\t-\n"
                            "wait\t4\t7\t4900000000\tff\t6500000000\tfd\t0\t-\n"
                            "wait\t4\t8\t4800000000\tff\t-1\texit\t2\t-\n"
-                           "stream\t4\t7\t10\ts\t65536\t7\t4000000000\n"
+                           "stream\t4\t7\t10\ts\t65536\t7\t4000000000\tpair\n"
                            "process\t5\t-\t0\t4000006\t0\tended\t-\t3000000000\tdead\t0\t0\t0\t2\n"
                            "process\t6\t-\t0\t4000007\t0\tattached\t-\t3000000000\t0\t0\t0\t0\t0\n"
                            "channel\t9\t-\t0\t0\t0\t100\t1\t1\t0\t0\topen\t0\t0\t0\n"
@@ -66,6 +66,9 @@ START_TEST(every_field_of_a_dump_is_read)
     ck_assert_str_eq(s->waits[3].op, "send");
     ck_assert_str_eq(s->ends[3].ends, "sr");
     ck_assert_int_eq(s->streams[0].window, 65536);
+    ck_assert_str_eq(s->streams[0].how, "pair");
+    ck_assert_str_eq(snapshot_kind(s, &s->channels[0]), "-");
+    ck_assert_str_eq(snapshot_kind(s, &s->channels[1]), "pair");
     ck_assert_str_eq(s->values[0].preview, "a\\x00");
     ck_assert_str_eq(s->values[1].where, "send");
     ck_assert_int_eq(s->scopes[0].deadline, 9000000000);
@@ -160,7 +163,7 @@ START_TEST(channels_values_streams_and_scopes_are_tables)
     struct live run = the_run();
     char *out = shown(dump_text, &run);
 
-    ck_assert_ptr_nonnull(strstr(out, "balls           8       2      4     5         3  open   2,3      3\n"));
+    ck_assert_ptr_nonnull(strstr(out, "balls           8       2      4     5         3  open   pair  2,3      3\n"));
     ck_assert_ptr_nonnull(strstr(out, "#9              0       0      0     0         0  open   3        2\n"));
     ck_assert_ptr_nonnull(strstr(out, "     2      4  balls    buffer               -          a\\x00\n"));
     ck_assert_ptr_nonnull(strstr(out, "     1      2  balls    waits to be sent by  4 pong[1]  hi\n"));
