@@ -164,10 +164,10 @@ START_TEST(channels_values_streams_and_scopes_are_tables)
     char *out = shown(dump_text, &run);
 
     ck_assert_ptr_nonnull(strstr(out, "balls           8       2      4     5         3  open   pair  2,3      3\n"));
-    ck_assert_ptr_nonnull(strstr(out, "#9              0       0      0     0         0  open   3        2\n"));
+    ck_assert_ptr_nonnull(strstr(out, "#9              0       0      0     0         0  open   -     3        2\n"));
     ck_assert_ptr_nonnull(strstr(out, "     2      4  balls    buffer               -          a\\x00\n"));
     ck_assert_ptr_nonnull(strstr(out, "     1      2  balls    waits to be sent by  4 pong[1]  hi\n"));
-    ck_assert_ptr_nonnull(strstr(out, "to balls  4 pong[1]   64KiB          7  1.0s\n"));
+    ck_assert_ptr_nonnull(strstr(out, "to balls  4 pong[1]   64KiB          7  pair  1.0s\n"));
     ck_assert_ptr_nonnull(strstr(out, "   12       -  2 ping      in 4.0s   open   4\n"));
     free(out);
 }
