@@ -18,6 +18,7 @@
 #include "list.h"
 #include "random.h"
 #include "rundir.h"
+#include "socket.h"
 #include "table.h"
 #include "timer.h"
 #include "wire.h"
@@ -233,7 +234,8 @@ struct broker {
     const char *dir;
     struct csp__runinfo info;
     int lock;
-    void *context, *router, *monitor;
+    void *context;
+    struct csp__socket router, monitor;
     int epoll;
     struct random random;
 

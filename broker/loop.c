@@ -6,6 +6,7 @@
 #include "record.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #define BATCH 512
@@ -47,32 +48,23 @@ void loop_handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
     loop_conclude(b);
 }
 
-static int receive(struct broker *b, zmq_msg_t *msg)
-{
-    int rc;
-    do
-        rc = zmq_msg_recv(msg, b->router, ZMQ_DONTWAIT);
-    while (rc < 0 && errno == EINTR);
-    return rc;
-}
-
 /* Reads one message of two parts, routing id and frame, and handles it. False: there is none. */
 static bool next_message(struct broker *b)
 {
     zmq_msg_t id, frame;
     zmq_msg_init(&id);
-    int rc = receive(b, &id);
-    if (rc < 0) {
+    if (csp__socket_receive(&b->router, &id) != 0) {
         zmq_msg_close(&id);
         return false;
     }
     zmq_msg_init(&frame);
     unsigned parts = 0;
-    while ((parts == 0 ? zmq_msg_more(&id) : zmq_msg_more(&frame)) && receive(b, &frame) >= 0)
+    while ((parts == 0 ? zmq_msg_more(&id) : zmq_msg_more(&frame)) && csp__socket_receive(&b->router, &frame) == 0)
         parts++;
     const unsigned char *number = zmq_msg_data(&id);
     uint32_t route;
-    if (parts == 1 && rc == 1 + sizeof route && number[0] == 0) { /* libzmq's own number, not one that a peer chose */
+    if (parts == 1 && zmq_msg_size(&id) == 1 + sizeof route &&
+        number[0] == 0) { /* libzmq's own number, not one that a peer chose */
         memcpy(&route, number + 1, sizeof route);
         if (!RECORDED(b) || !replay_takes(b, route, &frame))
             loop_handle(b, route, &frame);
@@ -120,7 +112,7 @@ static void look(struct broker *b)
     }
 }
 
-static long poll_ms(struct broker *b, bool drained)
+static int poll_ms(struct broker *b, bool drained)
 {
     int64_t deadline = watch_settle_deadline(b), other = record_replays(b) ? replay_deadline(b) : watch_deadline(b);
     deadline = other < deadline ? other : deadline;
@@ -131,7 +123,7 @@ static long poll_ms(struct broker *b, bool drained)
     if (deadline == INT64_MAX)
         return -1;
     int64_t left = deadline - csp_now();
-    return left > 0 ? (long)(left / 1000000 + 1) : 0;
+    return left <= 0 ? 0 : left / 1000000 >= INT32_MAX ? INT32_MAX : (int)(left / 1000000 + 1);
 }
 
 int loop_run(struct broker *b)
@@ -146,19 +138,20 @@ int loop_run(struct broker *b)
         }
         if (b->over)
             break;
-        long ms = poll_ms(b, drained);
+        int ms = poll_ms(b, drained);
         if (ms != 0)
             record_flush(b); /* there is time */
-        zmq_pollitem_t items[] = {{.socket = b->router, .events = ZMQ_POLLIN},
-                                  {.socket = b->monitor, .events = ZMQ_POLLIN},
-                                  {.fd = b->epoll, .events = ZMQ_POLLIN}};
-        if (zmq_poll(items, 3, ms) < 0 && errno != EINTR)
+        bool quiet = csp__socket_is_quiet(&b->router) && csp__socket_is_quiet(&b->monitor);
+        struct pollfd polls[] = {{.fd = b->router.fd, .events = POLLIN},
+                                 {.fd = b->monitor.fd, .events = POLLIN},
+                                 {.fd = b->epoll, .events = POLLIN}};
+        if (poll(polls, 3, quiet ? ms : 0) < 0 && errno != EINTR)
             return -1;
         if (!record_replays(b))
             b->now = csp_now();
-        if (items[1].revents != 0) /* each look is a system call */
+        if (polls[1].revents != 0 || !b->monitor.quiet) /* each look is a system call */
             watch_connections(b);
-        if (items[2].revents != 0)
+        if (polls[2].revents != 0)
             watch_pidfds(b);
         watch_settle(b);
         if (!record_replays(b) && watch_deadline(b) <= b->now)

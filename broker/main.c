@@ -193,26 +193,31 @@ static int set_option(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
+static int open_socket(struct broker *b, struct csp__socket *s, int type)
+{
+    void *zmq = zmq_socket(b->context, type);
+    return zmq != NULL ? csp__socket_adopt(s, zmq) : -1;
+}
+
 static int open_sockets(struct broker *b)
 {
     b->context = zmq_ctx_new();
     if (b->context == NULL)
         return -1;
-    b->router = zmq_socket(b->context, ZMQ_ROUTER);
-    b->monitor = b->router != NULL ? zmq_socket(b->context, ZMQ_PAIR) : NULL;
-    if (b->monitor == NULL)
+    if (open_socket(b, &b->router, ZMQ_ROUTER) != 0 || open_socket(b, &b->monitor, ZMQ_PAIR) != 0)
         return -1;
+    void *router = b->router.zmq, *monitor = b->monitor.zmq;
     int64_t most = WIRE_MAX_FRAME;
-    if (set_option(b->router, ZMQ_SNDHWM, 0) != 0 || set_option(b->router, ZMQ_RCVHWM, 0) != 0 ||
-        set_option(b->router, ZMQ_ROUTER_MANDATORY, 1) != 0 || set_option(b->router, ZMQ_LINGER, LINGER_MS) != 0 ||
-        set_option(b->router, ZMQ_BACKLOG, BACKLOG) != 0 ||
-        zmq_setsockopt(b->router, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
+    if (set_option(router, ZMQ_SNDHWM, 0) != 0 || set_option(router, ZMQ_RCVHWM, 0) != 0 ||
+        set_option(router, ZMQ_ROUTER_MANDATORY, 1) != 0 || set_option(router, ZMQ_LINGER, LINGER_MS) != 0 ||
+        set_option(router, ZMQ_BACKLOG, BACKLOG) != 0 ||
+        zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
         return -1;
     /* The monitor's queue must have no end: libzmq's own thread would wait for room in it. */
-    if (set_option(b->monitor, ZMQ_RCVHWM, 0) != 0 || set_option(b->monitor, ZMQ_LINGER, 0) != 0 ||
-        zmq_socket_monitor(b->router, MONITOR_AT, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
+    if (set_option(monitor, ZMQ_RCVHWM, 0) != 0 || set_option(monitor, ZMQ_LINGER, 0) != 0 ||
+        zmq_socket_monitor(router, MONITOR_AT, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
         return -1;
-    return zmq_connect(b->monitor, MONITOR_AT);
+    return zmq_connect(monitor, MONITOR_AT);
 }
 
 static int bind_router(struct broker *b)
@@ -227,7 +232,7 @@ static int bind_router(struct broker *b)
         errno = EEXIST;
         return -1;
     }
-    return zmq_bind(b->router, path);
+    return zmq_bind(b->router.zmq, path);
 }
 
 /* *why gets what could not be done, where that is not plain. */
@@ -250,12 +255,12 @@ static int open_broker(struct broker *b, const struct arguments *a, char *why, s
 
 static void close_broker(struct broker *b)
 {
-    if (b->router != NULL)
-        zmq_socket_monitor(b->router, NULL, 0);
-    if (b->monitor != NULL)
-        zmq_close(b->monitor);
-    if (b->router != NULL)
-        zmq_close(b->router);
+    if (b->router.zmq != NULL)
+        zmq_socket_monitor(b->router.zmq, NULL, 0);
+    if (b->monitor.zmq != NULL)
+        zmq_close(b->monitor.zmq);
+    if (b->router.zmq != NULL)
+        zmq_close(b->router.zmq);
     if (b->context != NULL)
         while (zmq_ctx_term(b->context) != 0 && errno == EINTR)
             continue;

@@ -9,18 +9,16 @@
 
 static void send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
 {
-    unsigned char id[5] = {0};
-    memcpy(id + 1, &route, sizeof route);
-    int rc;
-    do
-        rc = zmq_send(b->router, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    while (rc < 0 && errno == EINTR);
-    if (rc >= 0)
-        do
-            rc = zmq_msg_send(msg, b->router, ZMQ_DONTWAIT);
-        while (rc < 0 && errno == EINTR);
-    if (rc < 0)
-        zmq_msg_close(msg);
+    zmq_msg_t id;
+    zmq_msg_init_size(&id, 1 + sizeof route); /* it lies in the zmq_msg_t itself: this needs no memory */
+    unsigned char *number = zmq_msg_data(&id);
+    number[0] = 0;
+    memcpy(number + 1, &route, sizeof route);
+    if (csp__socket_send(&b->router, &id, ZMQ_SNDMORE) != 0)
+        zmq_msg_close(&id);
+    else if (csp__socket_send(&b->router, msg, 0) == 0)
+        return;
+    zmq_msg_close(msg);
 }
 
 /* Starts a frame: the header is written, *body points behind it. */

@@ -2,8 +2,8 @@
 /* Deaths of processes and ends of connections. Decision: a process whose pidfd fired is buried only when its
  * connections are gone (which libzmq's monitor says after it has handed over all that they brought) and the ROUTER was
  * then emptied: what a process had completely sent counts. All pidfds are in one epoll descriptor, because the cost of
- * zmq_poll grows with its items. What has a deadline here has one of two fixed delays, so two queues serve as timers;
- * deadlines and graces of scopes differ, and are in timers of their own. */
+ * a poll grows with its descriptors. What has a deadline here has one of two fixed delays, so two queues serve as
+ * timers; deadlines and graces of scopes differ, and are in timers of their own. */
 #include "broker.h"
 #include "record.h"
 
@@ -169,18 +169,17 @@ static bool next_event(struct broker *b)
 {
     zmq_msg_t msg;
     zmq_msg_init(&msg);
-    int rc = zmq_msg_recv(&msg, b->monitor, ZMQ_DONTWAIT);
-    if (rc < 0) {
+    if (csp__socket_receive(&b->monitor, &msg) != 0) {
         zmq_msg_close(&msg);
-        return errno == EINTR;
+        return false;
     }
     uint16_t event = 0;
     int32_t fd = -1;
-    if ((size_t)rc >= sizeof event + sizeof fd) {
+    if (zmq_msg_size(&msg) >= sizeof event + sizeof fd) {
         memcpy(&event, zmq_msg_data(&msg), sizeof event);
         memcpy(&fd, (char *)zmq_msg_data(&msg) + sizeof event, sizeof fd);
     }
-    while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, b->monitor, 0) >= 0)
+    while (zmq_msg_more(&msg) && csp__socket_receive(&b->monitor, &msg) == 0)
         continue;
     zmq_msg_close(&msg);
 

@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HELLO_MS    10000
 #define LINGER_MS   1000 /* for an end without an answer only: what matters was answered before */
 #define LEAVE_MS    5000
-#define CHUNK_MS    3600000
 #define DESCRIPTORS 16 /* that libzmq may need for a context and a socket; where it gets none it aborts */
 
 static __thread struct csp__line *mine;
@@ -44,15 +44,12 @@ void *csp__frame(zmq_msg_t *msg, const struct wire_head *head)
 
 int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
 {
-    while (zmq_msg_send(msg, line->socket, ZMQ_DONTWAIT) < 0) {
-        if (errno == EINTR)
-            continue;
-        zmq_msg_close(msg); /* there is no limit to what may be queued: the connection is gone */
-        line->gone = 1;
-        errno = ENOTCONN;
-        return -1;
-    }
-    return 0;
+    if (csp__socket_send(&line->socket, msg, 0) == 0)
+        return 0;
+    zmq_msg_close(msg); /* there is no limit to what may be queued: the connection is gone */
+    line->gone = 1;
+    errno = ENOTCONN;
+    return -1;
 }
 
 static void dispatch(struct csp__line *line)
@@ -85,65 +82,47 @@ static void dispatch(struct csp__line *line)
 int csp__line_pump(struct csp__line *line)
 {
     while (!line->replied) {
-        if (zmq_msg_recv(&line->frame, line->socket, ZMQ_DONTWAIT) >= 0) {
+        if (csp__socket_receive(&line->socket, &line->frame) == 0) {
             dispatch(line);
-        } else if (errno == EAGAIN) {
-            if (!line->gone)
-                return 0;
-            errno = ENOTCONN;
-            return -1;
-        } else if (errno != EINTR) {
-            line->gone = 1;
-            errno = ENOTCONN;
-            return -1;
+            continue;
         }
+        if (errno == EAGAIN && !line->gone)
+            return 0;
+        line->gone = 1;
+        errno = ENOTCONN;
+        return -1;
     }
     return 1;
 }
 
 int csp__line_reserve(struct csp__line *line, size_t extra)
 {
-    if (CSP__OWN_ITEMS + extra <= line->items_size)
+    if (CSP__OWN_POLLS + extra <= line->polls_size)
         return 0;
-    size_t size = CSP__OWN_ITEMS + 2 * extra;
-    zmq_pollitem_t *items = realloc(line->items, size * sizeof *items);
-    if (items == NULL)
-        return -1;
-    line->items = items;
+    size_t size = CSP__OWN_POLLS + 2 * extra;
     struct pollfd *polls = realloc(line->polls, size * sizeof *polls);
     if (polls == NULL)
         return -1;
     line->polls = polls;
-    line->items_size = size;
+    line->polls_size = size;
     return 0;
 }
 
-/* Milliseconds for one poll until `by`: rounded up, so that a wait never ends before its time. */
-static long until(csp_time by)
+void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
 {
-    if (by == CSP_FOREVER)
-        return CHUNK_MS;
-    csp_time left = by - csp_now();
-    if (left <= 0)
-        return 0;
-    return left / 1000000 >= CHUNK_MS ? CHUNK_MS : (long)((left + 999999) / 1000000);
-}
-
-int csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
-{
-    zmq_pollitem_t *items = line->items;
-    items[0] = (zmq_pollitem_t){.socket = line->socket, .events = ZMQ_POLLIN};
-    items[1] = (zmq_pollitem_t){.fd = csp__state.broker, .events = ZMQ_POLLIN};
-    for (;;) {
-        long ms = until(by);
-        int n = zmq_poll(items, (int)(CSP__OWN_ITEMS + extra), ms);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 || items[1].revents != 0)
-            line->gone = 1; /* what it said before its end is read first: csp__line_pump */
-        if (n != 0 || ms < CHUNK_MS)
-            return 0;
-    }
+    if (!csp__socket_is_quiet(&line->socket))
+        return;
+    line->polls[0] = (struct pollfd){.fd = line->socket.fd, .events = POLLIN};
+    line->polls[1] = (struct pollfd){.fd = csp__state.broker, .events = POLLIN};
+    int n;
+    do {
+        csp_time left = by == CSP_FOREVER ? 0 : by - csp_now();
+        left = left > 0 ? left : 0;
+        struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+        n = ppoll(line->polls, CSP__OWN_POLLS + extra, by == CSP_FOREVER ? NULL : &limit, NULL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 || line->polls[1].revents != 0)
+        line->gone = 1; /* what it said before its end is read first: csp__line_pump */
 }
 
 /* ---- requests */
@@ -173,7 +152,7 @@ int csp__ask(struct csp__line *line, const struct csp__request *r, csp_time by, 
             errno = ETIMEDOUT;
             return -1;
         }
-        (void)csp__line_wait(line, 0, by);
+        csp__line_wait(line, 0, by);
     }
     line->replied = 0;
     if (state < 0)
@@ -240,14 +219,13 @@ static int connect_socket(struct csp__line *line)
     char address[sizeof csp__state.dir + 16];
     int64_t most = WIRE_MAX_FRAME;
     (void)snprintf(address, sizeof address, "ipc://%s/broker", csp__state.dir);
-    line->socket = zmq_socket(line->context->zmq, ZMQ_DEALER);
-    if (line->socket == NULL)
+    void *zmq = zmq_socket(line->context->zmq, ZMQ_DEALER);
+    if (zmq == NULL || csp__socket_adopt(&line->socket, zmq) != 0)
         return -1;
-    if (set(line->socket, ZMQ_LINGER, LINGER_MS) != 0 || set(line->socket, ZMQ_RECONNECT_IVL, -1) != 0 ||
-        set(line->socket, ZMQ_SNDHWM, 0) != 0 || set(line->socket, ZMQ_RCVHWM, 0) != 0 ||
-        zmq_setsockopt(line->socket, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
+    if (set(zmq, ZMQ_LINGER, LINGER_MS) != 0 || set(zmq, ZMQ_RECONNECT_IVL, -1) != 0 || set(zmq, ZMQ_SNDHWM, 0) != 0 ||
+        set(zmq, ZMQ_RCVHWM, 0) != 0 || zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
         return -1;
-    return zmq_connect(line->socket, address);
+    return zmq_connect(zmq, address);
 }
 
 /* libzmq aborts where it finds no descriptor: so whether there are some is asked before. */
@@ -287,7 +265,7 @@ static int await_welcome(struct csp__line *line)
         if (csp_now() >= by)
             return csp__failf(ETIMEDOUT, "the broker of %s did not answer within %d s", csp__state.dir,
                               HELLO_MS / 1000);
-        (void)csp__line_wait(line, 0, by);
+        csp__line_wait(line, 0, by);
     }
     line->replied = 0;
     const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof line->head;
@@ -328,7 +306,6 @@ static void free_memory(struct csp__line *line)
         munmap((void *)line->page, WIRE_PAGE_SIZE);
     zmq_msg_close(&line->frame);
     free(line->spare);
-    free(line->items);
     free(line->polls);
     free(line->slots);
     csp__turns_free(&line->turns);
@@ -339,10 +316,10 @@ static void free_line(struct csp__line *line)
 {
     if (line->page != NULL)
         remove_page(line);
-    if (line->socket != NULL) {
+    if (line->socket.zmq != NULL) {
         if (line->gone)
-            (void)set(line->socket, ZMQ_LINGER, 0);
-        zmq_close(line->socket);
+            (void)set(line->socket.zmq, ZMQ_LINGER, 0);
+        zmq_close(line->socket.zmq);
     }
     csp__context_release(line->context);
     free_memory(line);

@@ -4,6 +4,7 @@
 #define CSP_LINE_H
 
 #include "csp.h"
+#include "socket.h"
 #include "state.h"
 #include "turn.h"
 #include "wire.h"
@@ -12,7 +13,7 @@
 #include <zmq.h>
 
 #define CSP__BUCKETS   64
-#define CSP__OWN_ITEMS 2 /* of line->items: the socket and the broker's death */
+#define CSP__OWN_POLLS 2 /* of line->polls: the socket and the broker's death */
 
 struct csp__scope;
 struct csp__slot;
@@ -37,7 +38,7 @@ struct csp__call {
 #define CSP__CALL(what) (&(const struct csp__call){(what), __builtin_return_address(0)})
 
 struct csp__line {
-    void *socket;
+    struct csp__socket socket;
     struct csp__context *context;
     uint64_t number;
     uint64_t seq;      /* of the last request or offer */
@@ -49,9 +50,8 @@ struct csp__line {
     struct csp__scope *scope; /* the innermost that this thread has entered */
     zmq_msg_t frame;          /* the last one read */
     struct wire_head head;
-    zmq_pollitem_t *items; /* for waiting: the socket, the broker's death, then those of a select */
-    struct pollfd *polls;  /* the descriptors of a select, for poll(2) */
-    size_t items_size;
+    struct pollfd *polls; /* for waiting: the socket, the broker's death, then those of a select */
+    size_t polls_size;
     struct csp__slot *slots; /* of a select's cases */
     size_t slots_size;
     uint64_t random;         /* of the fair draw */
@@ -91,11 +91,13 @@ static inline csp_time csp__sooner(csp_time a, csp_time b)
     return a == CSP_FOREVER || (b != CSP_FOREVER && b < a) ? b : a;
 }
 
-/* Waits until something may have come, one of `extra` descriptors behind the first two in line->items is ready, or the
- * time is `by`. 0, or -1 with ENOTCONN: read what came before the broker's end first. */
-int csp__line_wait(struct csp__line *line, size_t extra, csp_time by);
+/* Waits until something may have come, one of `extra` descriptors behind the first two in line->polls is ready, or the
+ * time is `by`: it may end before any of that, so the caller looks again. Of another ZeroMQ socket (a pair's) its fd
+ * may be among them, where csp__socket_is_quiet says so. What the broker said before its end is read first, by
+ * csp__line_pump, then that says ENOTCONN. */
+void csp__line_wait(struct csp__line *line, size_t extra, csp_time by);
 
-/* Room in line->items, beside the line's own, and in line->polls for so many descriptors. 0, or -1: ENOMEM. */
+/* Room in line->polls, beside the line's own, for so many descriptors. 0, or -1: ENOMEM. */
 int csp__line_reserve(struct csp__line *line, size_t extra);
 
 struct csp__request {

@@ -161,21 +161,12 @@ static void classify(struct plan *p)
 
 /* ---- descriptors */
 
-static short zmq_events(int64_t events)
-{
-    return (short)(((events & (POLLIN | POLLRDNORM)) != 0 ? ZMQ_POLLIN : 0) |
-                   ((events & (POLLOUT | POLLWRNORM)) != 0 ? ZMQ_POLLOUT : 0) |
-                   ((events & POLLPRI) != 0 ? ZMQ_POLLPRI : 0));
-}
-
 static int add_descriptor(struct plan *p, size_t i, int fd, int64_t events)
 {
     if (csp__line_reserve(p->line, p->fds + 1) != 0)
         return fail(p, ENOMEM);
-    p->slots[i].item = p->fds;
-    p->line->polls[p->fds] = (struct pollfd){.fd = fd, .events = (short)events};
-    p->line->items[CSP__OWN_ITEMS + p->fds] = (zmq_pollitem_t){.fd = fd, .events = zmq_events(events)};
-    p->fds++;
+    p->slots[i].poll = CSP__OWN_POLLS + p->fds++;
+    p->line->polls[p->slots[i].poll] = (struct pollfd){.fd = fd, .events = (short)events};
     return 0;
 }
 
@@ -245,7 +236,7 @@ static int is_ready(struct plan *p, size_t i, csp_time *now)
         return is_due(p, ((const csp_tick *)c->buf)->next, now);
     case CSP__OP_FD:
     case CSP__OP_EXIT:
-        return p->line->polls[slot->item].revents != 0;
+        return p->line->polls[slot->poll].revents != 0;
     case CSP__OP_WINDOW:
         return csp__stream_has_room(slot->stream, (uint64_t)c->arg);
     case CSP__OP_FLUSH:
@@ -272,13 +263,13 @@ static int pick(struct plan *p)
     uint64_t ready = 0;
     int picked = NONE;
     p->next = CSP_FOREVER;
-    while (p->fds > 0 && poll(p->line->polls, p->fds, 0) < 0)
+    while (p->fds > 0 && poll(p->line->polls + CSP__OWN_POLLS, p->fds, 0) < 0)
         if (errno != EINTR)
             return fail(p, errno);
     for (size_t i = 0; i < p->n; i++) {
         if (p->slots[i].kind != CSP__LOCAL || !is_ready(p, i, &now))
             continue;
-        if (p->cases[i].op == CSP__OP_FD && (p->line->polls[p->slots[i].item].revents & POLLNVAL) != 0)
+        if (p->cases[i].op == CSP__OP_FD && (p->line->polls[p->slots[i].poll].revents & POLLNVAL) != 0)
             return fail_case(p, i, EBADF);
         if (p->ordered)
             return (int)i;
@@ -400,7 +391,7 @@ static int happen(const struct plan *p, size_t i)
         advance(c->buf);
         return (int)i;
     case CSP__OP_FD:
-        c->len = (size_t)(unsigned short)p->line->polls[p->slots[i].item].revents;
+        c->len = (size_t)(unsigned short)p->line->polls[p->slots[i].poll].revents;
         return (int)i;
     case CSP__OP_EXIT:
         return happen_exit(p, i);
@@ -475,7 +466,7 @@ static void say_waits(struct plan *p)
 /* Waits for anything: a frame, a descriptor, a timer, the deadline; at most until `by`. */
 static void wait_any(struct plan *p, csp_time by)
 {
-    (void)csp__line_wait(p->line, p->fds, csp__sooner(by, csp__sooner(p->by, p->next)));
+    csp__line_wait(p->line, p->fds, csp__sooner(by, csp__sooner(p->by, p->next)));
 }
 
 /* Offers the first n cases, and waits for the COMMIT: its index, NONE or FAILED. */
@@ -495,7 +486,7 @@ static int offer(struct plan *p, size_t n, int now)
             continue;
         }
         if (withdrawn)
-            (void)csp__line_wait(p->line, 0, CSP_FOREVER);
+            csp__line_wait(p->line, 0, CSP_FOREVER);
         else
             wait_any(p, CSP_FOREVER);
     }

@@ -36,7 +36,7 @@ struct csp__slot { /* what a select knows of a case */
     enum csp__kind kind;
     struct csp__stream *stream;
     struct csp__child *child;
-    size_t item; /* its descriptor: index in line->polls */
+    size_t poll; /* its descriptor: index in line->polls */
 };
 
 /* Sends the OFFER of the first n cases: those that are shared, and what the others wait for. 0, or -1: ENOMEM, ENOBUFS,
