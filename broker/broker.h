@@ -379,6 +379,10 @@ void sending_detach(struct broker *b, struct sending *s, struct reason why);
 void sending_drop(struct broker *b, struct sending *s);
 /* n values from the front of a waiting block were committed. */
 void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost);
+/* Moves n values from the front of the first waiting block, which continues `tail`, into the buffer, whose last block
+ * that is. */
+void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, uint32_t n, uint64_t bytes,
+                        uint64_t cost);
 /* Moves what has room from the first waiting block into the buffer. False: nothing has. */
 bool sending_admit(struct broker *b, struct channel *c, struct block *block);
 /* The channel is closed or broken: everybody who sends on it is told, once. */

@@ -124,17 +124,19 @@ struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t 
     return front;
 }
 
-bool block_extend(struct block *tail, const struct block *b, uint32_t n, uint64_t bytes, uint64_t cost)
+bool block_continues(const struct block *tail, const struct block *b)
 {
-    if (tail->frame != b->frame || tail->lengths + (size_t)tail->count * sizeof(uint32_t) != b->lengths ||
-        tail->data + block_span(tail, tail->bytes, tail->count) != b->data)
-        return false;
+    return tail->frame == b->frame && tail->lengths + (size_t)tail->count * sizeof(uint32_t) == b->lengths &&
+           tail->data + block_span(tail, tail->bytes, tail->count) == b->data;
+}
+
+void block_extend(struct block *tail, const struct block *b, uint32_t n, uint64_t bytes, uint64_t cost)
+{
     tail->count += n;
     tail->bytes += bytes;
     tail->cost += cost;
     if (n == b->count)
         tail->flags |= b->flags & WIRE_NOEOL;
-    return true;
 }
 
 bool block_is_frame(const struct block *b)

@@ -88,8 +88,11 @@ void block_advance(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 /* Splits n values with these sums, fewer than all, off the front into a block of their own. NULL: no memory. */
 struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 
-/* Makes `tail` longer by n values from the front of b where they follow it in the same frame. */
-bool block_extend(struct block *tail, const struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
+/* Whether the values of b follow those of `tail` in the same frame. */
+bool block_continues(const struct block *tail, const struct block *b);
+
+/* Makes `tail` longer by n values from the front of b, which continues it. */
+void block_extend(struct block *tail, const struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 
 /* The block is the whole of a PUT that was never sent on: it can be, as it is, with a new header. */
 bool block_is_frame(const struct block *b);

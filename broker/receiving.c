@@ -165,10 +165,10 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
                           uint64_t *cost)
 {
     bool idle = list_empty(&r->out), rivals = has_rivals(r->channel);
-    uint64_t values = UINT64_MAX, out = r->delivered - r->taken;
+    uint64_t values = UINT64_MAX, pace = UINT64_MAX, out = r->delivered - r->taken;
     if (rivals) {
         int64_t time = b->now - r->before.at;
-        uint64_t pace = (r->taken - r->before.taken) * LOOK_NS / (uint64_t)(time > LOOK_NS ? time : LOOK_NS);
+        pace = (r->taken - r->before.taken) * LOOK_NS / (uint64_t)(time > LOOK_NS ? time : LOOK_NS);
         if (pace == 0 && r->hungry)
             pace = 1;
         values = pace > out ? pace - out : 0;
@@ -176,8 +176,37 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
     if (values == 0 || (!idle && r->out_cost >= r->window))
         return 0;
     uint32_t n = block_fit(block, idle, values, UINT64_MAX, idle ? r->window : r->window - r->out_cost, bytes, cost);
-    if (!rivals && !idle && n < block->count && block->cost <= r->window)
+    if (!idle && n < block->count && block->count <= pace && block->cost <= r->window)
         return 0; /* soon it fits whole, and then needs no copy */
+    return n;
+}
+
+/* The block that waits to be sent and goes on where the whole content of the buffer ends, in one frame; or NULL. */
+static struct block *continuation(const struct channel *c, const struct block *block)
+{
+    struct list *node = list_first(&c->sending);
+    if (block->stream != NULL || c->values != block->count || node == NULL ||
+        LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
+        return NULL;
+    struct block *rest = LIST_OWNER(node, struct block, wait.node);
+    return block->order + block->count == c->order && block_continues(block, rest) ? rest : NULL;
+}
+
+/* The same for a block and its continuation, of which only as much as fits is in the buffer: where more may be
+ * delivered than that, it goes through the buffer in this very instant, so that a frame which is larger than the
+ * capacity stays in one piece. */
+static uint32_t allowance_joined(struct broker *b, const struct receiving *r, struct block *block, uint64_t *bytes,
+                                 uint64_t *cost)
+{
+    struct channel *c = r->channel;
+    struct block *rest = continuation(c, block);
+    if (rest == NULL)
+        return allowance(b, r, block, bytes, cost);
+    struct block whole = *block;
+    block_extend(&whole, rest, rest->count, rest->bytes, rest->cost);
+    uint32_t n = allowance(b, r, &whole, bytes, cost);
+    if (n > block->count)
+        sending_admit_more(b, c, block, n - block->count, *bytes - block->bytes, *cost - block->cost);
     return n;
 }
 
@@ -211,7 +240,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
     struct process *p = r->line->process;
     list_remove(&r->wait.node);
     uint64_t bytes, cost;
-    uint32_t n = allowance(b, r, block, &bytes, &cost);
+    uint32_t n = allowance_joined(b, r, block, &bytes, &cost);
     if (n == 0)
         return true;
     if (block->attached.channel != NULL && ends_reserve(p, block->attached.channel) != 0)

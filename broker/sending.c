@@ -155,6 +155,22 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
         list_push(&b->rooms, &s->to_say);
 }
 
+void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, uint32_t n, uint64_t bytes,
+                        uint64_t cost)
+{
+    struct block *block = LIST_OWNER(list_first(&c->sending), struct block, wait.node);
+    struct sending *s = block->stream;
+    block_extend(tail, block, n, bytes, cost);
+    c->order += n;
+    c->values += n;
+    c->bytes += bytes;
+    if (n == block->count)
+        block_free(block);
+    else
+        block_advance(block, n, bytes, cost);
+    sending_committed(b, s, n, cost);
+}
+
 bool sending_admit(struct broker *b, struct channel *c, struct block *block)
 {
     uint64_t bytes, cost, space = c->max_bytes > c->bytes ? c->max_bytes - c->bytes : 0;
@@ -164,26 +180,19 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
         return false;
     struct sending *s = block->stream;
     struct block *tail = list_empty(&c->buffer) ? NULL : LIST_OWNER(c->buffer.prev, struct block, wait.node);
-    bool whole = n == block->count;
-    if (tail != NULL && tail->order + tail->count == c->order && block_extend(tail, block, n, bytes, cost)) {
-        c->order += n;
-        c->values += n;
-        c->bytes += bytes;
-        if (whole)
-            block_free(block);
-        else
-            block_advance(block, n, bytes, cost);
-    } else {
-        struct block *front = whole ? block : block_split(block, n, bytes, cost);
-        if (front == NULL) {
-            if (s->line != NULL)
-                process_fail(b, s->line->process, "no memory to split what it put");
-            return false;
-        }
-        list_remove(&front->wait.node);
-        front->stream = NULL;
-        channel_push(c, front);
+    if (tail != NULL && tail->order + tail->count == c->order && block_continues(tail, block)) {
+        sending_admit_more(b, c, tail, n, bytes, cost);
+        return true;
     }
+    struct block *front = n == block->count ? block : block_split(block, n, bytes, cost);
+    if (front == NULL) {
+        if (s->line != NULL)
+            process_fail(b, s->line->process, "no memory to split what it put");
+        return false;
+    }
+    list_remove(&front->wait.node);
+    front->stream = NULL;
+    channel_push(c, front);
     sending_committed(b, s, n, cost);
     return true;
 }

@@ -114,6 +114,35 @@ START_TEST(a_block_goes_on_whole)
 }
 END_TEST
 
+/* A part of it is in the buffer, and the rest waits: what can be delivered at one instant goes as one. */
+START_TEST(a_block_larger_than_the_capacity_stays_whole)
+{
+    setup(3);
+    stream(s, c, SEND, BIG, 0);
+    put_now(s, 0, WIRE_GAP | WIRE_NOEOL, 'a', 500, 200);
+    ck_assert_str_eq(stat_field("channel", c, 4), "3");
+    stream(r, c, RECV, BIG, 0);
+    struct heard h = deliver(r, 0, 500, 'a', 200);
+    ck_assert_uint_eq(h.head.flags, WIRE_GAP | WIRE_NOEOL);
+    room(s, 500, 0);
+    ck_assert_str_eq(stat_field("channel", c, 4), "0");
+}
+END_TEST
+
+START_TEST(a_block_larger_than_capacity_and_window_is_delivered_as_fits)
+{
+    setup(3);
+    stream(s, c, SEND, BIG, 0);
+    put_now(s, 0, WIRE_NOEOL, 'a', 8, 10);
+    stream(r, c, RECV, 50, 0);
+    ck_assert_uint_eq(deliver(r, 0, 5, 'a', 10).head.flags, 0);
+    ck_assert(silent(r));
+    took(r, c, 0, 5, 0);
+    ck_assert_uint_eq(deliver(r, 5, 3, 'f', 10).head.flags, WIRE_NOEOL);
+    room(s, 8, 0);
+}
+END_TEST
+
 START_TEST(a_capacity_holds_for_what_is_put)
 {
     setup(4);
@@ -891,6 +920,8 @@ Suite *streams_suite(void)
     tcase_add_test(t, values_that_are_put_are_received_one_by_one);
     tcase_add_test(t, a_gap_is_no_part_of_the_value);
     tcase_add_test(t, a_block_goes_on_whole);
+    tcase_add_test(t, a_block_larger_than_the_capacity_stays_whole);
+    tcase_add_test(t, a_block_larger_than_capacity_and_window_is_delivered_as_fits);
     tcase_add_test(t, a_capacity_holds_for_what_is_put);
     tcase_add_test(t, room_is_said_for_a_part_of_the_window);
     tcase_add_test(t, room_counts_values_of_the_stream_alone);
