@@ -4,6 +4,7 @@
 #include "error.h"
 #include "line.h"
 #include "name.h"
+#include "pair.h"
 #include "run.h"
 #include "stream.h"
 
@@ -123,10 +124,13 @@ int csp_drop(csp_chan c, int ends)
         return csp__failf(EBUSY, "drop, channel %" PRIu64 ": another thread receives it as a stream: it must drop it",
                           c);
     struct csp__request r = {.type = WIRE_DROP, .chan = c, .count = (uint32_t)ends};
+    struct csp__stream *s = csp__stream_find(line, c);
+    if (s != NULL && (ends & CSP_SEND) != 0 && csp__pair_unpair(line, s) != 0)
+        return csp__fail(errno, "drop", c);
     int err = csp__ask(line, &r, CSP_FOREVER, 0, NULL, NULL);
     if (err != 0)
         return csp__fail(err < 0 ? errno : err, "drop", c);
-    struct csp__stream *s = csp__stream_find(line, c);
+    s = csp__stream_find(line, c);
     if (s != NULL)
         csp__stream_end(line, s, ends);
     struct csp__stash *stash = (ends & CSP_RECV) != 0 ? csp__stash_find(line, c) : NULL;
@@ -142,6 +146,8 @@ CSP__ENTRY int csp_close(csp_chan c)
         return -1;
     struct csp__stream *s = csp__stream_find(line, c);
     if (s != NULL && s->send.on) {
+        if (csp__pair_unpair(line, s) != 0)
+            return csp__fail(errno, "close", c);
         (void)csp__line_pump(line);
         if (!csp__stream_is_flushed(s) && csp__stream_flush(s, CSP_FOREVER, CSP__CALL("close")) != 0 && errno != EPIPE)
             return -1;

@@ -4,6 +4,7 @@
  * between a question and its answer. The broker's death is a descriptor in every wait. */
 #include "line.h"
 #include "error.h"
+#include "pair.h"
 #include "scope.h"
 #include "stream.h"
 
@@ -74,6 +75,18 @@ static void dispatch(struct csp__line *line)
     case WIRE_CANCELLED:
         csp__scope_note(line);
         break;
+    case WIRE_BIND:
+        csp__pair_bind(line);
+        break;
+    case WIRE_CONNECT:
+        csp__pair_connect(line);
+        break;
+    case WIRE_RECALL:
+        csp__pair_recall(line);
+        break;
+    case WIRE_ORPHAN:
+        csp__pair_orphan(line);
+        break;
     default:
         break;
     }
@@ -97,9 +110,12 @@ int csp__line_pump(struct csp__line *line)
 
 int csp__line_reserve(struct csp__line *line, size_t extra)
 {
-    if (CSP__OWN_POLLS + extra <= line->polls_size)
+    if (extra > line->extra)
+        line->extra = extra;
+    size_t least = CSP__OWN_POLLS + line->extra + line->pairs_count;
+    if (least <= line->polls_size)
         return 0;
-    size_t size = CSP__OWN_POLLS + 2 * extra;
+    size_t size = 2 * least;
     struct pollfd *polls = realloc(line->polls, size * sizeof *polls);
     if (polls == NULL)
         return -1;
@@ -110,8 +126,13 @@ int csp__line_reserve(struct csp__line *line, size_t extra)
 
 void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
 {
-    if (!csp__socket_is_quiet(&line->socket))
+    int pairs = line->pairs == NULL ? 0 : csp__pairs_poll(line, line->polls + CSP__OWN_POLLS + extra);
+    if (pairs < 0)
         return;
+    if (!csp__socket_is_quiet(&line->socket)) {
+        csp__pairs_unpoll(line);
+        return;
+    }
     line->polls[0] = (struct pollfd){.fd = line->socket.fd, .events = POLLIN};
     line->polls[1] = (struct pollfd){.fd = csp__state.broker, .events = POLLIN};
     int n;
@@ -119,10 +140,12 @@ void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
         csp_time left = by == CSP_FOREVER ? 0 : by - csp_now();
         left = left > 0 ? left : 0;
         struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        n = ppoll(line->polls, CSP__OWN_POLLS + extra, by == CSP_FOREVER ? NULL : &limit, NULL);
+        n = ppoll(line->polls, CSP__OWN_POLLS + extra + (size_t)pairs, by == CSP_FOREVER ? NULL : &limit, NULL);
     } while (n < 0 && errno == EINTR);
     if (n < 0 || line->polls[1].revents != 0)
         line->gone = 1; /* what it said before its end is read first: csp__line_pump */
+    if (line->pairs != NULL)
+        csp__pairs_polled(line, line->polls + CSP__OWN_POLLS + extra);
 }
 
 /* ---- requests */
@@ -228,8 +251,7 @@ static int connect_socket(struct csp__line *line)
     return zmq_connect(zmq, address);
 }
 
-/* libzmq aborts where it finds no descriptor: so whether there are some is asked before. */
-static int descriptors_left(void)
+int csp__descriptors_left(void)
 {
     int fds[DESCRIPTORS];
     int n = 0;
@@ -316,6 +338,7 @@ static void free_line(struct csp__line *line)
 {
     if (line->page != NULL)
         remove_page(line);
+    csp__pairs_close(line);
     if (line->socket.zmq != NULL) {
         if (line->gone)
             (void)set(line->socket.zmq, ZMQ_LINGER, 0);
@@ -330,7 +353,7 @@ static void leave(void *arg)
     struct csp__line *line = arg;
     if (atomic_load(&csp__foreign))
         return; /* a copy of somebody else's */
-    if (!atomic_load(&line->context->over) && !line->gone)
+    if (!atomic_load(&line->context->over) && !line->gone && csp__pairs_unpair(line) == 0)
         (void)csp__ask(line, &(struct csp__request){.type = WIRE_LEAVE}, csp_in(LEAVE_MS), 0, NULL, NULL);
     pthread_mutex_lock(&csp__state.lock);
     csp__line_close();
@@ -367,7 +390,7 @@ static struct csp__line *open_line(const char *what)
         return NULL;
     }
     pthread_once(&key_once, make_key);
-    struct csp__line *line = key_error == 0 && descriptors_left() ? new_line() : NULL;
+    struct csp__line *line = key_error == 0 && csp__descriptors_left() ? new_line() : NULL;
     if (line == NULL) {
         csp__fail(key_error != 0 ? key_error : errno, what, 0);
         return NULL;
@@ -404,6 +427,7 @@ void csp__line_forget(void)
 {
     if (mine == NULL)
         return;
+    mine->forgotten = 1;
     free_memory(mine);
     mine = NULL;
     pthread_setspecific(key, NULL);

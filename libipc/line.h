@@ -15,6 +15,7 @@
 #define CSP__BUCKETS   64
 #define CSP__OWN_POLLS 2 /* of line->polls: the socket and the broker's death */
 
+struct csp__pair;
 struct csp__scope;
 struct csp__slot;
 struct csp__stream;
@@ -50,8 +51,8 @@ struct csp__line {
     struct csp__scope *scope; /* the innermost that this thread has entered */
     zmq_msg_t frame;          /* the last one read */
     struct wire_head head;
-    struct pollfd *polls; /* for waiting: the socket, the broker's death, then those of a select */
-    size_t polls_size;
+    struct pollfd *polls; /* for waiting: the socket, the broker's death, those of a select, those of pairs */
+    size_t polls_size, extra; /* extra: most that a select had */
     struct csp__slot *slots; /* of a select's cases */
     size_t slots_size;
     uint64_t random;         /* of the fair draw */
@@ -59,6 +60,11 @@ struct csp__line {
     unsigned calls;
     struct csp__stash *stash, *spare;
     struct csp__stream *streams[CSP__BUCKETS];
+    struct csp__pair *pairs; /* of its streams */
+    size_t pairs_count;
+    int pairs_called; /* some were, while an offer was out that sends on a stream's channel: */
+    int offers_send;
+    int forgotten; /* in a forked child: its sockets are the parent's */
     _Atomic uint64_t *page; /* WIRE_MAX_SLOTS counts, or NULL */
     uint8_t slot_used[WIRE_MAX_SLOTS];
 };
@@ -74,6 +80,9 @@ void csp__line_close(void);
 
 /* In csp_go's child: the parent's line is left where it is, untouched. */
 void csp__line_forget(void);
+
+/* Whether libzmq will find the descriptors that a socket needs; where it finds none it aborts. */
+int csp__descriptors_left(void);
 
 /* A frame to send: its header is filled in, the payload is for the caller to fill in. NULL: no memory. */
 void *csp__frame(zmq_msg_t *msg, const struct wire_head *head);

@@ -2,6 +2,7 @@
 /* Receiving streams. Decision: what a receiver took is a count in a page that the broker reads when the receiver dies,
  * stored before the value is used: so a value that may have been used is never given to another. Values stay in the
  * frame that brought them until they are taken. */
+#include "pair.h"
 #include "stream.h"
 
 #include <errno.h>
@@ -47,14 +48,43 @@ static void forget_receiving(const struct csp__stream *s)
     pthread_mutex_unlock(&receiving_lock);
 }
 
+void csp__batch_free(struct csp__batch *b)
+{
+    if (b->pair != NULL)
+        csp__pair_release(b->pair);
+    zmq_msg_close(&b->msg);
+    free(b);
+}
+
+void csp__batch_queue(struct csp__stream *s, struct csp__batch *b)
+{
+    b->next = NULL;
+    *s->recv.last = b;
+    s->recv.last = &b->next;
+}
+
+void csp__batches_drop(struct csp__stream *s, const struct csp__pair *pair)
+{
+    struct csp__batch **at = &s->recv.first;
+    while (*at != NULL) {
+        struct csp__batch *b = *at;
+        if (b->pair == pair) {
+            *at = b->next;
+            csp__batch_free(b);
+        } else {
+            at = &b->next;
+        }
+    }
+    s->recv.last = at;
+}
+
 static void drop_batch(struct csp__stream *s)
 {
     struct csp__batch *b = s->recv.first;
     s->recv.first = b->next;
     if (s->recv.first == NULL)
         s->recv.last = &s->recv.first;
-    zmq_msg_close(&b->msg);
-    free(b);
+    csp__batch_free(b);
 }
 
 /* ---- beginning and ending */
@@ -118,7 +148,7 @@ void csp__receiving_end(struct csp__line *line, struct csp__stream *s)
 
 /* ---- values */
 
-static int read_batch(struct csp__line *line, struct csp__batch *b)
+static int read_block(struct csp__line *line, struct csp__batch *b)
 {
     const struct wire_head *head = &line->head;
     const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof *head;
@@ -137,6 +167,15 @@ static int read_batch(struct csp__line *line, struct csp__batch *b)
     return 0;
 }
 
+struct csp__batch *csp__batch_read(struct csp__line *line)
+{
+    struct csp__batch *b = malloc(sizeof *b);
+    if (b != NULL && read_block(line, b) == 0)
+        return b;
+    free(b);
+    return NULL;
+}
+
 void csp__stream_deliver(struct csp__line *line)
 {
     struct csp__stream *s = csp__stream_find(line, line->head.channel);
@@ -145,21 +184,23 @@ void csp__stream_deliver(struct csp__line *line)
     s->recv.waiting = 0;
     if ((line->head.flags & WIRE_CLOSED) != 0)
         s->recv.closed = 1;
+    if ((line->head.flags & WIRE_DIRECT) != 0)
+        csp__pair_direct(line, s);
     if (line->head.count == 0)
         return;
-    struct csp__batch *b = malloc(sizeof *b);
-    if (b == NULL || read_batch(line, b) != 0) {
-        free(b);
+    struct csp__batch *b = csp__batch_read(line);
+    if (b == NULL) {
         line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
         return;
     }
     s->recv.last_count = b->count;
-    *s->recv.last = b;
-    s->recv.last = &b->next;
+    csp__batch_queue(s, b);
 }
 
-int csp__stream_may_take(const struct csp__stream *s)
+int csp__stream_may_take(struct csp__stream *s)
 {
+    if (s->recv.first == NULL && s->recv.pair != NULL)
+        csp__pair_pull(s->line, s);
     return s->recv.first != NULL || s->recv.closed;
 }
 
@@ -186,11 +227,16 @@ static int say_took(struct csp__line *line, struct csp__stream *s, unsigned flag
     return csp__line_send(line, &msg);
 }
 
-void csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes)
+int csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes)
 {
+    if (s->recv.first->pair != NULL)
+        return csp__pair_take(line, s, values);
     s->recv.taken += values;
     s->recv.bytes += bytes;
     atomic_store_explicit(&line->page[s->recv.slot], s->recv.taken, memory_order_release);
+    if (s->recv.pair != NULL)
+        csp__pair_before(s);
+    return 0;
 }
 
 /* Says what was taken where that is due: at a quarter of the window, half of a delivery, and with nothing left. What
@@ -198,23 +244,28 @@ void csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t val
 static void tell(struct csp__line *line, struct csp__stream *s)
 {
     const struct csp__receiving *recv = &s->recv;
-    if (recv->first == NULL || recv->bytes >= recv->window / 4 || recv->taken - recv->told >= recv->last_count / 2)
+    if (recv->first == NULL || recv->first->pair != NULL || recv->bytes >= recv->window / 4 ||
+        recv->taken - recv->told >= recv->last_count / 2)
         (void)say_took(line, s, 0);
 }
 
 void csp__stream_pop(struct csp__line *line, struct csp__stream *s)
 {
     struct csp__batch *b = s->recv.first;
+    int hosted = b->pair == NULL;
     b->offset += wire_block_length(b->payload, b->data, b->index) + (size_t)b->gap;
     if (++b->index == b->count)
         drop_batch(s);
-    tell(line, s);
+    if (hosted)
+        tell(line, s);
 }
 
-void csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__block *out)
+int csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__block *out)
 {
     struct csp__batch *b = s->recv.first;
     uint32_t count = b->count - b->index;
+    if (csp__stream_count(line, s, count, b->data - b->offset) != 0)
+        return -1;
     *out = (csp__block){.data = b->payload + b->offset,
                         .len = b->data - b->offset,
                         .lengths = b->payload + b->data + b->index * sizeof(uint32_t),
@@ -222,11 +273,16 @@ void csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__
                         .gap = b->gap,
                         .noeol = b->noeol,
                         .hold = b};
-    csp__stream_count(line, s, count, out->len);
     s->recv.first = b->next;
     if (s->recv.first == NULL)
         s->recv.last = &s->recv.first;
-    tell(line, s);
+    if (b->pair == NULL) {
+        tell(line, s);
+    } else {
+        csp__pair_release(b->pair);
+        b->pair = NULL; /* the block outlives it */
+    }
+    return 0;
 }
 
 int csp__stream_wait(struct csp__line *line, struct csp__stream *s)

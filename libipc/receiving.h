@@ -18,6 +18,7 @@ struct csp__batch { /* a DELIVER, with values that were not taken yet; or one va
     uint32_t count, index;
     uint32_t single; /* the length of the one value of a COMMIT */
     int gap, noeol;
+    struct csp__pair *pair; /* that brought it; NULL: the broker did */
 };
 
 struct csp__receiving {
@@ -41,19 +42,30 @@ int csp__stream_elsewhere(const struct csp__line *line, csp_chan c);
 void csp__stream_deliver(struct csp__line *line);
 
 /* Whether a receive need not wait: a value is there, or the stream is closed. */
-int csp__stream_may_take(const struct csp__stream *s);
+int csp__stream_may_take(struct csp__stream *s);
 
 /* The value to take next, or NULL where there is none. It stands until csp__stream_pop. */
 const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan *attached);
 
-/* Counts values as received, before they are used. */
-void csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes);
+/* Counts values of the front batch as received, before they are used. 0; -1: they must not be, for they came over a
+ * pair that was recalled, and will be delivered again; the front is another. */
+__attribute__((warn_unused_result)) int csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values,
+                                                          size_t bytes);
 
 /* Goes on behind the front value, which was counted. */
 void csp__stream_pop(struct csp__line *line, struct csp__stream *s);
 
-/* Takes all that is left of the front batch; there is one. Its hold is the batch. */
-void csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__block *b);
+/* Takes all that is left of the front batch; there is one. Its hold is the batch. -1 as csp__stream_count. */
+__attribute__((warn_unused_result)) int csp__stream_take_block(struct csp__line *line, struct csp__stream *s,
+                                                               csp__block *b);
+
+/* A batch of the values in the line's frame and head. NULL: no memory, or the frame contradicts itself. */
+struct csp__batch *csp__batch_read(struct csp__line *line);
+void csp__batch_queue(struct csp__stream *s, struct csp__batch *b);
+void csp__batch_free(struct csp__batch *b);
+
+/* Drops all batches that the pair brought. */
+void csp__batches_drop(struct csp__stream *s, const struct csp__pair *pair);
 
 /* Makes a block of the one value at offset of a message, which it takes over. 0, or -1: no memory, and the message is
  * as it was. */

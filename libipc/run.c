@@ -8,6 +8,7 @@
 #include "launch.h"
 #include "line.h"
 #include "name.h"
+#include "pair.h"
 #include "process.h"
 #include "rundir.h"
 
@@ -354,6 +355,8 @@ static int say_bye(csp_exit why, csp_time by)
     if (line == NULL)
         return -1;
     csp__state.said_bye = 1;
+    if (csp__pairs_unpair(line) != 0)
+        return csp__fail(errno, "leaving the run", 0);
     struct wire_exit body = {.how = why.how, .code = why.code};
     struct csp__request r = {.type = WIRE_BYE, .head = &body, .head_len = sizeof body};
     return csp__ask(line, &r, by, 0, NULL, NULL) < 0 ? csp__fail(errno, "leaving the run", 0) : 0;

@@ -5,6 +5,7 @@
  * broker's answer says which of the two happened: exactly one. */
 #include "select.h"
 #include "error.h"
+#include "pair.h"
 #include "process.h"
 #include "scope.h"
 #include "stream.h"
@@ -100,9 +101,15 @@ static enum csp__kind kind_of_send(const struct plan *p, const csp_case *c, stru
     struct csp__stream *s = csp__stream_find(p->line, c->chan);
     if (s == NULL || !s->send.on)
         return CSP__SHARED;
-    slot->stream = s;
-    if (c->op == CSP__OP_SEND || ((const csp_msg *)c->buf)->chan == 0)
+    if (c->op == CSP__OP_SEND || ((const csp_msg *)c->buf)->chan == 0) {
+        if (s->exact && s->send.pair == NULL)
+            return CSP__SHARED;
+        slot->stream = s;
         return CSP__LOCAL;
+    }
+    if (csp__pair_unpair(p->line, s) != 0) /* what is sent with it is the broker's to give */
+        return CSP__SHARED;                /* and the broker is gone, as the offer will say */
+    slot->stream = s;
     return csp__stream_is_flushed(s) ? CSP__SHARED : CSP__FLUSHING;
 }
 
@@ -335,17 +342,25 @@ static int happen_stream(const struct plan *p, size_t i, struct csp__stream *s)
         return (int)i;
     }
     if (c->op == CSP__OP_BLOCK) {
-        csp__stream_take_block(p->line, s, c->buf);
+        if (csp__stream_take_block(p->line, s, c->buf) != 0)
+            return NONE;
         c->len = ((csp__block *)c->buf)->len;
         return (int)i;
     }
+    csp_msg before = c->op == CSP__OP_MSG ? *(csp_msg *)c->buf : (csp_msg){.data = NULL};
     c->err = take(c, data, len, attached);
     if (c->err < 0)
         return fail(p, ENOMEM);
-    if (c->err == 0) { /* nobody has seen the copy yet: this call has not returned */
-        csp__stream_count(p->line, s, 1, len);
-        csp__stream_pop(p->line, s);
+    if (c->err != 0)
+        return (int)i;
+    if (csp__stream_count(p->line, s, 1, len) != 0) { /* nobody has seen the copy yet: this call has not returned */
+        if (c->op == CSP__OP_MSG) {
+            csp_msg_free(c->buf);
+            *(csp_msg *)c->buf = before;
+        }
+        return NONE;
     }
+    csp__stream_pop(p->line, s);
     return (int)i;
 }
 
@@ -416,6 +431,14 @@ static int receive(const struct plan *p, csp_case *c, csp_chan attached, size_t 
     return err;
 }
 
+/* The channel is a pair, and this thread has no stream of it: makes one. NONE: try again; FAILED. */
+static int make_exact(const struct plan *p, size_t i)
+{
+    const csp_case *c = &p->cases[i];
+    int err = csp__stream_exact(p->line, c->chan, receives(c) ? CSP_RECV : CSP_SEND);
+    return err == 0 ? NONE : fail_case(p, i, err);
+}
+
 /* The COMMIT is in the line's frame. */
 static int committed(const struct plan *p)
 {
@@ -432,6 +455,8 @@ static int committed(const struct plan *p)
     int index = (int)head->count;
     if (commit.err == EBADF)
         return fail_case(p, head->count, EBADF);
+    if (commit.err == EPROTOTYPE)
+        return make_exact(p, head->count);
     c->err = commit.err;
     if (receives(c) && c->err != 0)
         c->len = 0;
@@ -450,10 +475,20 @@ static int is_expired(const struct plan *p)
 /* Whether a case that is not the broker's has become ready, so that the offer is to be withdrawn. */
 static int is_disturbed(struct plan *p)
 {
+    if (p->line->pairs_called)
+        return 1;
     for (size_t i = 0; i < p->n; i++)
         if (p->slots[i].kind == CSP__FLUSHING && csp__stream_is_flushed(p->slots[i].stream))
             return 1;
     return p->n > p->shared && pick(p) != NONE; /* a failure too: it shows again when nothing stands */
+}
+
+/* What comes over pairs ends the wait. */
+static void await_values(struct plan *p)
+{
+    for (size_t i = 0; p->streams > 0 && i < p->n; i++)
+        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]))
+            csp__pair_await(p->slots[i].stream);
 }
 
 static void say_waits(struct plan *p)
@@ -463,10 +498,36 @@ static void say_waits(struct plan *p)
             (void)csp__stream_wait(p->line, p->slots[i].stream);
 }
 
+/* Tells the receivers of pairs that room is waited for. 1: there is some now. */
+static int want_room(struct plan *p)
+{
+    csp_time now = 0;
+    for (size_t i = 0; p->streams > 0 && i < p->n; i++) {
+        struct csp__stream *s = p->slots[i].stream;
+        if (p->slots[i].kind != CSP__LOCAL || s == NULL || receives(&p->cases[i]) || s->send.pair == NULL)
+            continue;
+        csp__pair_want(s);
+        if (is_ready(p, i, &now))
+            return 1;
+    }
+    return 0;
+}
+
 /* Waits for anything: a frame, a descriptor, a timer, the deadline; at most until `by`. */
 static void wait_any(struct plan *p, csp_time by)
 {
+    if (want_room(p))
+        return;
+    await_values(p);
     csp__line_wait(p->line, p->fds, csp__sooner(by, csp__sooner(p->by, p->next)));
+}
+
+static int sends_shared(const struct plan *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p->slots[i].kind == CSP__SHARED && (p->cases[i].op == CSP__OP_SEND || p->cases[i].op == CSP__OP_SEND_MSG))
+            return 1;
+    return 0;
 }
 
 /* Offers the first n cases, and waits for the COMMIT: its index, NONE or FAILED. */
@@ -479,6 +540,7 @@ static int offer(struct plan *p, size_t n, int now)
         return fail(p, errno);
     int withdrawn = now;
     int state;
+    p->line->offers_send = sends_shared(p, n);
     while ((state = csp__line_pump(p->line)) == 0) {
         if (!withdrawn && (is_disturbed(p) || is_expired(p))) {
             withdrawn = 1;
@@ -490,8 +552,13 @@ static int offer(struct plan *p, size_t n, int now)
         else
             wait_any(p, CSP_FOREVER);
     }
-    if (state > 0)
-        return committed(p);
+    p->line->offers_send = 0;
+    if (state > 0) {
+        int result = committed(p);
+        if (p->line->pairs_called)
+            csp__pairs_settle(p->line);
+        return result;
+    }
     return pick(p) >= 0 ? NONE : fail(p, ENOTCONN); /* what is ready here happens, broker or not */
 }
 

@@ -4,6 +4,7 @@
  * rest. */
 #include "stream.h"
 #include "error.h"
+#include "pair.h"
 #include "scope.h"
 #include "select.h"
 
@@ -39,13 +40,15 @@ void csp__sending_end(struct csp__sending *send)
 void csp__stream_room(struct csp__line *line)
 {
     struct csp__stream *s = csp__stream_find(line, line->head.channel);
-    if (s == NULL || !s->send.on || line->head.seq > s->send.put - s->send.pack.count)
+    if (s == NULL || !s->send.on)
         return;
-    struct csp__sending *send = &s->send;
+    struct csp__sending *send = s->send.pair != NULL ? s->send.pair->hosted : &s->send;
+    if (line->head.seq > send->put - send->pack.count)
+        return;
     while (send->committed < line->head.seq)
         send->bytes -= send->costs[send->committed++ & (send->size - 1)];
     if (line->head.count == EPIPE)
-        send->broken = 1;
+        s->send.broken = 1;
 }
 
 static int within(const struct csp__sending *send, uint64_t bytes)
@@ -53,18 +56,22 @@ static int within(const struct csp__sending *send, uint64_t bytes)
     return send->committed == send->put || send->bytes + bytes <= send->window;
 }
 
-int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes)
+int csp__stream_has_room(struct csp__stream *s, uint64_t bytes)
 {
+    if (s->send.pair != NULL && !s->send.broken)
+        return csp__pair_has_room(s, bytes);
     return s->send.broken || within(&s->send, bytes);
 }
 
-int csp__stream_may_put(const struct csp__stream *s, size_t len)
+int csp__stream_may_put(struct csp__stream *s, size_t len)
 {
     return len > s->max_bytes || csp__stream_has_room(s, csp__cost(len, 0));
 }
 
-int csp__stream_is_flushed(const struct csp__stream *s)
+int csp__stream_is_flushed(struct csp__stream *s)
 {
+    if (s->send.pair != NULL && !s->send.broken)
+        return csp__pair_is_flushed(s);
     return s->send.broken || s->send.committed == s->send.put;
 }
 
@@ -99,10 +106,13 @@ static void note_put(struct csp__sending *send, uint32_t bytes)
 int csp__stream_ship(struct csp__line *line, struct csp__stream *s)
 {
     struct csp__sending *send = &s->send;
+    uint32_t count = send->pack.count;
     zmq_msg_t msg;
-    if (csp__pack_close(&send->pack, s->chan, send->put - send->pack.count, &msg) != 0)
+    if (count == 0)
+        return 0;
+    if (csp__pack_close(&send->pack, s->chan, send->put - count, &msg) != 0)
         return -1;
-    return csp__line_send(line, &msg);
+    return send->pair != NULL ? csp__pair_ship(line, s, count, &msg) : csp__line_send(line, &msg);
 }
 
 /* What was put is to be sent. */
@@ -157,7 +167,7 @@ static struct csp__part next_part(const struct csp__stream *s, const csp__block 
     return part;
 }
 
-static int await_room(const struct csp__stream *s, uint64_t bytes, csp_time by, const struct csp__call *call)
+static int await_room(struct csp__stream *s, uint64_t bytes, csp_time by, const struct csp__call *call)
 {
     csp_case room = {.op = CSP__OP_WINDOW, .chan = s->chan, .arg = (int64_t)bytes};
     return csp__stream_has_room(s, bytes) || csp__select(&room, 1, by, 0, call) >= 0 ? 0 : -1;
@@ -191,12 +201,12 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
 
 /* ---- flush */
 
-int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call)
+int csp__stream_flush(struct csp__stream *s, csp_time by, const struct csp__call *call)
 {
     csp_case flushed = {.op = CSP__OP_FLUSH, .chan = s->chan};
     if (csp__select(&flushed, 1, by, 0, call) < 0)
         return -1;
-    return s->send.committed == s->send.put ? 0 : csp__fail(EPIPE, call->what, s->chan);
+    return !s->send.broken || s->send.committed == s->send.put ? 0 : csp__fail(EPIPE, call->what, s->chan);
 }
 
 CSP__ENTRY int csp_flush(csp_chan c, csp_time by)

@@ -29,10 +29,10 @@ void csp__sending_end(struct csp__sending *send);
 void csp__stream_room(struct csp__line *line);
 
 /* Whether so many bytes are within the window, or the stream is broken. */
-int csp__stream_has_room(const struct csp__stream *s, uint64_t bytes);
+int csp__stream_has_room(struct csp__stream *s, uint64_t bytes);
 
 /* Whether a value of len bytes is within the window, or the stream is broken, so that a send need not wait. */
-int csp__stream_may_put(const struct csp__stream *s, size_t len);
+int csp__stream_may_put(struct csp__stream *s, size_t len);
 
 /* Puts the value. 0; EPIPE, EMSGSIZE; or -1: ENOMEM, ENOTCONN noted. */
 int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len);
@@ -45,9 +45,9 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
 int csp__stream_ship(struct csp__line *line, struct csp__stream *s);
 
 /* Whether every value put was committed, or never will be. */
-int csp__stream_is_flushed(const struct csp__stream *s);
+int csp__stream_is_flushed(struct csp__stream *s);
 
 /* Waits for that. Errors as csp_flush. */
-int csp__stream_flush(const struct csp__stream *s, csp_time by, const struct csp__call *call);
+int csp__stream_flush(struct csp__stream *s, csp_time by, const struct csp__call *call);
 
 #endif

@@ -4,11 +4,14 @@
  */
 #include "stream.h"
 #include "error.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PREFETCH 65536 /* bytes: of a pair that is hosted */
 
 static struct csp__stream **bucket(struct csp__line *line, csp_chan c)
 {
@@ -17,6 +20,7 @@ static struct csp__stream **bucket(struct csp__line *line, csp_chan c)
 
 void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends)
 {
+    csp__pairs_end(line, s, ends);
     if ((ends & CSP_SEND) != 0)
         csp__sending_end(&s->send);
     if ((ends & CSP_RECV) != 0 && s->recv.on)
@@ -58,7 +62,22 @@ static int begin(struct csp__line *line, struct csp__stream *s, int ends, size_t
     struct wire_channel answer;
     memcpy(&answer, payload, sizeof answer);
     s->max_bytes = answer.max_bytes;
+    s->capacity = answer.capacity;
     return 0;
+}
+
+/* A hosted send is an offer: so nothing of the window is used. */
+int csp__stream_exact(struct csp__line *line, csp_chan c, int end)
+{
+    struct csp__stream *s = csp__stream_find(line, c);
+    if (s == NULL && (s = new_stream(line, c)) == NULL)
+        return ENOMEM;
+    s->exact |= end == CSP_SEND;
+    if (begin(line, s, end, end == CSP_SEND ? 1 : PREFETCH) == 0)
+        return 0;
+    int err = errno;
+    csp__stream_end(line, s, end);
+    return err;
 }
 
 int csp_stream(csp_chan c, int ends, size_t window)

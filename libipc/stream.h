@@ -11,7 +11,8 @@ struct csp__stream {
     struct csp__stream *next_receiving; /* of all threads */
     struct csp__line *line;
     csp_chan chan;
-    uint64_t max_bytes;
+    uint64_t max_bytes, capacity;
+    int exact; /* of a pair, made by the library: a send completes as on a channel that is no stream */
     struct csp__sending send;
     struct csp__receiving recv;
 };
@@ -24,6 +25,9 @@ static inline struct csp__stream *csp__stream_find(struct csp__line *line, csp_c
         s = s->next;
     return s;
 }
+
+/* Makes the stream of a pair's end that its first use needs. 0, or an errno: EBUSY: another has it. */
+int csp__stream_exact(struct csp__line *line, csp_chan c, int end);
 
 /* Ends of the stream are no longer: dropped, or the line goes. */
 void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends);
