@@ -94,7 +94,8 @@ static const char *read_block(const struct message *m, const struct sending *s, 
     if (data < 0 || m->head.count == 0)
         return "the block of a PUT does not add up";
     uint32_t gap = (m->head.flags & WIRE_GAP) != 0, longest = 0, empty = 0;
-    for (uint32_t i = 0; i < m->head.count; i++) {
+    bool must_look = gap == 0 || (uint64_t)data > s->channel->max_bytes; /* else none is empty, and none too long */
+    for (uint32_t i = 0; must_look && i < m->head.count; i++) {
         uint32_t length = wire_block_length(m->payload, (size_t)data, i);
         longest = length > longest ? length : longest;
         empty += length + gap == 0;

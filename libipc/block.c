@@ -9,11 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-uint32_t csp__block_length(const csp__block *b, size_t i)
-{
-    return wire_block_length(b->lengths, 0, (uint32_t)i);
-}
-
 /* One value a send, where there is no stream. */
 static int send_each(csp_chan c, const csp__block *b, csp_time by, const struct csp__call *call)
 {
@@ -40,6 +35,15 @@ CSP__ENTRY int csp__put_block(csp_chan c, const csp__block *b, csp_time by)
     struct csp__stream *s = csp__stream_find(line, c);
     const struct csp__call *call = CSP__CALL("send");
     return s != NULL && s->send.on ? csp__stream_put_block(line, s, b, by, call) : send_each(c, b, by, call);
+}
+
+CSP__ENTRY int csp__give_block(csp_chan c, const csp__block *b, char *memory, size_t size, csp_time by)
+{
+    (void)size;
+    int result = csp__put_block(c, b, by), err = errno;
+    free(memory);
+    errno = err;
+    return result;
 }
 
 int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len)

@@ -37,10 +37,31 @@ static int append(void *arg, const char *p, size_t n)
     return 0;
 }
 
-/* Splits `in`, read in pieces, renders each block at once, and gives what comes out. */
+/* The block goes, with its memory or without. */
+static void pass(struct splitter *s, struct renderer *r, bool with_memory)
+{
+    csp__block b;
+    size_t size = 0;
+    splitter_block(s, &b);
+    char *memory = with_memory ? splitter_give(s, &size) : NULL;
+    ck_assert(with_memory == (memory != NULL));
+    if (memory != NULL) {
+        ck_assert_ptr_eq(b.data, memory + CSP__HEAD_ROOM);
+        ck_assert_uint_le(CSP__HEAD_ROOM + b.len, size);
+        memset(memory + CSP__HEAD_ROOM + b.len, 0xee, size - CSP__HEAD_ROOM - b.len); /* where the lengths may go */
+    }
+    ck_assert_int_eq(renderer_block(r, &b), 0);
+    if (memory == NULL)
+        splitter_sent(s);
+    free(memory);
+}
+
+/* Splits `in`, read in pieces, renders each block at once, and gives what comes out. Every other block goes with its
+ * memory. */
 static struct bytes through(const char *in, size_t n, size_t piece, enum framing from, enum framing to)
 {
     struct bytes out = {0};
+    bool with_memory = false;
     struct splitter s;
     struct renderer r;
     csp__block b;
@@ -58,9 +79,8 @@ static struct bytes through(const char *in, size_t n, size_t piece, enum framing
             memcpy(to_read, in + at, room);
         at += room;
         ck_assert_int_eq(splitter_added(&s, room), 0);
-        splitter_block(&s, &b);
-        ck_assert_int_eq(renderer_block(&r, &b), 0);
-        splitter_sent(&s);
+        pass(&s, &r, with_memory);
+        with_memory = !with_memory;
     }
     int left = splitter_end(&s, &b);
     ck_assert_int_ge(left, 0);
@@ -321,8 +341,9 @@ END_TEST
 START_TEST(the_trail_counts_what_is_unread)
 {
     struct trail t = {0};
+    const uint32_t ten = 10;
     for (uint32_t i = 0; i < 5000; i++) {
-        ck_assert_int_eq(trail_add(&t, 10), 0);
+        ck_assert_int_eq(trail_add(&t, &ten, 1, 0, 0, 0), 0);
         trail_forget(&t, (uint64_t)i * 10 >= 20000 ? (uint64_t)i * 10 - 20000 : 0);
     }
     ck_assert_uint_eq(trail_count(&t, 50000), 0);
@@ -333,6 +354,34 @@ START_TEST(the_trail_counts_what_is_unread)
     ck_assert_uint_le(t.cap, 4096); /* what was forgotten takes no room */
     trail_free(&t);
     ck_assert_uint_eq(trail_count(&t, 0), 0);
+}
+END_TEST
+
+/* Blocks go whole, around the end of the ring too, and what is left is counted to the value. */
+START_TEST(the_trail_goes_by_blocks)
+{
+    struct trail t = {0};
+    uint32_t lengths[700];
+    uint64_t end = 0;
+    for (size_t i = 0; i < 700; i++)
+        lengths[i] = 1 + (uint32_t)i % 7;
+    for (unsigned round = 0; round < 50; round++) {
+        uint64_t before = end;
+        size_t n = 300 + round * 8;
+        ck_assert_int_eq(trail_add(&t, lengths, n, 1, round % 2, round % 3 == 0), 0);
+        for (size_t i = 0; i < n; i++)
+            end += lengths[i] + 1;
+        end += round % 2;
+        end -= round % 3 == 0;
+        ck_assert_uint_eq(trail_count(&t, before), n);
+        ck_assert_uint_eq(trail_count(&t, before + 2 + round % 2), n - 1);
+        ck_assert_uint_eq(trail_count(&t, end - 1), 1);
+        ck_assert_uint_eq(trail_count(&t, end), 0);
+        trail_forget(&t, before);
+        ck_assert_uint_eq(t.n, n);
+    }
+    ck_assert_uint_le(t.cap, 2048);
+    trail_free(&t);
 }
 END_TEST
 
@@ -414,6 +463,7 @@ Suite *records_suite(void)
     tcase_add_test(t, a_value_of_the_limit_passes);
     tcase_add_test(t, a_cut_length_is_an_error);
     tcase_add_test(t, the_trail_counts_what_is_unread);
+    tcase_add_test(t, the_trail_goes_by_blocks);
     tcase_add_test(t, requests_are_read);
     tcase_add_loop_test(t, endings_are_judged, 0, sizeof endings / sizeof *endings);
     suite_add_tcase(s, t);

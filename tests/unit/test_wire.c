@@ -121,6 +121,23 @@ START_TEST(a_block_with_more_lengths_than_bytes_is_refused)
     ck_assert_int_eq(wire_block_data(&h, "12345678"), -1);
 }
 
+START_TEST(every_length_of_a_block_counts)
+{
+    for (uint32_t n = 1; n < 8; n++) {
+        unsigned char block[8 + sizeof(uint32_t) * 8] = {0};
+        struct wire_head h = wire_head(WIRE_PUT, 0, n + n * sizeof(uint32_t));
+        h.count = n;
+        for (uint32_t i = 0; i < n; i++)
+            block[n + i * sizeof(uint32_t)] = 1;
+        ck_assert_int_eq(wire_block_data(&h, block), n);
+        for (size_t at = n; at < h.length; at++) { /* also where the sum is right in 32 bits, or one length too high */
+            block[at] ^= 0x80;
+            ck_assert_int_eq(wire_block_data(&h, block), -1);
+            block[at] ^= 0x80;
+        }
+    }
+}
+
 Suite *wire_suite(void)
 {
     Suite *s = suite_create("wire");
@@ -133,6 +150,7 @@ Suite *wire_suite(void)
     tcase_add_test(t, a_count_that_the_payload_cannot_hold_is_refused);
     tcase_add_test(t, a_block_whose_lengths_do_not_add_up_is_refused);
     tcase_add_test(t, a_block_with_more_lengths_than_bytes_is_refused);
+    tcase_add_test(t, every_length_of_a_block_counts);
     suite_add_tcase(s, t);
     return s;
 }

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OUTLET_GIVEN (32u << 10) /* bytes of a block that are not copied; what is less shares a frame with others */
+
 static int open_streams(struct outlet *out)
 {
     size_t least = SIZE_MAX;
@@ -58,11 +60,29 @@ static void broken(struct outlet *out, size_t i)
     out->fd = -1;
 }
 
-/* One block to all that still have receivers. 0, or -1 where nothing more can be sent. */
-static int send_block(struct outlet *out, const csp__block *b)
+/* The block's memory, where it is to be given away. */
+struct gift {
+    char *memory;
+    size_t size;
+};
+
+/* A block to one channel, with its memory where it is the last one. */
+static int send_to(csp_chan c, const csp__block *b, struct gift *gift)
 {
+    if (gift == NULL)
+        return csp__put_block(c, b, CSP_FOREVER);
+    char *memory = gift->memory;
+    gift->memory = NULL;
+    return csp__give_block(c, b, memory, gift->size, CSP_FOREVER);
+}
+
+/* One block to all that still have receivers. 0, or -1 where nothing more can be sent. */
+static int send_block(struct outlet *out, const csp__block *b, struct gift *gift)
+{
+    size_t left = out->alive;
     for (size_t i = 0; i < out->port->n; i++) {
-        if (out->gone[i] || csp__put_block(out->port->chans[i], b, CSP_FOREVER) == 0)
+        if (out->gone[i] ||
+            send_to(out->port->chans[i], b, --left == 0 && gift != NULL && gift->memory != NULL ? gift : NULL) == 0)
             continue;
         int error = errno;
         if (error != EPIPE) {
@@ -97,13 +117,20 @@ static void discard(const struct outlet *out)
         lose(out);
 }
 
+/* What is complete goes, a large block without being copied. Where there is no memory for the next buffer it is copied
+ * after all, which needs less. */
 static int send_complete(struct outlet *out)
 {
     csp__block b;
-    if (splitter_block(&out->splitter, &b) != 0 && send_block(out, &b) != 0)
-        return -1;
-    splitter_sent(&out->splitter);
-    return 0;
+    struct gift gift = {.memory = NULL};
+    if (splitter_block(&out->splitter, &b) != 0 && b.len >= OUTLET_GIVEN)
+        gift.memory = splitter_give(&out->splitter, &gift.size);
+    bool given = gift.memory != NULL;
+    int result = b.count != 0 ? send_block(out, &b, given ? &gift : NULL) : 0;
+    free(gift.memory);
+    if (result == 0 && !given)
+        splitter_sent(&out->splitter);
+    return result;
 }
 
 int outlet_read(int fd, struct splitter *s)
@@ -148,7 +175,7 @@ static int read_all(struct outlet *out)
         int got = outlet_read(out->fd, &out->splitter), error = errno;
         if (got > 0 || (got < 0 && error == EINTR))
             continue;
-        bool waiting = out->splitter.count != 0;
+        bool waiting = out->splitter.at.count != 0;
         if (waiting && send_complete(out) != 0)
             return 0;
         if (got == 0)
@@ -171,7 +198,7 @@ static void send_rest(struct outlet *out)
         return;
     int left = splitter_end(&out->splitter, &b);
     if (left > 0)
-        (void)send_block(out, &b);
+        (void)send_block(out, &b, NULL);
     else if (left < 0)
         bad(out, errno);
 }

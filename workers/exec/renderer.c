@@ -19,30 +19,24 @@ void renderer_free(struct renderer *r)
 }
 
 /* Bytes that a value has on the pipe beside its own. */
-static size_t overhead(enum framing f)
+static uint32_t overhead(enum framing f)
 {
     return f == FRAMING_LENGTH ? FRAMING_PREFIX : framing_terminator(f) >= 0;
 }
 
-/* Notes the values of a block; *same: each of its gap bytes is our terminator. */
-static int note(struct renderer *r, const csp__block *b, bool *same)
+/* Whether each gap byte of the block is our terminator. */
+static bool fits(const struct renderer *r, const csp__block *b)
 {
     int terminator = framing_terminator(r->framing);
-    size_t more = overhead(r->framing), owed = r->owed;
     const char *at = b->data;
-    *same = b->gap != 0 && terminator >= 0;
+    if (b->gap == 0 || terminator < 0)
+        return false;
+    bool same = true;
     for (size_t i = 0; i < b->count; i++) {
-        uint32_t length = csp__block_length(b, i);
-        at += length;
-        *same = *same && (unsigned char)*at == terminator;
-        at += b->gap;
-        if (i + 1 == b->count && b->noeol && *same)
-            more = 0;
-        if (trail_add(&r->trail, (uint32_t)(length + more + owed)) != 0)
-            return -1;
-        owed = 0;
+        at += csp__block_length(b, i);
+        same &= (unsigned char)*at++ == terminator;
     }
-    return 0;
+    return same;
 }
 
 static int flush(struct renderer *r)
@@ -86,10 +80,10 @@ static int convert(struct renderer *r, const csp__block *b)
  * gets its \0 before a program that reads `nul`. */
 int renderer_block(struct renderer *r, const csp__block *b)
 {
-    bool same, owed = r->owed;
+    bool same = fits(r, b), owed = r->owed, lacking = same && b->noeol;
     if (b->count == 0)
         return 0;
-    if (note(r, b, &same) != 0)
+    if (trail_add(&r->trail, b->lengths, b->count, overhead(r->framing), owed, lacking) != 0)
         return -1;
     if (owed) {
         const char end = (char)framing_terminator(r->framing);
@@ -101,6 +95,6 @@ int renderer_block(struct renderer *r, const csp__block *b)
         return r->write(r->arg, b->data, b->len);
     if (!same)
         return convert(r, b);
-    r->owed = b->noeol;
-    return r->write(r->arg, b->data, b->len - (b->noeol ? 1 : 0));
+    r->owed = lacking;
+    return r->write(r->arg, b->data, b->len - lacking);
 }

@@ -53,7 +53,7 @@ static int write_some(struct server *s, const char **p, size_t *n)
 /* The line goes in, newline and all, and a line comes out: it is the first of the splitter's block then. */
 static enum outcome exchange(struct server *s, const char *p, size_t n)
 {
-    while (n != 0 || s->splitter.count == 0) {
+    while (n != 0 || s->splitter.at.count == 0) {
         struct pollfd fds[] = {{.fd = s->out, .events = POLLIN},
                                {.fd = s->joint->halt, .events = POLLIN},
                                {.fd = n != 0 ? s->in : -1, .events = POLLOUT}};
