@@ -181,6 +181,8 @@ int csp__pair_take(struct csp__line *line, struct csp__stream *s, size_t values)
         return -1;
     }
     pair->taken += values;
+    if (pair->orphan && pair->taken == pair->read)
+        csp__stream_tell(line, s);
     say_room_reached(pair);
     return 0;
 }

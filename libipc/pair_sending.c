@@ -12,6 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int is_exact(const struct csp__stream *s)
+{
+    return (s->exact & CSP_SEND) != 0;
+}
+
 /* ---- joining */
 
 static int greet(struct csp__line *line, struct csp__pair *pair)
@@ -48,7 +53,7 @@ static int begin(struct csp__pair *pair, struct csp__stream *s)
     send->put = send->committed = send->bytes = 0;
     send->costs = direct.costs;
     send->size = direct.size;
-    if (s->exact)
+    if (is_exact(s))
         send->most = CSP__PACK_MAX;
     send->pair = pair;
     uint64_t unread = pair->hosted->put - pair->call.read;
@@ -128,7 +133,7 @@ static uint64_t look(struct csp__stream *s)
     pair->prior = before < pair->prior_before ? pair->prior_before - before : 0;
     if (pair->prior == 0)
         pair->prior_bytes = 0;
-    for (; !s->exact && pair->edge < send->put; pair->edge++) { /* as the broker admits them to its buffer */
+    for (; !is_exact(s) && pair->edge < send->put; pair->edge++) { /* as the broker admits them to its buffer */
         uint32_t cost = send->costs[pair->edge & (send->size - 1)];
         uint64_t held = pair->edge - send->committed + pair->prior;
         if (held != 0 && (held >= s->capacity || pair->inner + pair->prior_bytes + cost > s->max_bytes))
@@ -142,7 +147,7 @@ static int fits(const struct csp__stream *s, uint64_t bytes)
 {
     const struct csp__sending *send = &s->send;
     const struct csp__pair *pair = send->pair;
-    if (!s->exact)
+    if (!is_exact(s))
         return pair->edge == send->put || send->bytes - pair->inner + bytes <= send->window;
     uint64_t held = send->put - send->committed + pair->prior;
     return held == 0 || (held < s->capacity && send->bytes + pair->prior_bytes + bytes <= s->max_bytes);
@@ -159,7 +164,7 @@ int csp__pair_has_room(struct csp__stream *s, uint64_t bytes)
 int csp__pair_is_flushed(struct csp__stream *s)
 {
     (void)look(s);
-    return s->exact || s->send.pair->edge == s->send.put;
+    return is_exact(s) || s->send.pair->edge == s->send.put;
 }
 
 int csp__pair_holds(const struct csp__stream *s)
@@ -172,7 +177,7 @@ int csp__pair_holds(const struct csp__stream *s)
 uint32_t csp__pair_most(const struct csp__stream *s)
 {
     uint64_t quarter = s->capacity / 4;
-    return !s->exact || quarter > UINT32_MAX ? UINT32_MAX : quarter != 0 ? (uint32_t)quarter : 1;
+    return !is_exact(s) || quarter > UINT32_MAX ? UINT32_MAX : quarter != 0 ? (uint32_t)quarter : 1;
 }
 
 void csp__pair_want(struct csp__stream *s)
@@ -180,9 +185,9 @@ void csp__pair_want(struct csp__stream *s)
     const struct csp__sending *send = &s->send;
     uint64_t total = look(s);
     uint64_t step = (send->put - send->committed + send->pair->prior) / 8;
-    if (s->exact && step > s->capacity / 8)
+    if (is_exact(s) && step > s->capacity / 8)
         step = s->capacity / 8;
-    if (step == 0 || (s->exact && s->capacity < 64))
+    if (step == 0 || (is_exact(s) && s->capacity < 64))
         step = 1;
     atomic_store(&send->pair->page->wanted, total + step);
     send->pair->awaited = 1;
@@ -307,7 +312,10 @@ static int keep_pack(struct csp__stream *s)
         return -1;
     const struct csp__kept *k = keep(send->pair, count, &msg);
     zmq_msg_close(&msg);
-    return k != NULL ? 0 : -1;
+    if (k == NULL)
+        return -1;
+    atomic_store(&send->pair->page->sent, k->first + count); /* the broker knows by that how many may come back */
+    return 0;
 }
 
 static int go_hosted(struct csp__line *line, struct csp__stream *s, uint64_t taken)
@@ -336,8 +344,14 @@ static int go_hosted(struct csp__line *line, struct csp__stream *s, uint64_t tak
 
 void csp__pair_recall(struct csp__line *line)
 {
-    struct csp__pair *pair = csp__pair_find(line, line->head.channel, line->head.seq, 1);
+    struct csp__pair *pair = csp__pair_find(line, line->head.channel, line->head.seq, 0);
     struct wire_recall body;
+    if (pair != NULL) {
+        pair->stream->recv.waiting = 0; /* the broker has to hear of that again */
+        csp__pair_leave(line, pair);
+        return;
+    }
+    pair = csp__pair_find(line, line->head.channel, line->head.seq, 1);
     memcpy(&body, (const char *)zmq_msg_data(&line->frame) + sizeof line->head, sizeof body);
     if (pair == NULL)
         return;

@@ -227,6 +227,11 @@ static int say_took(struct csp__line *line, struct csp__stream *s, unsigned flag
     return csp__line_send(line, &msg);
 }
 
+void csp__stream_tell(struct csp__line *line, struct csp__stream *s)
+{
+    (void)say_took(line, s, 0);
+}
+
 int csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t values, size_t bytes)
 {
     if (s->recv.first->pair != NULL)
@@ -244,8 +249,8 @@ int csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t valu
 static void tell(struct csp__line *line, struct csp__stream *s)
 {
     const struct csp__receiving *recv = &s->recv;
-    if (recv->first == NULL || recv->first->pair != NULL || recv->bytes >= recv->window / 4 ||
-        recv->taken - recv->told >= recv->last_count / 2)
+    if ((s->exact & CSP_RECV) != 0 || recv->first == NULL || recv->first->pair != NULL ||
+        recv->bytes >= recv->window / 4 || recv->taken - recv->told >= recv->last_count / 2)
         (void)say_took(line, s, 0);
 }
 

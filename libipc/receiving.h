@@ -71,6 +71,9 @@ void csp__batches_drop(struct csp__stream *s, const struct csp__pair *pair);
  * as it was. */
 int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len);
 
+/* Tells the broker what was taken. */
+void csp__stream_tell(struct csp__line *line, struct csp__stream *s);
+
 /* Tells the broker, once, that the caller has nothing left and waits. 0, or -1: ENOTCONN. */
 int csp__stream_wait(struct csp__line *line, struct csp__stream *s);
 

@@ -102,7 +102,7 @@ static enum csp__kind kind_of_send(const struct plan *p, const csp_case *c, stru
     if (s == NULL || !s->send.on)
         return CSP__SHARED;
     if (c->op == CSP__OP_SEND || ((const csp_msg *)c->buf)->chan == 0) {
-        if (s->exact && s->send.pair == NULL)
+        if ((s->exact & CSP_SEND) != 0 && s->send.pair == NULL)
             return CSP__SHARED;
         slot->stream = s;
         return CSP__LOCAL;

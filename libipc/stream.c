@@ -21,6 +21,7 @@ static struct csp__stream **bucket(struct csp__line *line, csp_chan c)
 void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends)
 {
     csp__pairs_end(line, s, ends);
+    s->exact &= ~ends;
     if ((ends & CSP_SEND) != 0)
         csp__sending_end(&s->send);
     if ((ends & CSP_RECV) != 0 && s->recv.on)
@@ -72,7 +73,7 @@ int csp__stream_exact(struct csp__line *line, csp_chan c, int end)
     struct csp__stream *s = csp__stream_find(line, c);
     if (s == NULL && (s = new_stream(line, c)) == NULL)
         return ENOMEM;
-    s->exact |= end == CSP_SEND;
+    s->exact |= end;
     if (begin(line, s, end, end == CSP_SEND ? 1 : PREFETCH) == 0)
         return 0;
     int err = errno;

@@ -12,7 +12,7 @@ struct csp__stream {
     struct csp__line *line;
     csp_chan chan;
     uint64_t max_bytes, capacity;
-    int exact; /* of a pair, made by the library: a send completes as on a channel that is no stream */
+    int exact; /* the ends of a pair that the library made a stream: they do as on a channel that is none */
     struct csp__sending send;
     struct csp__receiving recv;
 };
