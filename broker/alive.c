@@ -4,6 +4,7 @@
  * receive, drop, close, end, fail, leave) wakes those who wait for it, until nothing is added. So a cycle of waits
  * stays asleep without being looked for; and a doubt is always on the side of life. */
 #include "alive.h"
+#include "pair.h"
 
 #define MAY_RETURN     4 /* with END_SEND and END_RECV: has values of the channel out */
 #define OPERATION(ops) (1u << (ops))
@@ -45,9 +46,13 @@ static bool stream_is_ready(const struct line *l, const struct channel *c, const
 {
     if (oc->op == WIRE_OP_TAKE) {
         const struct receiving *r = receiving_find(l, c);
+        if (r != NULL && !r->closed && pair_receives(r))
+            return pair_has_value(r);
         return r == NULL || r->closed || !r->hungry; /* hungry: it has taken all that was delivered, and said so */
     }
     const struct sending *s = sending_find(l, c);
+    if (s != NULL && pair_sends(s))
+        return pair_has_room(s);
     if (s == NULL || s->refused || s->waiting == 0)
         return true;
     uint64_t cost = oc->length != 0 ? oc->length : 1;
@@ -76,7 +81,7 @@ static bool line_is_alive(const struct pass *s, const struct line *l)
     const struct offer *o = l->offer;
     if (o == NULL || o->deadline >= 0 || !list_empty(&l->gone))
         return true;
-    if (scope_deadline(l->scope) >= 0 && !o->shielded && !o->leaves)
+    if (pair_moves(l) || (scope_deadline(l->scope) >= 0 && !o->shielded && !o->leaves))
         return true;
     for (uint32_t i = 0; i < o->count; i++)
         if (case_is_open(s, l, &o->cases[i]))

@@ -53,6 +53,7 @@ struct channel {
     bool refused;    /* closed or broken, and those who send have been told */
     uint64_t received, lost;
     int64_t group; /* the count of a wait group */
+    struct pair *pair; /* pair.h; NULL: it is never joined directly */
 
     struct list woken;          /* as in a process */
     unsigned reached, followed; /* what who is alive may do with it */
@@ -156,6 +157,7 @@ struct line {
     struct offer *offer;
     struct table put_streams, take_streams; /* by channel */
     struct list puts, takes;
+    unsigned counted; /* receiving streams of channels whose capacity counts what is out */
     uint64_t *page; /* written by the caller, only read here */
     uint8_t slots[WIRE_MAX_SLOTS / 8];
     uint64_t last_message; /* broker.messages when it was last heard */
@@ -215,7 +217,7 @@ struct receiving {
     uint32_t slot;
     bool hungry, closed; /* hungry: said WAIT and got nothing since; closed: was told */
     struct list out;     /* blocks delivered and not taken */
-    uint64_t out_cost;
+    uint64_t out_cost, out_bytes;
     struct {
         int64_t at;
         uint64_t taken;
@@ -307,7 +309,9 @@ int reply_room(struct broker *b, const struct sending *s, int err);
 int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags);
 
 /* channel.c */
-struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length);
+/* direct: it may be joined directly. */
+struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length,
+                            bool direct);
 /* Of a channel or a process: it can stand in a field of STAT. */
 bool name_is_good(const char *name, size_t length);
 struct channel *channel_find(const struct broker *b, uint64_t id);
@@ -324,6 +328,11 @@ void channel_push(struct channel *c, struct block *block);
 void channel_return(struct broker *b, struct channel *c, struct block *block);
 void channel_pop(struct channel *c, uint32_t n, uint64_t bytes, uint64_t cost);
 bool channel_room(const struct channel *c, uint64_t length);
+/* What its capacity counts: what is in the buffer; of a channel of kind PAIR also what is out on prefetch. */
+struct used {
+    uint64_t values, bytes;
+};
+struct used channel_used(const struct channel *c);
 
 /* ends.c */
 unsigned ends_of(const struct process *p, const struct channel *c);
@@ -388,6 +397,10 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block);
 /* The channel is closed or broken: everybody who sends on it is told, once. */
 void sending_refuse(struct broker *b, struct channel *c);
 void sending_say(struct broker *b);
+/* Of the values that wait. */
+uint64_t sending_waiting_bytes(const struct sending *s);
+/* A pair of it is over: it goes where nobody is there and nothing waits; it is dropped, where that was put off. */
+void sending_resume(struct broker *b, struct sending *s, bool dropped);
 
 /* receiving.c */
 struct receiving *receiving_find(const struct line *l, const struct channel *c);
@@ -398,6 +411,8 @@ void receiving_end(struct broker *b, struct receiving *r);
 /* Applies the count in the page. -1: it cannot be, and the process fails. */
 int receiving_sync(struct broker *b, struct receiving *r);
 void receiving_sync_process(struct broker *b, struct process *p);
+/* A line that waits: what it has taken makes room where the capacity counts what is out. */
+void receiving_pause(struct broker *b, struct line *l);
 /* Those who could not take more may be able to. */
 void receiving_rearm(struct broker *b, struct channel *c);
 /* Delivers to the stream that waits first, or takes it out of the queue. False: there is nothing to deliver. */
@@ -411,6 +426,9 @@ int page_open(struct broker *b, struct line *l);
 void page_close(struct line *l);
 uint64_t page_count(const struct line *l, uint32_t slot);
 void page_guard(void);
+/* Makes a file with the page of a pair, and maps it. NULL with errno: there is no file. */
+struct wire_page *page_make(const char *path);
+void page_free(struct wire_page *page);
 
 /* process.c */
 struct process *process_new(struct broker *b, const char *name, size_t length);

@@ -2,6 +2,7 @@
 /* Channels: their numbers and names, their buffers, their closing and breaking. Decision: what closing means for those
  * who wait is not done here: the channel is touched, and settle() answers them. */
 #include "broker.h"
+#include "pair.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ struct channel *channel_find(const struct broker *b, uint64_t id)
     return i != NULL ? LIST_OWNER(i, struct channel, item) : NULL;
 }
 
-struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length)
+struct channel *channel_new(struct broker *b, const struct wire_make *make, const char *name, size_t length,
+                            bool direct)
 {
     struct channel *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -56,6 +58,8 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
     c->policy = make->policy;
     if (length != 0 && (c->name = strndup(name, length)) == NULL)
         goto no_memory;
+    if (direct && pair_make(c) != 0)
+        goto no_memory;
     if (table_add(&b->channels, &c->item, b->next_channel) != 0)
         goto no_memory;
     if (c->name != NULL && table_add(&b->names, &c->by_name, name_hash(name, length)) != 0) {
@@ -65,6 +69,7 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
     b->next_channel++;
     return c;
 no_memory:
+    free(c->pair);
     free(c->name);
     free(c);
     return NULL;
@@ -101,6 +106,7 @@ bool channel_reap(struct broker *b, struct channel *c)
         !list_empty(&c->take_streams))
         return false;
     channel_discard(b, c);
+    pair_free(b, c);
     list_remove(&c->touched);
     table_remove(&b->channels, &c->item);
     free(c);
@@ -139,9 +145,25 @@ void channel_pop(struct channel *c, uint32_t n, uint64_t bytes, uint64_t cost)
         block_free(first);
 }
 
+struct used channel_used(const struct channel *c)
+{
+    struct used used = pair_left(c);
+    used.values += c->values;
+    used.bytes += c->bytes;
+    if (c->kind != WIRE_PAIR)
+        return used;
+    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next) {
+        const struct receiving *r = LIST_OWNER(node, const struct receiving, on_channel);
+        used.values += r->delivered - r->taken;
+        used.bytes += r->out_bytes;
+    }
+    return used;
+}
+
 bool channel_room(const struct channel *c, uint64_t length)
 {
-    if (c->values == 0)
+    struct used used = channel_used(c);
+    if (used.values == 0)
         return c->capacity != 0;
-    return c->values < c->capacity && c->bytes <= c->max_bytes && length <= c->max_bytes - c->bytes;
+    return used.values < c->capacity && used.bytes <= c->max_bytes && length <= c->max_bytes - used.bytes;
 }

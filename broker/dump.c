@@ -3,6 +3,7 @@
  * that whoever reads one reads the other; it is made in one go from one instant of the state, so that what it says of
  * one process agrees with what it says of the next; and of a long channel it says the beginning alone. */
 #include "broker.h"
+#include "pair.h"
 
 #include <inttypes.h>
 
@@ -74,11 +75,14 @@ static void print_streams(FILE *out, const struct line *l)
     uint64_t process = l->process->item.key;
     for (const struct list *node = l->puts.next; node != &l->puts; node = node->next) {
         const struct sending *s = LIST_OWNER(node, struct sending, on_line);
-        print_stream(out, process, l->id, s->channel, 's', s->window, s->waiting, s->since, "hosted");
+        print_stream(out, process, l->id, s->channel, 's', s->window, s->waiting, s->since,
+                     pair_sends(s) ? "pair" : "hosted");
     }
     for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
         const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
-        print_stream(out, process, l->id, r->channel, 'r', r->window, r->delivered - seen(r), r->since, "hosted");
+        bool pair = pair_receives(r);
+        uint64_t untaken = r->delivered - seen(r) + (pair ? pair_counts(r->channel).values : 0);
+        print_stream(out, process, l->id, r->channel, 'r', r->window, untaken, r->since, pair ? "pair" : "hosted");
     }
 }
 

@@ -4,6 +4,7 @@
  * of waiting. At capacity 0 only an arriving offer can meet another: of two that both wait one would have met the
  * other. */
 #include "broker.h"
+#include "pair.h"
 #include "record.h"
 
 #include <errno.h>
@@ -18,10 +19,12 @@ static struct waiter *first(const struct list *queue)
 static int send_ready(const struct offer_case *oc)
 {
     const struct channel *c = oc->channel;
-    if (c->state != CHANNEL_OPEN)
+    if (c->state != CHANNEL_OPEN && !pair_excludes(c))
         return EPIPE;
     if (oc->length > c->max_bytes)
         return EMSGSIZE;
+    if (pair_excludes(c))
+        return NOT_READY;
     if (c->capacity == 0)
         return list_empty(&c->receiving) ? NOT_READY : 0;
     return list_empty(&c->sending) && channel_room(c, oc->length) ? 0 : NOT_READY;
@@ -32,7 +35,27 @@ static int receive_ready(struct broker *b, const struct offer_case *oc)
     struct channel *c = oc->channel;
     if (c->values != 0 || (c->capacity == 0 && !list_empty(&c->sending)))
         return 0;
-    return receiving_finished(b, c, oc->offer->line) ? EPIPE : NOT_READY;
+    return !pair_excludes(c) && receiving_finished(b, c, oc->offer->line) ? EPIPE : NOT_READY;
+}
+
+/* On a channel of kind PAIR only streams send and receive. */
+static bool needs_stream(const struct offer_case *oc)
+{
+    const struct channel *c = oc->channel;
+    const struct line *l = oc->offer->line;
+    if (c->kind != WIRE_PAIR)
+        return false;
+    return oc->op == WIRE_OP_SEND ? sending_find(l, c) == NULL : receiving_find(l, c) == NULL;
+}
+
+/* Those of its channels that are joined directly must be hosted. */
+static void disturb(struct broker *b, const struct offer *o)
+{
+    for (uint32_t i = 0; i < o->count; i++) {
+        const struct offer_case *oc = &o->cases[i];
+        if (oc->channel != NULL && oc->channel->pair != NULL && oc->ready != EBADF && !needs_stream(oc))
+            pair_offered(b, oc->channel, o->line, oc->op == WIRE_OP_SEND);
+    }
 }
 
 /* Finds the ready cases of an offer that arrives; their number. */
@@ -44,7 +67,9 @@ static uint32_t evaluate(struct broker *b, struct offer *o)
         if (oc->op == WIRE_OP_SCOPE)
             oc->ready = scope_ready(oc);
         else if (oc->ready != EBADF && oc->channel != NULL) {
-            if (oc->op == WIRE_OP_SEND)
+            if (needs_stream(oc))
+                oc->ready = EPROTOTYPE;
+            else if (oc->op == WIRE_OP_SEND)
                 oc->ready = send_ready(oc);
             else if (oc->op == WIRE_OP_RECV)
                 oc->ready = receive_ready(b, oc);
@@ -171,6 +196,7 @@ void match_offer(struct broker *b, struct line *l, const struct message *m)
         offer_done(b, o, WIRE_NO_CASE, ECANCELED);
         return;
     }
+    disturb(b, o);
     for (;;) {
         uint32_t n = evaluate(b, o);
         if (n == 0)
@@ -179,6 +205,7 @@ void match_offer(struct broker *b, struct line *l, const struct message *m)
         if (commit(b, o, nth_ready(o, drawn), m))
             return;
     }
+    receiving_pause(b, l);
     if ((m->head.flags & WIRE_NOW) != 0)
         offer_done(b, o, WIRE_NO_CASE, 0);
     else if (offer_wait(b, o, m) != 0)
@@ -209,10 +236,10 @@ void match_dropped(struct broker *b, struct process *p, const struct channel *c)
 static bool admit(struct broker *b, struct channel *c)
 {
     bool any = false;
-    for (struct waiter *w; c->capacity != 0 && (w = first(&c->sending)) != NULL; any = true) {
+    for (struct waiter *w; c->capacity != 0 && (w = pair_sender(c)) != NULL; any = true) {
         if (w->kind == WAITER_BLOCK) {
             const struct waiter *r = first(&c->receiving);
-            if (c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
+            if (c->kind != WIRE_PAIR && c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
                 return any; /* straight from stream to stream: the buffer would be empty again at once */
             if (!sending_admit(b, c, LIST_OWNER(w, struct block, wait)))
                 return any;
@@ -284,7 +311,7 @@ static void settle_channel(struct broker *b, struct channel *c)
     if (c->state != CHANNEL_OPEN) {
         if (c->state == CHANNEL_BROKEN)
             channel_discard(b, c);
-        if (!c->refused) {
+        if (!c->refused && !pair_excludes(c)) {
             c->refused = true;
             sending_refuse(b, c);
             answer_all(b, &c->sending, EPIPE);
@@ -295,7 +322,9 @@ static void settle_channel(struct broker *b, struct channel *c)
         more = admit(b, c);
         more = serve(b, c) || more;
     }
-    if (c->state != CHANNEL_OPEN && c->values == 0)
+    if (c->pair != NULL)
+        pair_settle(b, c);
+    if (c->state != CHANNEL_OPEN && c->values == 0 && !pair_excludes(c))
         finish(b, c);
 }
 

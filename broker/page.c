@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The page of a line: the counts of taken values, written by the caller and read here. Decision: the file is removed as
- * soon as it is mapped, so that nothing of it outlives both; and a caller that cuts it short afterwards gets counts of
- * zero put in its place, instead of ending the broker with SIGBUS. */
+/* Pages: that of a line, with the counts of taken values, written by the caller and read here; and that of a pair,
+ * which all three write. Decision: the file is removed as soon as it is mapped, so that nothing of it outlives them;
+ * and a caller that cuts it short afterwards gets counts of zero put in its place, which can be written too, instead of
+ * ending the broker with SIGBUS. */
 #include "broker.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static void on_bus_error(int sig, siginfo_t *info, void *context)
     void *zeros = MAP_FAILED;
     if (info->si_code == BUS_ADRERR)
         /* cppcheck-suppress invalidFunctionArg ; it is -1 where no file is mapped */
-        zeros = mmap(page, WIRE_PAGE_SIZE, PROT_READ, flags, -1, 0);
+        zeros = mmap(page, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (zeros == MAP_FAILED)
         signal(sig, SIG_DFL);
 }
@@ -72,4 +73,29 @@ void page_guard(void)
 {
     struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &action, NULL);
+}
+
+struct wire_page *page_make(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return NULL;
+    int err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* not a hole that the file system may have no room for */
+    void *page = MAP_FAILED;
+    if (err == 0) {
+        page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        err = page == MAP_FAILED ? errno : 0;
+    }
+    close(fd);
+    if (page != MAP_FAILED)
+        return page;
+    unlink(path);
+    errno = err;
+    return NULL;
+}
+
+void page_free(struct wire_page *page)
+{
+    if (page != NULL)
+        munmap(page, WIRE_PAGE_SIZE);
 }

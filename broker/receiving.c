@@ -3,6 +3,7 @@
  * so that it can return to its place whatever happens to the receiver; the count is read when it matters, and TOOK only
  * says that now it may. A stream is in its channel's queue of receivers just while it can take more. */
 #include "broker.h"
+#include "pair.h"
 #include "record.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ int receiving_open(struct broker *b, struct line *l, struct channel *c, uint64_t
     list_push(&l->takes, &r->on_line);
     list_push(&c->take_streams, &r->on_channel);
     c->guests += l->process->guest;
+    l->counted += c->kind == WIRE_PAIR;
     enqueue(b, r);
     return 0;
 }
@@ -69,6 +71,7 @@ static void taken(struct broker *b, struct receiving *r, uint64_t n)
         if (block->count == 0)
             block_free(block);
         r->out_cost -= cost;
+        r->out_bytes -= bytes;
         n -= k;
     }
     if (list_empty(&r->out))
@@ -104,11 +107,27 @@ void receiving_sync_process(struct broker *b, struct process *p)
     }
 }
 
+void receiving_pause(struct broker *b, struct line *l)
+{
+    if (l->counted == 0)
+        return;
+    LIST_EACH(node, next, &l->takes)
+    {
+        struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
+        if (r->channel->kind != WIRE_PAIR || list_empty(&r->out))
+            continue;
+        if (receiving_sync(b, r) != 0)
+            return;
+        channel_touch(b, r->channel);
+    }
+}
+
 void receiving_end(struct broker *b, struct receiving *r)
 {
     struct channel *c = r->channel;
     struct process *p = r->line->process;
     receiving_sync(b, r); /* a wrong count takes nothing: all of it returns */
+    pair_receiver_ends(b, r);
     LIST_EACH(node, next, &r->out)
     {
         struct block *block = LIST_OWNER(node, struct block, wait.node);
@@ -121,6 +140,7 @@ void receiving_end(struct broker *b, struct receiving *r)
     }
     r->line->slots[r->slot / 8] &= (uint8_t) ~(1u << r->slot % 8);
     c->guests -= p->guest;
+    r->line->counted -= c->kind == WIRE_PAIR;
     table_remove(&r->line->take_streams, &r->item);
     list_remove(&r->on_line);
     list_remove(&r->on_channel);
@@ -144,6 +164,7 @@ void receiving_took(struct broker *b, struct line *l, const struct message *m)
     if ((m->head.flags & WIRE_WAIT) != 0 && m->head.seq == r->delivered) {
         r->hungry = true;
         r->since = b->now;
+        receiving_pause(b, l);
     }
     enqueue(b, r);
 }
@@ -185,7 +206,7 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
 static struct block *continuation(const struct channel *c, const struct block *block)
 {
     struct list *node = list_first(&c->sending);
-    if (block->stream != NULL || c->values != block->count || node == NULL ||
+    if (c->kind == WIRE_PAIR || block->stream != NULL || c->values != block->count || node == NULL ||
         LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
         return NULL;
     struct block *rest = LIST_OWNER(node, struct block, wait.node);
@@ -233,10 +254,13 @@ static struct block *detach(struct broker *b, struct channel *c, struct block *b
 
 bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
 {
-    struct list *node = list_first(c->values != 0 ? &c->buffer : &c->sending);
-    if (node == NULL || LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
+    struct list *node = list_first(&c->buffer);
+    struct waiter *w = node != NULL ? LIST_OWNER(node, struct waiter, node) : NULL;
+    if (w == NULL && c->kind != WIRE_PAIR) /* its capacity counts what is out */
+        w = pair_sender(c);
+    if (w == NULL || w->kind != WAITER_BLOCK)
         return false;
-    struct block *block = LIST_OWNER(node, struct block, wait.node);
+    struct block *block = LIST_OWNER(w, struct block, wait);
     struct process *p = r->line->process;
     list_remove(&r->wait.node);
     uint64_t bytes, cost;
@@ -254,6 +278,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
     int rc = reply_deliver(b, r, block, 0);
     r->delivered += n;
     r->out_cost += cost;
+    r->out_bytes += bytes;
     r->hungry = false;
     c->received += n;
     if (rc == 0) {

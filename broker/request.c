@@ -3,6 +3,7 @@
  * else happen, and what it makes possible is done afterwards by settle(); so an answer always comes before its effects.
  */
 #include "broker.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,16 +22,16 @@ static int make(struct broker *b, struct process *p, const struct message *m, st
     memcpy(&w, m->payload, sizeof w);
     const char *name = (const char *)m->payload + sizeof w;
     size_t length = m->head.length - sizeof w;
-    bool group = w.kind == WIRE_GROUP;
-    if (w.kind > WIRE_GROUP || w.policy > WIRE_CLOSE_NEVER || w.max_bytes > WIRE_MAX_VALUE)
+    bool group = w.kind == WIRE_GROUP, pair = w.kind == WIRE_PAIR;
+    if (w.kind > WIRE_PAIR || w.policy > WIRE_CLOSE_NEVER || w.max_bytes > WIRE_MAX_VALUE)
         return EINVAL;
-    if (!name_is_good(name, length) || (group && length != 0))
+    if (!name_is_good(name, length) || ((group || pair) && length != 0) || (pair && w.capacity == 0))
         return EINVAL;
     if (length != 0 && p != b->root)
         return EPERM;
     if (length != 0 && channel_named(b, name, length) != NULL)
         return EEXIST;
-    *c = channel_new(b, &w, name, length);
+    *c = channel_new(b, &w, name, length, pair || (!group && (m->head.flags & WIRE_DIRECT) != 0));
     if (*c == NULL)
         return ENOMEM;
     if (length == 0 && ends_give(p, *c, group ? END_RECV : END_SEND | END_RECV) != 0) {
@@ -85,10 +86,10 @@ static void request_close(struct broker *b, struct line *l, const struct message
     int err = 0;
     if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND))
         err = EBADF;
-    else if (c->state != CHANNEL_OPEN)
+    else if (c->state != CHANNEL_OPEN || pair_is_closing(c))
         err = EPIPE;
     reply_answer(b, l, m, err, NULL, 0);
-    if (err == 0)
+    if (err == 0 && !pair_close(b, c))
         channel_close(b, c);
 }
 
@@ -178,6 +179,11 @@ static const struct {
     [WIRE_DUMP] = {dump_answer, true, true},
     [WIRE_SCOPE] = {scope_enter, true, true, true},
     [WIRE_CANCEL] = {scope_cancel, true, true, true},
+    [WIRE_UNPAIR] = {pair_unpair, true, true, true},
+    [WIRE_BOUND] = {pair_bound},
+    [WIRE_JOINED] = {pair_joined},
+    [WIRE_RECALLED] = {pair_recalled},
+    [WIRE_DRAINED] = {pair_drained},
 };
 
 void request_handle(struct broker *b, struct line *l, const struct message *m)

@@ -3,6 +3,7 @@
  * arrival, as the ordinary sends that it stands for would be; so streams and offers take turns by themselves, and what
  * a stream leaves behind when it ends simply stays there, holding a sending end of its own. */
 #include "broker.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static void detach(struct sending *s)
 /* The end of a stream that nobody waits for. */
 static void finish(struct broker *b, struct sending *s)
 {
+    pair_forget(s);
     detach(s);
     list_remove(&s->on_channel);
     list_remove(&s->to_say);
@@ -54,7 +56,7 @@ static void finish(struct broker *b, struct sending *s)
 
 static void hold_on(struct sending *s, struct reason why)
 {
-    if (s->holds || s->waiting == 0 || (ends_of(s->line->process, s->channel) & END_SEND) == 0)
+    if (s->holds || (s->waiting == 0 && !pair_owes(s)) || (ends_of(s->line->process, s->channel) & END_SEND) == 0)
         return;
     hold_take(s->channel, END_SEND);
     s->holds = true;
@@ -65,7 +67,8 @@ void sending_detach(struct broker *b, struct sending *s, struct reason why)
 {
     hold_on(s, why);
     detach(s);
-    if (s->waiting == 0)
+    pair_sender_ends(b, s);
+    if (s->waiting == 0 && !pair_keeps(s))
         finish(b, s);
 }
 
@@ -77,14 +80,41 @@ static void say(struct broker *b, struct sending *s, int err)
         process_fail(b, s->line->process, "no memory to answer it");
 }
 
-void sending_drop(struct broker *b, struct sending *s)
+static void drop(struct broker *b, struct sending *s)
 {
-    hold_on(s, (struct reason){0});
     s->dropped = true;
     if (s->waiting != 0)
         return;
     say(b, s, EPIPE);
     finish(b, s);
+}
+
+void sending_drop(struct broker *b, struct sending *s)
+{
+    hold_on(s, (struct reason){0});
+    if (!pair_drops(b, s))
+        drop(b, s);
+}
+
+uint64_t sending_waiting_bytes(const struct sending *s)
+{
+    uint64_t bytes = 0;
+    const struct list *queue = &s->channel->sending;
+    for (const struct list *node = queue->next; node != queue && s->waiting != 0; node = node->next) {
+        const struct waiter *w = LIST_OWNER(node, const struct waiter, node);
+        const struct block *block = LIST_OWNER(w, const struct block, wait);
+        if (w->kind == WAITER_BLOCK && block->stream == s)
+            bytes += block->bytes;
+    }
+    return bytes;
+}
+
+void sending_resume(struct broker *b, struct sending *s, bool dropped)
+{
+    if (s->line == NULL && s->waiting == 0)
+        finish(b, s);
+    else if (s->line != NULL && dropped)
+        drop(b, s);
 }
 
 /* Reads and checks the block of a PUT. Returns what is wrong with it, or NULL. */
@@ -104,8 +134,8 @@ static const char *read_block(const struct message *m, const struct sending *s, 
         return "a PUT of a value over max_bytes";
     *bytes = (uint64_t)data - (uint64_t)gap * m->head.count;
     *cost = (uint64_t)data + empty;
-    bool alone = s->outstanding == 0 && m->head.count == 1;
-    if (!alone && (*cost > s->window || s->outstanding > s->window - *cost))
+    bool free = (m->head.flags & WIRE_BACK) != 0 || (s->outstanding == 0 && m->head.count == 1);
+    if (!free && (*cost > s->window || s->outstanding > s->window - *cost))
         return "a PUT beyond the window";
     return m->head.seq == s->put ? NULL : "a PUT out of order";
 }
@@ -119,7 +149,9 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
         return;
     }
     uint64_t bytes, cost;
-    const char *fault = read_block(m, s, &bytes, &cost);
+    const char *fault = pair_check_put(s, m);
+    if (fault == NULL)
+        fault = read_block(m, s, &bytes, &cost);
     if (fault != NULL) {
         process_fail(b, l->process, fault);
         return;
@@ -129,7 +161,7 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     struct block *block = NULL;
     if (f != NULL)
         block = block_new(f, data, data + m->head.length - (size_t)m->head.count * sizeof(uint32_t), m->head.count,
-                          m->head.flags);
+                          m->head.flags & (uint16_t)~WIRE_BACK);
     frame_release(f);
     if (block == NULL) {
         process_fail(b, l->process, "no memory for what it put");
@@ -143,7 +175,7 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     s->put += block->count;
     s->waiting += block->count;
     s->outstanding += cost;
-    list_push(&c->sending, &block->wait.node);
+    list_push(pair_place(s, m), &block->wait.node);
     channel_touch(b, c);
 }
 
@@ -174,9 +206,10 @@ void sending_admit_more(struct broker *b, struct channel *c, struct block *tail,
 
 bool sending_admit(struct broker *b, struct channel *c, struct block *block)
 {
-    uint64_t bytes, cost, space = c->max_bytes > c->bytes ? c->max_bytes - c->bytes : 0;
-    uint64_t places = c->capacity > c->values ? c->capacity - c->values : 0;
-    uint32_t n = block_fit(block, c->values == 0, places, space, UINT64_MAX, &bytes, &cost);
+    struct used used = channel_used(c);
+    uint64_t bytes, cost, space = c->max_bytes > used.bytes ? c->max_bytes - used.bytes : 0;
+    uint64_t places = c->capacity > used.values ? c->capacity - used.values : 0;
+    uint32_t n = block_fit(block, used.values == 0, places, space, UINT64_MAX, &bytes, &cost);
     if (n == 0)
         return false;
     struct sending *s = block->stream;
@@ -229,7 +262,7 @@ void sending_say(struct broker *b)
         bool over = s->waiting == 0 && (s->line == NULL || s->dropped);
         if (s->line != NULL && !s->refused)
             say(b, s, over ? EPIPE : 0);
-        if (over)
+        if (over && !pair_keeps(s))
             finish(b, s);
     }
 }

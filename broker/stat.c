@@ -2,6 +2,7 @@
 /* STAT: the state of the run as text, section 8 of docs/protocol.md. Decision: it is made afresh from the state each
  * time it is asked for, and costs nothing while nobody asks; DUMP is the same text, and adds to its lines. */
 #include "broker.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,15 @@ static void print_wait(FILE *out, const char *verb, const struct channel *c, int
     ++*n;
 }
 
+/* Of a stream whose values go over a pair the broker knows only what its caller says when it waits. */
+static bool waits_for(const struct line *l, unsigned op, const struct channel *c)
+{
+    for (uint32_t i = 0; l->offer != NULL && i < l->offer->count; i++)
+        if (l->offer->cases[i].op == op && l->offer->cases[i].object == c->item.key)
+            return true;
+    return false;
+}
+
 static void print_line_waits(FILE *out, const struct line *l, unsigned *n, int64_t *since)
 {
     const struct offer *o = l->offer;
@@ -30,12 +40,16 @@ static void print_line_waits(FILE *out, const struct line *l, unsigned *n, int64
             print_wait(out, o->cases[i].op == WIRE_OP_SEND ? "send" : "recv", o->cases[i].channel, o->since, n, since);
     for (const struct list *node = l->takes.next; node != &l->takes; node = node->next) {
         const struct receiving *r = LIST_OWNER(node, struct receiving, on_line);
-        if (r->hungry)
+        if (pair_receives(r) && waits_for(l, WIRE_OP_TAKE, r->channel))
+            print_wait(out, "recv", r->channel, l->offer->since, n, since);
+        else if (r->hungry && !pair_receives(r))
             print_wait(out, "recv", r->channel, r->since, n, since);
     }
     for (const struct list *node = l->puts.next; node != &l->puts; node = node->next) {
         const struct sending *s = LIST_OWNER(node, struct sending, on_line);
-        if (s->waiting != 0)
+        if (pair_sends(s) && waits_for(l, WIRE_OP_PUT, s->channel))
+            print_wait(out, "send", s->channel, l->offer->since, n, since);
+        else if (s->waiting != 0)
             print_wait(out, "send", s->channel, s->since, n, since);
     }
 }
@@ -73,11 +87,13 @@ static void print_channel(FILE *out, const struct channel *c)
 {
     static const char *const states[] = {
         [CHANNEL_OPEN] = "open", [CHANNEL_CLOSED] = "closed", [CHANNEL_BROKEN] = "broken"};
+    struct pair_counts pair = pair_counts(c);
+    uint64_t values = c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values + pair.values;
     fprintf(out, "channel\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64, c->item.key,
-            stat_or_dash(c->name), c->capacity, c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values, c->bytes,
-            c->max_bytes, c->senders);
-    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers, c->order, c->received,
-            states[c->state], c->why.how, c->why.code, c->lost);
+            stat_or_dash(c->name), c->capacity, values, c->bytes + pair.bytes, c->max_bytes, c->senders);
+    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers,
+            c->order + pair.values + pair.taken, c->received + pair.taken, states[c->state], c->why.how, c->why.code,
+            c->lost);
 }
 
 /* Channels in order of their numbers, as the processes are. */

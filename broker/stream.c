@@ -2,6 +2,7 @@
 /* Opening and ending streams, both ways. Decision: a stream belongs to a line and needs an end of its process; when
  * either goes the stream goes, and only then does the end. */
 #include "broker.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +15,9 @@ static int check(const struct line *l, const struct channel *c, const struct wir
         return EBADF;
     bool already = ((ends & END_SEND) != 0 && sending_find(l, c) != NULL) ||
                    ((ends & END_RECV) != 0 && receiving_find(l, c) != NULL);
-    return c->capacity == 0 || already ? EINVAL : 0;
+    if (c->capacity == 0 || already)
+        return EINVAL;
+    return pair_is_busy(c, l, ends) ? EBUSY : 0;
 }
 
 void stream_open(struct broker *b, struct line *l, const struct message *m)
@@ -32,6 +35,8 @@ void stream_open(struct broker *b, struct line *l, const struct message *m)
             sending_detach(b, sending_find(l, c), (struct reason){0});
     }
     struct wire_channel answer = {0};
+    if (err == 0)
+        pair_opened(b, c);
     if (err == 0)
         answer = (struct wire_channel){c->item.key, c->capacity, c->max_bytes};
     reply_answer(b, l, m, err, &answer, sizeof answer);
