@@ -201,6 +201,8 @@ struct sending {
     uint64_t window, put, committed;
     uint64_t waiting;             /* values put and not committed */
     uint64_t outstanding, unsaid; /* cost: put and not said in a ROOM; committed and not said */
+    uint64_t message;             /* the number of that which put last */
+    bool at_once;                 /* some of what is unsaid was committed when it came */
     bool dropped, refused, holds; /* dropped: its end went; refused: EPIPE was said; holds: a sending end on its own */
     struct reason reason;         /* with which the end it holds goes */
     int64_t since;

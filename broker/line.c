@@ -187,7 +187,7 @@ void line_hello(struct broker *b, const struct message *m)
     watch_line(b, l, m->msg);
 
     struct wire_welcome welcome = {l->process->item.key, l->id, scope_deadline(l->process->scope)};
-    struct wire_head head = wire_head(WIRE_WELCOME, 0, sizeof welcome);
+    struct wire_head head = wire_head(WIRE_WELCOME, RECORDED(b) ? WIRE_NOW : 0, sizeof welcome);
     head.seq = m->head.seq;
     if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)
         process_fail(b, l->process, "no memory to answer it");

@@ -76,6 +76,7 @@ static void say(struct broker *b, struct sending *s, int err)
 {
     s->outstanding -= s->unsaid;
     s->unsaid = 0;
+    s->at_once = false;
     if (reply_room(b, s, err) != 0)
         process_fail(b, s->line->process, "no memory to answer it");
 }
@@ -175,6 +176,9 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     s->put += block->count;
     s->waiting += block->count;
     s->outstanding += cost;
+    s->message = b->messages;
+    if (s->at_once && list_empty(&s->to_say))
+        list_push(&b->rooms, &s->to_say);
     list_push(pair_place(s, m), &block->wait.node);
     channel_touch(b, c);
 }
@@ -184,6 +188,7 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
     s->committed += n;
     s->waiting -= n;
     s->unsaid += cost;
+    s->at_once |= s->message == b->messages;
     if (list_empty(&s->to_say))
         list_push(&b->rooms, &s->to_say);
 }
@@ -252,12 +257,22 @@ void sending_refuse(struct broker *b, struct channel *c)
     }
 }
 
+/* Whether ROOM can wait for more to be said: not where nothing waits, and not for what found room when it came, and now
+ * would keep the caller from filling its window. */
+static bool may_wait(const struct sending *s)
+{
+    if (s->waiting == 0)
+        return false;
+    uint64_t quarter = s->window / 4;
+    return s->line == NULL || (s->unsaid < quarter && !(s->at_once && s->outstanding > s->window - quarter));
+}
+
 void sending_say(struct broker *b)
 {
     for (struct list *node; (node = list_first(&b->rooms)) != NULL;) {
         struct sending *s = LIST_OWNER(node, struct sending, to_say);
         list_remove(&s->to_say);
-        if (s->waiting != 0 && (s->line == NULL || s->unsaid < s->window / 4))
+        if (may_wait(s))
             continue;
         bool over = s->waiting == 0 && (s->line == NULL || s->dropped);
         if (s->line != NULL && !s->refused)

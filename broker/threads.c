@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Threads that the broker does not know. Decision: a process may have threads that never use the library, and any of
- * them may start to: so one that has more threads than lines is not stuck, whatever its lines do. libzmq's own threads
- * never do; they are known by the beginning of their names. It is read only of who was found stuck. */
+ * them may start to: so one that has more threads than lines is not stuck, whatever its lines do. The threads of libzmq
+ * and of the library itself never do; they are known by the beginning of their names. It is read only of who was found
+ * stuck. */
 #include "broker.h"
 
 #include <dirent.h>
@@ -11,8 +12,14 @@
 #include <unistd.h>
 
 #define ZMQ_NAME "ZMQbg/"
+#define CSP_NAME "csp/"
 
-static bool is_zmq(int tasks, const char *thread)
+static bool begins(const char *name, ssize_t n, const char *with)
+{
+    return n >= (ssize_t)strlen(with) && memcmp(name, with, strlen(with)) == 0;
+}
+
+static bool is_known(int tasks, const char *thread)
 {
     char path[64], name[32];
     if (snprintf(path, sizeof path, "%s/comm", thread) >= (int)sizeof path)
@@ -21,7 +28,7 @@ static bool is_zmq(int tasks, const char *thread)
     ssize_t n = fd >= 0 ? read(fd, name, sizeof name - 1) : -1;
     if (fd >= 0)
         close(fd);
-    return n >= (ssize_t)strlen(ZMQ_NAME) && memcmp(name, ZMQ_NAME, strlen(ZMQ_NAME)) == 0;
+    return begins(name, n, ZMQ_NAME) || begins(name, n, CSP_NAME);
 }
 
 bool threads_are_more(const struct process *p)
@@ -35,7 +42,7 @@ bool threads_are_more(const struct process *p)
     if (tasks == NULL)
         return true; /* it has just died, or cannot be read: then nothing is known of it */
     for (const struct dirent *e; threads <= lines && (e = readdir(tasks)) != NULL;)
-        threads += e->d_name[0] != '.' && !is_zmq(dirfd(tasks), e->d_name);
+        threads += e->d_name[0] != '.' && !is_known(dirfd(tasks), e->d_name);
     closedir(tasks);
     return threads > lines;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A thread's line to the broker. Decision: a line belongs to its thread alone, so nothing on the way of a value takes a
- * lock; what the broker says of streams is taken in wherever something is read, in whatever call, because it may come
- * between a question and its answer. The broker's death is a descriptor in every wait. */
+ * lock, but where a stream holds values (hold.h); what the broker says of streams is taken in wherever something is
+ * read, in whatever call, because it may come between a question and its answer. The broker's death is a descriptor in
+ * every wait. */
 #include "line.h"
 #include "error.h"
+#include "hold.h"
 #include "pair.h"
 #include "scope.h"
 #include "stream.h"
@@ -23,6 +25,8 @@
 #define HELLO_MS    10000
 #define LINGER_MS   1000 /* for an end without an answer only: what matters was answered before */
 #define LEAVE_MS    5000
+#define LISTEN_NS   30000
+#define MOST_DEAF   1024
 #define DESCRIPTORS 16 /* that libzmq may need for a context and a socket; where it gets none it aborts */
 
 static __thread struct csp__line *mine;
@@ -43,13 +47,23 @@ void *csp__frame(zmq_msg_t *msg, const struct wire_head *head)
     return data + sizeof *head;
 }
 
-int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
+int csp__line_transmit(struct csp__line *line, zmq_msg_t *msg)
 {
     if (csp__socket_send(&line->socket, msg, 0) == 0)
         return 0;
     zmq_msg_close(msg); /* there is no limit to what may be queued: the connection is gone */
     line->gone = 1;
     errno = ENOTCONN;
+    return -1;
+}
+
+int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
+{
+    if (csp__hold_flush(line) == 0)
+        return csp__line_transmit(line, msg);
+    int err = errno;
+    zmq_msg_close(msg);
+    errno = err;
     return -1;
 }
 
@@ -92,7 +106,7 @@ static void dispatch(struct csp__line *line)
     }
 }
 
-int csp__line_pump(struct csp__line *line)
+static int read_all(struct csp__line *line)
 {
     while (!line->replied) {
         if (csp__socket_receive(&line->socket, &line->frame) == 0) {
@@ -106,6 +120,26 @@ int csp__line_pump(struct csp__line *line)
         return -1;
     }
     return 1;
+}
+
+int csp__line_pump(struct csp__line *line)
+{
+    int locked = csp__hold_enter(line);
+    int state = read_all(line);
+    int err = errno;
+    csp__hold_exit(line, locked);
+    errno = err;
+    return state;
+}
+
+int csp__line_listen(struct csp__line *line)
+{
+    csp_time now = csp_now();
+    csp_time passed = now - line->heard;
+    csp_time calls = (csp_time)(line->deaf - line->left + 1) * LISTEN_NS / (passed > 0 ? passed : 1);
+    line->heard = now;
+    line->deaf = line->left = calls < 1 ? 1 : calls > MOST_DEAF ? MOST_DEAF : (unsigned)calls;
+    return read_all(line);
 }
 
 int csp__line_reserve(struct csp__line *line, size_t extra)
@@ -126,6 +160,8 @@ int csp__line_reserve(struct csp__line *line, size_t extra)
 
 void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
 {
+    if (csp__hold_flush(line) != 0 && errno == ENOMEM)
+        by = csp__sooner(by, csp_in(1)); /* the holder may use the socket meanwhile, and take in what wakes us */
     int pairs = line->pairs == NULL ? 0 : csp__pairs_poll(line, line->polls + CSP__OWN_POLLS + extra);
     if (pairs < 0)
         return;
@@ -302,6 +338,7 @@ static int await_welcome(struct csp__line *line)
     csp__state.ticket = 0;
     line->number = welcome.line;
     line->deadline = welcome.deadline;
+    line->holds = (line->head.flags & WIRE_NOW) == 0;
     return 0;
 }
 
@@ -331,11 +368,13 @@ static void free_memory(struct csp__line *line)
     free(line->polls);
     free(line->slots);
     csp__turns_free(&line->turns);
+    pthread_mutex_destroy(&line->lock);
     free(line);
 }
 
 static void free_line(struct csp__line *line)
 {
+    csp__hold_leave(line);
     if (line->page != NULL)
         remove_page(line);
     csp__pairs_close(line);
@@ -353,7 +392,7 @@ static void leave(void *arg)
     struct csp__line *line = arg;
     if (atomic_load(&csp__foreign))
         return; /* a copy of somebody else's */
-    if (!atomic_load(&line->context->over) && !line->gone && csp__pairs_unpair(line) == 0)
+    if (!atomic_load(&line->context->over) && csp__hold_flush(line) == 0 && !line->gone && csp__pairs_unpair(line) == 0)
         (void)csp__ask(line, &(struct csp__request){.type = WIRE_LEAVE}, csp_in(LEAVE_MS), 0, NULL, NULL);
     pthread_mutex_lock(&csp__state.lock);
     csp__line_close();
@@ -371,6 +410,8 @@ static struct csp__line *new_line(void)
     if (line == NULL)
         return NULL;
     zmq_msg_init(&line->frame);
+    pthread_mutex_init(&line->lock, NULL);
+    line->open_end = &line->open;
     line->context = csp__state.context;
     line->context->users++;
     if (csp__line_reserve(line, 2) != 0 || getrandom(&line->random, sizeof line->random, 0) < 0) {

@@ -10,6 +10,8 @@
 #include "wire.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <zmq.h>
 
 #define CSP__BUCKETS   64
@@ -51,9 +53,9 @@ struct csp__line {
     struct csp__scope *scope; /* the innermost that this thread has entered */
     zmq_msg_t frame;          /* the last one read */
     struct wire_head head;
-    struct pollfd *polls; /* for waiting: the socket, the broker's death, those of a select, those of pairs */
+    struct pollfd *polls;     /* for waiting: the socket, the broker's death, those of a select, those of pairs */
     size_t polls_size, extra; /* extra: most that a select had */
-    struct csp__slot *slots; /* of a select's cases */
+    struct csp__slot *slots;  /* of a select's cases */
     size_t slots_size;
     uint64_t random;         /* of the fair draw */
     struct csp__turns turns; /* which channels were passed over how often */
@@ -64,9 +66,23 @@ struct csp__line {
     size_t pairs_count;
     int pairs_called; /* some were, while an offer was out that sends on a stream's channel: */
     int offers_send;
-    int forgotten; /* in a forked child: its sockets are the parent's */
+    int forgotten;          /* in a forked child: its sockets are the parent's */
     _Atomic uint64_t *page; /* WIRE_MAX_SLOTS counts, or NULL */
     uint8_t slot_used[WIRE_MAX_SLOTS];
+
+    unsigned deaf, left; /* fast calls between two looks at what the broker said; of those, still to come */
+    csp_time heard;      /* when it last looked */
+
+    /* What its streams hold: hold.h. `lock` is taken only where `held` is not 0, and then for the socket too. */
+    pthread_mutex_t lock;
+    int entered; /* its own thread has it */
+    atomic_int held;
+    struct csp__stream *open, **open_end; /* streams with something in their packs, in order */
+    atomic_uint opened;                   /* so many times one began to hold */
+    unsigned seen;                        /* the holder's: `opened` at its last look */
+    int holds;                            /* it may */
+    int is_holding;                       /* the holder knows the line */
+    struct csp__line *next_holding;
 };
 
 /* The calling thread's line; joins or starts the run first. NULL with the error noted, as of `what`. */
@@ -87,12 +103,30 @@ int csp__descriptors_left(void);
 /* A frame to send: its header is filled in, the payload is for the caller to fill in. NULL: no memory. */
 void *csp__frame(zmq_msg_t *msg, const struct wire_head *head);
 
-/* Sends a frame; it is gone after that, whatever the result. -1: ENOTCONN. */
+/* Sends a frame, and what is held before it; the frame is gone after that, whatever the result. -1: ENOTCONN, ENOMEM.
+ */
 int csp__line_send(struct csp__line *line, zmq_msg_t *msg);
+
+/* Sends a frame of held values, as csp__line_send, for who has entered (hold.h). -1: ENOTCONN. */
+int csp__line_transmit(struct csp__line *line, zmq_msg_t *msg);
 
 /* Reads what has come, without waiting, until the answer to line->seq is there. 1: it is; 0: it is not; -1: ENOTCONN,
  * and no answer will come. */
 int csp__line_pump(struct csp__line *line);
+
+/* The same for who has entered (hold.h); and sets how many fast calls may pass until the next time: those of about
+ * LISTEN_NS, at the pace of now, so that the system call that this is costs them little. */
+int csp__line_listen(struct csp__line *line);
+
+/* A fast call, which has entered: listens where that is due. Whether the line is as it should be. */
+static inline int csp__line_hear(struct csp__line *line)
+{
+    if (line->left > 1) {
+        line->left--;
+        return 1;
+    }
+    return csp__line_listen(line) == 0;
+}
 
 /* The nearer of two deadlines. */
 static inline csp_time csp__sooner(csp_time a, csp_time b)

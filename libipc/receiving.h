@@ -55,6 +55,9 @@ __attribute__((warn_unused_result)) int csp__stream_count(struct csp__line *line
 /* Goes on behind the front value, which was counted. */
 void csp__stream_pop(struct csp__line *line, struct csp__stream *s);
 
+/* The same where nothing else is to be said; else NULL, and a select is to be asked. */
+const void *csp__stream_front_fast(struct csp__line *line, struct csp__stream *s, size_t *len, csp_chan *attached);
+
 /* Takes all that is left of the front batch; there is one. Its hold is the batch. -1 as csp__stream_count. */
 __attribute__((warn_unused_result)) int csp__stream_take_block(struct csp__line *line, struct csp__stream *s,
                                                                csp__block *b);

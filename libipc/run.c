@@ -5,6 +5,7 @@
  */
 #include "run.h"
 #include "error.h"
+#include "hold.h"
 #include "launch.h"
 #include "line.h"
 #include "name.h"
@@ -70,6 +71,7 @@ static void in_forked_child(void)
         atomic_store(&csp__foreign, 1);
     else
         pthread_mutex_init(&csp__state.lock, NULL); /* another thread may have held it */
+    csp__hold_forked();
     csp__name_forked();
 }
 
@@ -354,6 +356,7 @@ static int say_bye(csp_exit why, csp_time by)
     struct csp__line *line = csp__line_locked("leaving the run");
     if (line == NULL)
         return -1;
+    csp__hold_ship_all();
     csp__state.said_bye = 1;
     if (csp__pairs_unpair(line) != 0)
         return csp__fail(errno, "leaving the run", 0);
@@ -383,6 +386,7 @@ static int leave(csp_exit why)
     int result = csp__state.said_bye ? 0 : say_bye(why, by);
     int err = result != 0 ? errno : 0;
     atomic_store(&csp__state.context->over, 1);
+    csp__hold_end();
     csp__line_close();
     zmq_ctx_shutdown(csp__state.context->zmq); /* wakes the other threads' waits */
     csp__context_release(csp__state.context);

@@ -4,6 +4,7 @@
  * two frames, so that a call which this process decides alone ends as one that the broker decides. */
 #include "scope.h"
 #include "error.h"
+#include "hold.h"
 #include "process.h"
 #include "run.h"
 #include "select.h"
@@ -261,6 +262,7 @@ int csp__cancelled(void)
     struct csp__line *line = csp__in_run() ? csp__line("cancelled") : NULL;
     if (line == NULL)
         return 0;
+    (void)csp__hold_flush(line); /* the holder's use of the socket would take from the descriptor what it has to show */
     (void)csp__line_pump(line);
     return csp__scope_how(line);
 }

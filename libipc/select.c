@@ -368,8 +368,11 @@ static int happen_put(const struct plan *p, size_t i, struct csp__stream *s)
 {
     csp_case *c = &p->cases[i];
     const void *data = c->op == CSP__OP_SEND_MSG ? ((const csp_msg *)c->buf)->data : c->buf;
-    c->err = s != NULL ? csp__stream_put(p->line, s, data, sent_length(c)) : EMSGSIZE;
-    return c->err >= 0 ? (int)i : FAILED;
+    int err = s != NULL ? csp__stream_put(p->line, s, data, sent_length(c)) : EMSGSIZE;
+    if (err == EAGAIN)
+        return NONE;
+    c->err = err;
+    return err >= 0 ? (int)i : FAILED;
 }
 
 static void advance(csp_tick *t)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Sending streams. Decision: every value goes through the stream's pack, whether it is sent in that very call or held
- * for others: so there is one place where frames are made. What is held counts as put, so the window bounds it with the
- * rest. */
+/* Sending streams. Decision: a value is held for others only while values are outstanding, so who sends seldom pays no
+ * delay and who sends fast pays per frame; and every value goes through the stream's pack, held or not: so there is one
+ * place where frames are made. What is held counts as put: the window bounds it with the rest. */
 #include "stream.h"
 #include "error.h"
+#include "hold.h"
 #include "pair.h"
 #include "scope.h"
 #include "select.h"
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 
 #define FIRST_COSTS 64 /* a power of two */
+#define SOME        16 /* values of a pair from one look to the next whether it is idle; at a pace of */
+#define MUCH        64 /* so many in the time of csp__line_listen, or more */
 
 int csp__sending_begin(struct csp__sending *send, uint64_t window)
 {
@@ -58,9 +61,12 @@ static int within(const struct csp__sending *send, uint64_t bytes)
 
 int csp__stream_has_room(struct csp__stream *s, uint64_t bytes)
 {
-    if (s->send.pair != NULL && !s->send.broken)
-        return csp__pair_has_room(s, bytes);
-    return s->send.broken || within(&s->send, bytes);
+    if (s->send.pair == NULL || s->send.broken)
+        return s->send.broken || within(&s->send, bytes);
+    int locked = csp__hold_enter(s->line); /* it counts what was taken, which is said with a frame */
+    int has = csp__pair_has_room(s, bytes);
+    csp__hold_exit(s->line, locked);
+    return has;
 }
 
 int csp__stream_may_put(struct csp__stream *s, size_t len)
@@ -70,9 +76,12 @@ int csp__stream_may_put(struct csp__stream *s, size_t len)
 
 int csp__stream_is_flushed(struct csp__stream *s)
 {
-    if (s->send.pair != NULL && !s->send.broken)
-        return csp__pair_is_flushed(s);
-    return s->send.broken || s->send.committed == s->send.put;
+    if (s->send.pair == NULL || s->send.broken)
+        return s->send.broken || s->send.committed == s->send.put;
+    int locked = csp__hold_enter(s->line);
+    int is = csp__pair_is_flushed(s);
+    csp__hold_exit(s->line, locked);
+    return is;
 }
 
 /* Makes room for the costs of so many values more. */
@@ -112,34 +121,101 @@ int csp__stream_ship(struct csp__line *line, struct csp__stream *s)
         return 0;
     if (csp__pack_close(&send->pack, s->chan, send->put - count, &msg) != 0)
         return -1;
-    return send->pair != NULL ? csp__pair_ship(line, s, count, &msg) : csp__line_send(line, &msg);
+    return send->pair != NULL ? csp__pair_ship(line, s, count, &msg) : csp__line_transmit(line, &msg);
 }
 
-/* What was put is to be sent. */
-static int send_now(struct csp__line *line, struct csp__stream *s)
+/* Whether values that were sent are not in a ROOM yet, or not taken from a pair: others may wait for that. Of a pair
+ * that is a look at memory which the receiver writes, so not every value takes it. */
+static int is_busy(const struct csp__line *line, const struct csp__stream *s)
 {
-    return csp__stream_ship(line, s) == 0 ? 0 : csp__fail(errno, "send", s->chan);
+    const struct csp__sending *send = &s->send;
+    if (send->pair == NULL)
+        return send->committed != send->put - send->pack.count;
+    int often = line->deaf < MUCH;
+    return (send->pack.count % SOME != 1 && !often) || csp__pair_holds(s);
+}
+
+/* Whether more values with so many bytes may share a frame with those in the pack. */
+static int may_share(const struct csp__stream *s, uint64_t bytes)
+{
+    const struct csp__pack *pack = &s->send.pack;
+    return pack->cost + bytes <= s->send.most && (s->send.pair == NULL || pack->count < csp__pair_most(s));
+}
+
+/* Sends what cannot share a frame with so many bytes more; and where the broker has much to do looks whether it has,
+ * before anything is held. 0; EPIPE; EAGAIN: there is no room; -1: ENOMEM, ENOTCONN noted. */
+static int prepare(struct csp__line *line, struct csp__stream *s, uint64_t bytes, unsigned flags)
+{
+    struct csp__sending *send = &s->send;
+    struct csp__pack *pack = &send->pack;
+    if (pack->count != 0 && (!may_share(s, bytes) || pack->flags != (flags & WIRE_GAP)) && csp__hold_ship(line) != 0)
+        return csp__fail(errno, "send", s->chan);
+    if (line->holds && pack->count == 0 && send->pair == NULL && is_busy(line, s) && line->left != line->deaf)
+        (void)csp__line_listen(line);
+    return send->broken ? EPIPE : csp__stream_has_room(s, bytes) ? 0 : EAGAIN;
+}
+
+/* Something was added, of so many bytes: it is sent, or held for more like it. 0, or -1: ENOTCONN noted. */
+static int conclude(struct csp__line *line, struct csp__stream *s, uint64_t bytes)
+{
+    if (line->holds && is_busy(line, s) && may_share(s, bytes) && csp__hold_begin(line, s) == 0)
+        return 0;
+    if ((line->open == NULL || csp__hold_ship(line) == 0) && csp__stream_ship(line, s) == 0)
+        return 0;
+    if (errno == ENOMEM && csp__hold_begin(line, s) == 0)
+        return 0;   /* later */
+    line->gone = 1; /* with values that nobody could send */
+    return csp__fail(ENOTCONN, "send", s->chan);
+}
+
+/* ---- values */
+
+static int put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len)
+{
+    struct csp__sending *send = &s->send;
+    size_t bytes = csp__cost(len, 0);
+    int result = prepare(line, s, bytes, 0);
+    if (result != 0)
+        return result;
+    if (reserve_costs(send, 1) != 0 || csp__pack_add(&send->pack, p, len) != 0)
+        return csp__fail(ENOMEM, "send", s->chan);
+    note_put(send, (uint32_t)bytes);
+    return conclude(line, s, bytes);
 }
 
 int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len)
 {
     if (len > s->max_bytes)
         return EMSGSIZE;
-    if (s->send.broken)
-        return EPIPE;
-    if (reserve_costs(&s->send, 1) != 0 || csp__pack_add(&s->send.pack, p, len) != 0)
-        return csp__fail(ENOMEM, "send", s->chan);
-    note_put(&s->send, (uint32_t)csp__cost(len, 0));
-    return send_now(line, s);
+    int locked = csp__hold_enter(line);
+    int result = put(line, s, p, len);
+    csp__hold_exit(line, locked);
+    return result;
 }
 
-static int put_part(struct csp__line *line, struct csp__stream *s, const struct csp__part *part, uint64_t cost)
+int csp__stream_put_fast(struct csp__line *line, struct csp__stream *s, const void *p, size_t len)
 {
-    if (reserve_costs(&s->send, part->count) != 0 || csp__pack_add_part(&s->send.pack, part, cost) != 0)
+    if ((p == NULL && len != 0) || len > s->max_bytes)
+        return 0;
+    int locked = csp__hold_enter(line);
+    int result = EAGAIN;
+    if (csp__line_hear(line) && !csp__scope_ends(line) && ((s->exact & CSP_SEND) == 0 || s->send.pair != NULL))
+        result = put(line, s, p, len);
+    csp__hold_exit(line, locked);
+    return result == 0 ? 1 : result > 0 ? 0 : -1;
+}
+
+static int put_part(struct csp__line *line, struct csp__stream *s, const struct csp__part *part, uint64_t bytes)
+{
+    struct csp__sending *send = &s->send;
+    int result = prepare(line, s, bytes, part->flags);
+    if (result != 0)
+        return result < 0 || result == EAGAIN ? result : csp__fail(result, "send", s->chan);
+    if (reserve_costs(send, part->count) != 0 || csp__pack_add_part(&send->pack, part, bytes) != 0)
         return csp__fail(ENOMEM, "send", s->chan);
     for (uint32_t i = 0; i < part->count; i++)
-        note_put(&s->send, (uint32_t)csp__cost(wire_block_length(part->lengths, 0, i), part->flags & WIRE_GAP));
-    return send_now(line, s);
+        note_put(send, (uint32_t)csp__cost(wire_block_length(part->lengths, 0, i), part->flags & WIRE_GAP));
+    return conclude(line, s, bytes);
 }
 
 /* ---- blocks */
@@ -189,10 +265,13 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
         struct csp__part part = next_part(s, b, i, data, &cost);
         if (await_room(s, cost, by, call) != 0)
             return -1;
-        if (s->send.broken)
-            return csp__fail(EPIPE, "send", s->chan);
-        if (put_part(line, s, &part, cost) != 0)
+        int locked = csp__hold_enter(line);
+        int result = put_part(line, s, &part, cost);
+        csp__hold_exit(line, locked);
+        if (result < 0)
             return -1;
+        if (result == EAGAIN)
+            continue; /* it has become a pair, which has less room */
         i += part.count;
         data += part.len;
     }
@@ -203,6 +282,7 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
 
 int csp__stream_flush(struct csp__stream *s, csp_time by, const struct csp__call *call)
 {
+    (void)csp__hold_flush(s->line); /* also where it may not wait */
     csp_case flushed = {.op = CSP__OP_FLUSH, .chan = s->chan};
     if (csp__select(&flushed, 1, by, 0, call) < 0)
         return -1;

@@ -17,8 +17,10 @@ struct csp__sending {
     uint32_t *costs;         /* ring: bytes of the values from committed to put */
     size_t size;             /* of it, a power of two */
     uint64_t most;           /* what a frame of several values may count: a quarter of the window, CSP__PACK_MAX */
-    struct csp__pack pack;   /* what is held */
-    struct csp__pair *pair;  /* NULL: hosted */
+    struct csp__pack pack;   /* what is held; used as hold.h says */
+    struct csp__stream *next_open; /* of the line's, where it is_open */
+    int is_open;
+    struct csp__pair *pair; /* NULL: hosted */
 };
 
 /* Makes it the sending half of a stream with this window. 0, or -1: no memory. */
@@ -34,14 +36,20 @@ int csp__stream_has_room(struct csp__stream *s, uint64_t bytes);
 /* Whether a value of len bytes is within the window, or the stream is broken, so that a send need not wait. */
 int csp__stream_may_put(struct csp__stream *s, size_t len);
 
-/* Puts the value. 0; EPIPE, EMSGSIZE; or -1: ENOMEM, ENOTCONN noted. */
+/* Puts the value where that needs no wait, and nothing else is to be said about it. 1: it did; 0: a select is to be
+ * asked; -1: ENOMEM, ENOTCONN noted. */
+int csp__stream_put_fast(struct csp__line *line, struct csp__stream *s, const void *p, size_t len);
+
+/* Puts the value. 0; EPIPE, EMSGSIZE; EAGAIN: there is no room any more, by what came meanwhile; or -1: ENOMEM,
+ * ENOTCONN noted. */
 int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p, size_t len);
 
 /* Puts all values of a block, waiting for the window where it must. Errors as csp__put_block. */
 int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
                           const struct csp__call *call);
 
-/* Sends what the stream holds, in one frame. 0, or -1: ENOMEM, and it is held on; ENOTCONN. */
+/* Sends what is in the stream's pack, in one frame, for who has entered (hold.h). 0, or -1: ENOMEM, and it is in there
+ * still; ENOTCONN. */
 int csp__stream_ship(struct csp__line *line, struct csp__stream *s);
 
 /* Whether every value put was committed, or never will be. */

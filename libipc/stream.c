@@ -4,6 +4,7 @@
  */
 #include "stream.h"
 #include "error.h"
+#include "hold.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -22,8 +23,10 @@ void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends)
 {
     csp__pairs_end(line, s, ends);
     s->exact &= ~ends;
-    if ((ends & CSP_SEND) != 0)
+    if ((ends & CSP_SEND) != 0 && s->send.on) {
+        csp__hold_forget(line, s);
         csp__sending_end(&s->send);
+    }
     if ((ends & CSP_RECV) != 0 && s->recv.on)
         csp__receiving_end(line, s);
     if (s->send.on || s->recv.on)

@@ -78,7 +78,7 @@ enum wire_type {
 };
 
 enum wire_flag {
-    WIRE_NOW = 1 << 0,     /* OFFER: commit at this instant or answer COMMIT(none) */
+    WIRE_NOW = 1 << 0,     /* OFFER: commit at this instant or answer COMMIT(none); WELCOME: hold no values */
     WIRE_ORDERED = 1 << 1, /* OFFER: the first ready case in order, not a fair draw */
     WIRE_GAP = 1 << 2,     /* PUT, DELIVER: one byte that belongs to no value follows each value in the data */
     WIRE_NOEOL = 1 << 3,   /* PUT, DELIVER: the last value of the frame ended without its terminator */
