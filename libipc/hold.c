@@ -48,7 +48,7 @@ void csp__hold_forget(struct csp__line *line, struct csp__stream *s)
     s->send.is_open = 0;
     while (*at != NULL && *at != s)
         at = &(*at)->send.next_open;
-    if (*at == s) {
+    if (*at != NULL) {
         *at = s->send.next_open;
         if (line->open_end == &s->send.next_open)
             line->open_end = at;
@@ -167,7 +167,7 @@ void csp__hold_leave(struct csp__line *line)
     struct csp__line **at = &holder.lines;
     while (*at != NULL && *at != line)
         at = &(*at)->next_holding;
-    if (*at == line)
+    if (*at != NULL)
         *at = line->next_holding;
     line->is_holding = 0;
     pthread_mutex_unlock(&holder.lock);
