@@ -48,10 +48,10 @@ CSP__ENTRY int csp_send_msg(csp_chan c, const csp_msg *m, csp_time by)
 }
 
 /* The value that a stream has at hand, for a receive that needs no select; NULL: it needs one. */
-static const void *at_hand(csp_chan c, struct csp__stream **stream, size_t *len, csp_chan *attached)
+static const void *at_hand(struct csp__line *line, csp_chan c, struct csp__stream **stream, size_t *len,
+                           csp_chan *attached)
 {
-    struct csp__line *line = csp__line("receive");
-    struct csp__stream *s = line != NULL ? csp__stream_find(line, c) : NULL;
+    struct csp__stream *s = csp__stream_find(line, c);
     *stream = s;
     if (s == NULL || (s->recv.first == NULL && s->recv.pair == NULL))
         return NULL;
@@ -72,7 +72,10 @@ CSP__ENTRY ssize_t csp_recv(csp_chan c, void *p, size_t cap, csp_time by)
     struct csp__stream *s;
     size_t len;
     csp_chan attached;
-    const void *value = at_hand(c, &s, &len, &attached);
+    struct csp__line *line = csp__line("receive");
+    if (line == NULL)
+        return -1;
+    const void *value = at_hand(line, c, &s, &len, &attached);
     if (value != NULL && len <= cap && (p != NULL || cap == 0)) {
         if (len != 0)
             memcpy(p, value, len);
@@ -91,7 +94,10 @@ CSP__ENTRY int csp_recv_msg(csp_chan c, csp_msg *m, csp_time by)
     size_t len;
     csp_chan attached;
     *m = (csp_msg){.data = NULL};
-    const void *value = at_hand(c, &s, &len, &attached);
+    struct csp__line *line = csp__line("receive");
+    if (line == NULL)
+        return -1;
+    const void *value = at_hand(line, c, &s, &len, &attached);
     char *copy = value != NULL ? malloc(len + 1) : NULL;
     if (copy != NULL) {
         memcpy(copy, value, len);
