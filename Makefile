@@ -191,7 +191,7 @@ storm: setup
 
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench
-BENCH_PARTS := bench flow trips sockets
+BENCH_PARTS := bench flow trips sockets private
 BENCHES     := $(filter-out $(addprefix $(BENCH)/,$(BENCH_PARTS)),$(patsubst tests/bench/%.c,$(BENCH)/%,$(wildcard tests/bench/*.c)))
 NNG         := $(wildcard /usr/include/nng/nng.h)
 BENCHES     := $(if $(NNG),$(BENCHES),$(filter-out $(BENCH)/nng-%,$(BENCHES)))

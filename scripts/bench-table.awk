@@ -29,7 +29,7 @@ function meets(x, goal, g) {
     return g[1] == ">=" ? x >= g[2] : x <= g[2]
 }
 function row(figure, value, unit, baseline, theirs, ratio, spread, goal, met, busy) {
-    printf "%-16s %9s %-9s %-18s %9s %7s %7s %-8s %-3s %5s\n", figure, value, unit, baseline, theirs, ratio, spread, goal, met, busy
+    printf "%-20s %9s %-9s %-22s %9s %7s %7s %-8s %-3s %5s\n", figure, value, unit, baseline, theirs, ratio, spread, goal, met, busy
 }
 # The numbers of command c, by round, into `a`; those of rounds that have both into x and, where c is not the first, into
 # their ratio. Returns why there is none, or "".
@@ -41,9 +41,10 @@ function line(i, r, n, why, ratios, values, bases, ours, theirs, ratio, met, tex
     if (why == "" && i > 1)
         why = why_not(command[i])
     if (why != "") {
-        printf("%-16s %9s %-9s %-18s %s\n", name[1], why == "not installed" ? "-" : "FAILED", unit[1], i > 1 ? name[i] : "-", why)
+        printf("%-20s %9s %-9s %-22s %s\n", name[1], why == "not installed" ? "-" : "FAILED", unit[1], i > 1 ? name[i] : "-", why)
         text = i > 1 ? "\"" name[i] "\"" : "null"
-        printf("{\"figure\":\"%s\",\"unit\":\"%s\",\"baseline\":%s,\"failed\":\"%s\"}\n", name[1], unit[1], text, why) >>json
+        printf("{\"figure\":\"%s\",\"unit\":\"%s\",\"baseline\":%s,\"failed\":\"%s\"%s}\n", name[1], unit[1], text, why,
+            goal[i] == "" ? "" : ",\"goal\":\"" goal[i] "\",\"met\":false") >>json
         return
     }
     for (r = 1; r <= rounds; r++) {

@@ -87,6 +87,14 @@ void reap(pid_t *children, size_t n)
     }
 }
 
+void dismiss(pid_t *children, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        kill(children[i], SIGKILL);
+    for (size_t i = 0; i < n; i++)
+        must(waitpid(children[i], NULL, 0) == children[i], "waitpid");
+}
+
 const char *address_of(const char *name)
 {
     static char addresses[4][64];

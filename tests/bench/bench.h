@@ -32,6 +32,9 @@ pid_t child_of(void (*fn)(void *), void *arg);
 /* Waits for children of child_of; all must have ended with status 0. */
 void reap(pid_t *children, size_t n);
 
+/* Kills children of child_of, and waits for them. */
+void dismiss(pid_t *children, size_t n);
+
 /* An address for sockets of libzmq or nng that leaves no file behind: it ends in `name`, and this process's pid or, in
  * a child, its parent's. Valid until 4 calls later. */
 const char *address_of(const char *name);

@@ -19,8 +19,7 @@ static void *make(int type, size_t size)
     must(n_sockets < SOCKETS, "zmq_socket");
     void *s = zmq_socket(context, type);
     must(s != NULL, "zmq_socket");
-    const int immediate = 1, interval = 1;
-    must(zmq_setsockopt(s, ZMQ_IMMEDIATE, &immediate, sizeof immediate) == 0, "ZMQ_IMMEDIATE");
+    const int interval = 1;
     must(zmq_setsockopt(s, ZMQ_RECONNECT_IVL, &interval, sizeof interval) == 0, "ZMQ_RECONNECT_IVL");
     int hwm = MEMORY / size < 1000 ? (int)(MEMORY / size) : 1000;
     must(zmq_setsockopt(s, ZMQ_SNDHWM, &hwm, sizeof hwm) == 0, "ZMQ_SNDHWM");
@@ -48,6 +47,12 @@ void zmq_end_all(void)
         must(zmq_close(sockets[--n_sockets]) == 0, "zmq_close");
     must(context == NULL || zmq_ctx_term(context) == 0, "zmq_ctx_term");
     context = NULL;
+}
+
+void zmq_forget_all(void)
+{
+    context = NULL;
+    n_sockets = 0;
 }
 
 void zmq_send_one(void *end, const void *p, size_t len)

@@ -19,6 +19,9 @@ void *zmq_connected(int type, const char *name, size_t size);
 /* Closes and ends all, once everything that was sent has gone. */
 void zmq_end_all(void);
 
+/* In a forked child: what its parent has cannot be used there, and is left alone. */
+void zmq_forget_all(void);
+
 bench_send zmq_send_one;
 bench_recv zmq_receive_one;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The baseline of oneway: bare libzmq over ipc, in one hop. Decision: who receives binds, before the fork, and the
- * sender connects, as with the endpoint of a pair.
+/* The baseline of oneway: bare libzmq over ipc, in one hop. Decision: who receives binds, and the sender connects; the
+ * sender stays until the receiver has all, as a receiver at its high-water mark loses what is under way from a socket
+ * that closes, whatever its linger.
  *
  *     zmq-oneway pair|push SIZE */
 #include "flow.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static size_t size;
 static bool pushes;
@@ -17,7 +19,7 @@ static void sender(void *arg)
     (void)arg;
     struct zmq_end end = {.out = zmq_connected(pushes ? ZMQ_PUSH : ZMQ_PAIR, "values", size)};
     flow_send(zmq_send_one, &end, size);
-    zmq_end_all();
+    pause();
 }
 
 int main(int argc, char **argv)
@@ -29,7 +31,7 @@ int main(int argc, char **argv)
     pid_t child = child_of(sender, NULL);
     struct zmq_end end = {.in = zmq_bound(pushes ? ZMQ_PULL : ZMQ_PAIR, "values", size)};
     flow_receive(zmq_receive_one, &end, size);
-    reap(&child, 1);
+    dismiss(&child, 1);
     zmq_end_all();
     return 0;
 }
