@@ -39,8 +39,10 @@ CSP__ENTRY int csp__put_block(csp_chan c, const csp__block *b, csp_time by)
 
 CSP__ENTRY int csp__give_block(csp_chan c, const csp__block *b, char *memory, size_t size, csp_time by)
 {
-    (void)size;
-    int result = csp__put_block(c, b, by), err = errno;
+    csp__block with = *b;
+    with.given = &memory;
+    with.size = size;
+    int result = csp__put_block(c, &with, by), err = errno;
     free(memory);
     errno = err;
     return result;

@@ -18,8 +18,10 @@ typedef struct csp__block {
     const void *lengths; /* count 32-bit lengths, unaligned: read with csp__block_length */
     size_t count;
     int gap;
-    int noeol;  /* the last value ended without its terminator */
-    void *hold; /* the library's: what the pointers point into */
+    int noeol;    /* the last value ended without its terminator */
+    void *hold;   /* the library's: what the pointers point into */
+    char **given; /* csp__give_block's */
+    size_t size;
 } csp__block;
 
 /* The i-th length. */

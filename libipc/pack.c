@@ -3,9 +3,12 @@
  * away as it is, and libzmq frees it when it was written: so a value is copied once. The next memory is as large as
  * what was given away, because frames follow the traffic. */
 #include "pack.h"
+#include "block.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+_Static_assert(CSP__HEAD_ROOM == sizeof(struct wire_head), "what is given has room for the header");
 
 #define FIRST_SIZE   1024
 #define FIRST_PLACES 32
@@ -40,11 +43,23 @@ int csp__pack_reserve(struct csp__pack *p, size_t values, size_t bytes)
     return p->buf != NULL && least <= p->size ? 0 : grow(p, least);
 }
 
+/* The memory is the pack's. */
+static void adopt(struct csp__pack *p, const struct csp__part *part)
+{
+    free(p->buf);
+    p->buf = *part->given;
+    p->size = part->size;
+    *part->given = NULL;
+}
+
 int csp__pack_add_part(struct csp__pack *p, const struct csp__part *part, uint64_t cost)
 {
+    int adopted = p->count == 0 && part->given != NULL && *part->given != NULL;
+    if (adopted)
+        adopt(p, part);
     if (csp__pack_reserve(p, part->count, part->len) != 0)
         return -1;
-    if (part->len != 0)
+    if (!adopted && part->len != 0)
         memcpy(p->buf + sizeof(struct wire_head) + p->data, part->data, part->len);
     memcpy(p->lengths + p->count, part->lengths, part->count * sizeof(uint32_t));
     p->count += part->count;

@@ -30,6 +30,8 @@ struct csp__part { /* some values in a row, as they lie in a block */
     const char *lengths; /* count 32-bit lengths, unaligned */
     uint32_t count;
     unsigned flags;
+    char **given; /* NULL, or where the memory that the data lies in is given (block.h), `size` bytes */
+    size_t size;
 };
 
 /* What a value counts in a window; an empty one too, or their number would have no bound. */
@@ -56,8 +58,9 @@ static inline int csp__pack_add(struct csp__pack *p, const void *value, size_t l
     return 0;
 }
 
-/* Adds all values of a part, whose flags are the pack's where that has values; `cost` is what they count. 0, or -1: no
- * memory, and nothing was added. */
+/* Adds all values of a part, whose flags are the pack's where that has values; `cost` is what they count. Memory that
+ * is given becomes the pack's where that is empty, and *given is NULL then. 0, or -1: no memory, and nothing was added.
+ */
 int csp__pack_add_part(struct csp__pack *p, const struct csp__part *part, uint64_t cost);
 
 /* Makes a PUT of all that was added, and empties the pack. 0, or -1: no memory, and it is as it was. */

@@ -227,7 +227,13 @@ static struct csp__part next_part(const struct csp__stream *s, const csp__block 
 {
     struct csp__part part = {
         .data = data, .lengths = (const char *)b->lengths + i * sizeof(uint32_t), .flags = b->gap != 0 ? WIRE_GAP : 0};
-    *cost = 0;
+    int is_whole = i == 0 && b->gap != 0 && b->len <= s->send.most; /* then there is no need to look at each */
+    *cost = is_whole ? b->len : 0;
+    if (is_whole) {
+        part.len = b->len;
+        part.count = (uint32_t)b->count;
+        i = b->count;
+    }
     while (i < b->count) {
         size_t len = csp__block_length(b, i);
         size_t bytes = csp__cost(len, b->gap);
@@ -240,6 +246,10 @@ static struct csp__part next_part(const struct csp__stream *s, const csp__block 
     }
     if (i == b->count && b->noeol)
         part.flags |= WIRE_NOEOL;
+    if (part.count == b->count) {
+        part.given = b->given;
+        part.size = b->size;
+    }
     return part;
 }
 
@@ -253,7 +263,7 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
                           const struct csp__call *call)
 {
     const char *data = b->data;
-    for (size_t i = 0; i < b->count; i++)
+    for (size_t i = 0; b->len > s->max_bytes && i < b->count; i++)
         if (csp__block_length(b, i) > s->max_bytes)
             return csp__fail(EMSGSIZE, "send", s->chan);
     if (csp__line_pump(line) < 0) /* a slow sender must learn that nobody receives long before its window is full */

@@ -125,13 +125,6 @@ int64_t wire_block_data(const struct wire_head *head, const void *payload)
     return sum_lengths((const char *)payload + data, head->count) + gaps == data ? (int64_t)data : refuse();
 }
 
-uint32_t wire_block_length(const void *payload, size_t data, uint32_t i)
-{
-    uint32_t n;
-    memcpy(&n, (const char *)payload + data + (size_t)i * sizeof n, sizeof n);
-    return n;
-}
-
 const char *wire_name(unsigned type)
 {
     return type < WIRE_TO_PAIR_END && shapes[type].name != NULL ? shapes[type].name : "?";

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the frames of this protocol are little-endian, and so far is this code"
@@ -227,7 +228,12 @@ int wire_check(const void *frame, size_t size, struct wire_head *head);
 int64_t wire_block_data(const struct wire_head *head, const void *payload);
 
 /* The i-th length of such a frame, whose data is `data` bytes long. */
-uint32_t wire_block_length(const void *payload, size_t data, uint32_t i);
+static inline uint32_t wire_block_length(const void *payload, size_t data, uint32_t i)
+{
+    uint32_t n;
+    memcpy(&n, (const char *)payload + data + (size_t)i * sizeof n, sizeof n);
+    return n;
+}
 
 /* "OFFER", "COMMIT", ...: the names of docs/protocol.md; "?" for no type. */
 const char *wire_name(unsigned type);
