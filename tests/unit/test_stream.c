@@ -503,6 +503,68 @@ START_TEST(a_block_larger_than_the_window_goes_in_parts)
     }
 }
 
+/* Memory to give, with values of 0 to 9 bytes; the lengths of them. */
+static char *memory_of(csp__block *b, uint32_t *lengths, size_t count, int gap, size_t *size)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        lengths[i] = (uint32_t)(i % 10);
+        len += lengths[i] + (size_t)gap;
+    }
+    *size = CSP__HEAD_ROOM + len; /* and none for the lengths: the library sees to that */
+    char *memory = malloc(*size);
+    ck_assert_ptr_nonnull(memory);
+    for (size_t i = 0; i < len; i++)
+        memory[CSP__HEAD_ROOM + i] = (char)(i % 251);
+    *b = (csp__block){
+        .data = memory + CSP__HEAD_ROOM, .len = len, .lengths = lengths, .count = count, .gap = gap, .noeol = gap};
+    return memory;
+}
+
+/* One value, some in a frame that is copied, many in one that is not; with gaps and without; more than a window holds,
+ * which goes in parts. */
+static const struct {
+    size_t count, window;
+    int gap;
+} given[] = {{1, 1000, 1},       {3, 1000, 0},       {20000, 1 << 20, 1}, {20000, 1 << 20, 0},
+             {20000, 300000, 1}, {20000, 300000, 0}, {20000, 1000, 1},    {20000, 1000, 0}};
+
+START_TEST(a_block_that_is_given_arrives_as_it_was)
+{
+    static uint32_t lengths[20000];
+    csp__block b, in = {.count = 0};
+    size_t size, count = 0, len = 0, n = given[_i].count;
+    c = make(40000);
+    ASSERT_OK(csp_stream(c, CSP_SEND | CSP_RECV, given[_i].window));
+    char *memory = memory_of(&b, lengths, n, given[_i].gap, &size);
+    ASSERT_OK(csp__give_block(c, &b, memory, size, soon()));
+    while (count < n) {
+        ASSERT_OK(csp__take_block(c, &in, soon()));
+        ck_assert_uint_le(in.count, n - count);
+        for (size_t i = 0; i < in.count; i++)
+            ck_assert_uint_eq(csp__block_length(&in, i), lengths[count + i]);
+        for (size_t i = 0; i < in.len; i++)
+            ck_assert_int_eq((unsigned char)in.data[i], (len + i) % 251);
+        count += in.count;
+        len += in.len;
+        ck_assert_int_eq(in.noeol, given[_i].gap && count == n);
+        csp__block_free(&in);
+    }
+    ck_assert_uint_eq(len, b.len);
+}
+
+START_TEST(a_block_that_is_given_in_vain_is_freed)
+{
+    static uint32_t lengths[20000];
+    csp__block b;
+    size_t size;
+    c = make(40000);
+    ASSERT_OK(csp_stream(c, CSP_SEND, 1 << 20));
+    ASSERT_OK(csp_close(c));
+    char *memory = memory_of(&b, lengths, 20000, 1, &size);
+    ASSERT_ERRNO(csp__give_block(c, &b, memory, size, soon()), EPIPE);
+}
+
 START_TEST(on_a_plain_channel_a_block_is_one_value)
 {
     static const uint32_t lengths[] = {3, 2};
@@ -525,13 +587,15 @@ START_TEST(on_a_plain_channel_a_block_is_one_value)
 START_TEST(a_block_with_a_value_over_the_limit_is_not_sent_at_all)
 {
     static const uint32_t lengths[] = {1, (64u << 20) + 1};
-    char value;
+    char value, *data = calloc(1, (64u << 20) + 2);
+    ck_assert_ptr_nonnull(data);
     c = make(8);
-    csp__block b = block("x", 1, lengths, 2);
+    csp__block b = block(data, (64u << 20) + 2, lengths, 2);
     ASSERT_ERRNO(csp__put_block(c, &b, soon()), EMSGSIZE);
     ASSERT_OK(csp_stream(c, CSP_SEND, 1000));
     ASSERT_ERRNO(csp__put_block(c, &b, soon()), EMSGSIZE);
     ASSERT_ERRNO(csp_recv(c, &value, 1, CSP_NOW), EAGAIN);
+    free(data);
 }
 
 Suite *stream_suite(void)
@@ -563,6 +627,8 @@ Suite *stream_suite(void)
     tcase_add_test(t, a_block_is_its_values);
     tcase_add_test(t, a_block_comes_as_it_was_put);
     tcase_add_test(t, a_block_larger_than_the_window_goes_in_parts);
+    tcase_add_loop_test(t, a_block_that_is_given_arrives_as_it_was, 0, sizeof given / sizeof *given);
+    tcase_add_test(t, a_block_that_is_given_in_vain_is_freed);
     tcase_add_test(t, on_a_plain_channel_a_block_is_one_value);
     tcase_add_test(t, a_block_with_a_value_over_the_limit_is_not_sent_at_all);
     suite_add_tcase(s, t);
