@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MPL-2.0
 """What Python's multiprocessing gives between two processes: values one way, and the time from the start of a process to
-its first value. Decision: the very measurement of flow.c and go.c, values as bytes objects; a Queue has the capacity that
+its first value. Decision: the very measurement of flow.c and start.c, values as bytes objects; a Queue has the capacity that
 the pair beside it has, as far as it holds no more than 64 MiB.
 
     python.py queue|pipe SIZE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The baseline of go: fork, a context and a PUSH socket in the child, and its first message at the parent. Decision: as
- * in go.c the child's end and its reaping are outside of the clock. */
+/* The baseline of start: fork, a context and a PUSH socket in the child, and its first message at the parent. Decision:
+ * as in start.c the child's end and its reaping are outside of the clock. */
 #include "sockets.h"
 
 enum { MOST = 4096 };
