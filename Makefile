@@ -129,6 +129,7 @@ SPEAKER       := $(BUILD)/obj/tests/speaker.o
 NEEDS_broker  := $(SPEAKER)
 NEEDS_offers  := $(SPEAKER)
 NEEDS_streams := $(SPEAKER)
+NEEDS_pairs_broker := $(SPEAKER)
 NEEDS_endings := $(SPEAKER)
 NEEDS_frames  := $(SPEAKER)
 NEEDS_record  := $(SPEAKER)

@@ -23,7 +23,7 @@ static int send_ready(const struct offer_case *oc)
         return EPIPE;
     if (oc->length > c->max_bytes)
         return EMSGSIZE;
-    if (pair_excludes(c))
+    if (!pair_admits(c, oc->offer->line))
         return NOT_READY;
     if (c->capacity == 0)
         return list_empty(&c->receiving) ? NOT_READY : 0;

@@ -53,6 +53,9 @@ static inline bool pair_excludes(const struct channel *c)
     return p != NULL && p->state >= PAIR_JOINING && p->state <= PAIR_ORPHANED;
 }
 
+/* An offer of the line may send meanwhile, all the same. */
+bool pair_admits(const struct channel *c, const struct line *l);
+
 /* The first sender whose turn it is; NULL: there is none. */
 struct waiter *pair_sender(const struct channel *c);
 

@@ -28,21 +28,21 @@ static bool is_stream_of(const struct waiter *w, const struct sending *s)
     return w->kind == WAITER_BLOCK && s != NULL && LIST_OWNER(w, const struct block, wait)->stream == s;
 }
 
-/* The line's own offer, of before it joined. */
-static bool is_offer_of(const struct waiter *w, const struct pair *p)
+bool pair_admits(const struct channel *c, const struct line *l)
 {
-    if (w->kind != WAITER_CASE || p->joined || p->from == NULL)
-        return false;
-    return LIST_OWNER(w, const struct offer_case, wait)->offer->line == p->from->line;
+    const struct pair *p = c->pair;
+    return !pair_excludes(c) || (!p->joined && p->from != NULL && p->from->line == l);
 }
 
 struct waiter *pair_sender(const struct channel *c)
 {
     const struct pair *p = c->pair;
     bool all = !pair_excludes(c);
+    /* else what its stream put, or its line offered before it joined */
     for (struct list *node = c->sending.next; node != &c->sending; node = node->next) {
         struct waiter *w = LIST_OWNER(node, struct waiter, node);
-        if (all || is_stream_of(w, p->from) || is_offer_of(w, p))
+        if (all || is_stream_of(w, p->from) ||
+            (w->kind == WAITER_CASE && pair_admits(c, LIST_OWNER(w, struct offer_case, wait)->offer->line)))
             return w;
     }
     return NULL;

@@ -123,7 +123,13 @@ static int is_our_file(const char *name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return 1;
-    return name[0] == 'p' && name[1] != '\0' && strspn(name + 1, "0123456789") == strlen(name + 1);
+    static const char digits[] = "0123456789";
+    size_t n = name[0] != '\0' ? strspn(name + 1, digits) : 0, left = n != 0 ? strlen(name + 1 + n) : 0;
+    if (name[0] == 'p')
+        return n != 0 && left == 0;
+    if ((name[0] != 'x' && name[0] != 'y') || left < 2 || name[1 + n] != '.')
+        return 0;
+    return strspn(name + 2 + n, digits) == left - 1; /* of a pair: the channel's number and the generation's */
 }
 
 static int remove_one(const char *dir)

@@ -218,7 +218,8 @@ static struct heard hear_answer(struct speaker *s)
         ck_assert_msg(hear_within(s, WAIT_MS, &h), "no answer");
         if (h.head.type == WIRE_ANSWER)
             break;
-        ck_assert(h.head.type == WIRE_ROOM || h.head.type == WIRE_DELIVER || h.head.type == WIRE_CANCELLED);
+        ck_assert_msg(h.head.type >= WIRE_ROOM && h.head.type < WIRE_TO_CALLER_END, "%s before the answer",
+                      wire_name(h.head.type));
         *end = calloc(1, sizeof **end);
         ck_assert_ptr_nonnull(*end);
         zmq_msg_init_size(&(*end)->msg, sizeof h.head + h.size);
