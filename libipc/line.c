@@ -4,6 +4,7 @@
  * read, in whatever call, because it may come between a question and its answer. The broker's death is a descriptor in
  * every wait. */
 #include "line.h"
+#include "descriptors.h"
 #include "error.h"
 #include "hold.h"
 #include "pair.h"
@@ -11,7 +12,6 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,12 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HELLO_MS    10000
-#define LINGER_MS   1000 /* for an end without an answer only: what matters was answered before */
-#define LEAVE_MS    5000
-#define LISTEN_NS   30000
-#define MOST_DEAF   1024
-#define DESCRIPTORS 16 /* that libzmq may need for a context and a socket; where it gets none it aborts */
+#define HELLO_MS  10000
+#define LINGER_MS 1000 /* for an end without an answer only: what matters was answered before */
+#define LEAVE_MS  5000
+#define LISTEN_NS 30000
+#define MOST_DEAF 1024
 
 static __thread struct csp__line *mine;
 static pthread_key_t key;
@@ -285,18 +284,6 @@ static int connect_socket(struct csp__line *line)
         set(zmq, ZMQ_RCVHWM, 0) != 0 || zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
         return -1;
     return zmq_connect(zmq, address);
-}
-
-int csp__descriptors_left(void)
-{
-    int fds[DESCRIPTORS];
-    int n = 0;
-    while (n < DESCRIPTORS && (fds[n] = fcntl(csp__state.broker, F_DUPFD_CLOEXEC, 3)) >= 0)
-        n++;
-    int left = n == DESCRIPTORS;
-    while (n > 0)
-        close(fds[--n]);
-    return left;
 }
 
 static int hello(struct csp__line *line)

@@ -97,9 +97,6 @@ void csp__line_close(void);
 /* In csp_go's child: the parent's line is left where it is, untouched. */
 void csp__line_forget(void);
 
-/* Whether libzmq will find the descriptors that a socket needs; where it finds none it aborts. */
-int csp__descriptors_left(void);
-
 /* A frame to send: its header is filled in, the payload is for the caller to fill in. NULL: no memory. */
 void *csp__frame(zmq_msg_t *msg, const struct wire_head *head);
 

@@ -4,6 +4,7 @@
  * there (join while an offer is out that sends on the channel) waits in the list. A socket is closed without linger:
  * what counts is kept by the sender until the page says that it was taken. */
 #include "pair.h"
+#include "descriptors.h"
 #include "line.h"
 #include "stream.h"
 

@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, before it exists, so no end
  * is ever missing; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2), and leaves
- * the parent's ZeroMQ context where it lies. An inherited descriptor is replaced by /dev/null, not closed: a FILE of
- * the parent's may still write to its number, and would write into whatever got that number next. */
+ * the parent's ZeroMQ context where it lies. */
 #include "process.h"
+#include "descriptors.h"
 #include "error.h"
 #include "name.h"
 #include "run.h"
 #include "scope.h"
 #include "select.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,45 +207,6 @@ int csp__say_started(struct csp__line *line, csp_proc process, pid_t pid)
 
 /* ---- the child of csp_go */
 
-/* libzmq's own: its events and polls, and its connection to the broker. No FILE stands on these. */
-static int is_library_fd(const char *link, int fd)
-{
-    if (strncmp(link, "anon_inode:", 11) == 0)
-        return strncmp(link, "anon_inode:[event", 17) == 0 || strncmp(link, "anon_inode:[pidfd", 17) == 0;
-    struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
-    socklen_t size = sizeof peer;
-    size_t dir = strlen(csp__state.dir);
-    return strncmp(link, "socket:", 7) == 0 && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-           peer.sun_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) + dir &&
-           memcmp(peer.sun_path, csp__state.dir, dir) == 0;
-}
-
-static void replace(int fd, int null)
-{
-    char path[40];
-    char link[64] = "";
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int keep = readlink(path, link, sizeof link - 1) >= 0 && !is_library_fd(link, fd);
-    if (!keep || dup3(null, fd, O_CLOEXEC) < 0) /* EBADF: a number over the limit, which nobody else will be given */
-        close(fd);
-}
-
-static void replace_descriptors(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    DIR *d = null >= 0 ? opendir("/proc/self/fd") : NULL;
-    const struct dirent *entry;
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        int fd = (int)strtol(entry->d_name, NULL, 10);
-        if (fd > STDERR_FILENO && fd != null && fd != dirfd(d) && fd != csp__state.broker)
-            replace(fd, null);
-    }
-    if (d != NULL)
-        closedir(d);
-    if (null >= 0)
-        close(null);
-}
-
 static void default_signals(void)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
@@ -280,7 +236,9 @@ static _Noreturn void be_child(const struct birth *birth)
     csp__line_forget();
     csp__scope_forked();
     csp__children_forget();
-    replace_descriptors();
+    struct csp__inherited inherited;
+    csp__inherited_find(&inherited);
+    csp__inherited_replace(&inherited);
     (void)csp__state_forked((uint64_t)birth->process, birth->ticket); /* where that fails each call of fn says so */
     pthread_mutex_unlock(&csp__state.lock);
     sigset_t none;
