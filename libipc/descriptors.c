@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Descriptors. Decision: those that a child of csp_go got from its parent are replaced by /dev/null, not closed: a
  * FILE of the parent's may still write to its number, and would write into whatever got that number next; only what is
- * libzmq's or ours is closed. They are found with poll(2), which says of a thousand numbers at once which are open:
- * /proc makes a file for each, which took a tenth of the time to the child's first value. */
+ * libzmq's or ours is closed. They are found with poll(2), which says of very many numbers at once which are
+ * open: /proc makes a file for each, which took a tenth of the time to the child's first value. */
 #include "descriptors.h"
 #include "state.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,7 @@
 enum {
     FIRST = STDERR_FILENO + 1,
     AT_ONCE = 256,
-    POLLED = 4096, /* numbers at most: where there are more /proc is asked */
-    NEEDED = 16,   /* by libzmq, for a context and a socket */
+    NEEDED = 16, /* by libzmq, for a context and a socket */
 };
 
 static rlim_t limit(void)
@@ -62,18 +62,28 @@ static void add(struct csp__inherited *list, int fd)
     list->fds[list->n++] = fd;
 }
 
-static int find_by_poll(struct csp__inherited *list, int end)
+/* How many are open; 0: the kernel does not say (before Linux 6.2). */
+static size_t count(void)
+{
+    struct stat st;
+    return stat("/proc/self/fd", &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
+}
+
+static int find_by_poll(struct csp__inherited *list, int end, size_t open_ones)
 {
     struct pollfd polls[AT_ONCE];
-    for (int first = FIRST; first < end; first += AT_ONCE) {
+    size_t found = 0;
+    for (int first = 0; first < end && found < open_ones; first += AT_ONCE) {
         size_t n = end - first < AT_ONCE ? (size_t)(end - first) : AT_ONCE;
         if (probe(polls, first, n) != 0)
             return -1;
         for (size_t i = 0; i < n; i++)
-            if ((polls[i].revents & POLLNVAL) == 0)
+            if ((polls[i].revents & POLLNVAL) == 0) {
+                found++;
                 add(list, polls[i].fd);
+            }
     }
-    return 0;
+    return found < open_ones ? -1 : 0; /* the rest is beyond the limit, which was higher before */
 }
 
 static void find_in_proc(struct csp__inherited *list)
@@ -92,9 +102,9 @@ static void find_in_proc(struct csp__inherited *list)
 void csp__inherited_find(struct csp__inherited *list)
 {
     rlim_t end = limit();
+    size_t open_ones = count();
     *list = (struct csp__inherited){.fds = NULL};
-    /* What is open beyond the limit was opened when that was higher: its number will be given to nobody. */
-    if (end > POLLED || find_by_poll(list, (int)end) != 0 || close_range((unsigned)end, ~0U, 0) != 0) {
+    if (open_ones == 0 || end > INT_MAX || find_by_poll(list, (int)end, open_ones) != 0) {
         list->n = 0;
         find_in_proc(list);
     }

@@ -166,13 +166,24 @@ void csp__children_reap(int all)
     }
 }
 
+/* Their memory is left where it is, which is the parent's until somebody writes to it; their descriptors, of which
+ * there may be thousands, mostly follow one another. */
 void csp__children_forget(void)
 {
-    while (children != NULL) { /* their descriptors are replaced with all others */
-        struct csp__child *child = children;
-        children = child->next;
-        free(child);
+    int low = 0, high = -1; /* numbers to be closed */
+    for (const struct csp__child *child = children; child != NULL; child = child->next) {
+        if (child->fd != low - 1) {
+            if (high >= low)
+                (void)close_range((unsigned)low, (unsigned)high, 0);
+            high = child->fd;
+        }
+        low = child->fd;
+        if (child->report >= 0)
+            close(child->report);
     }
+    if (high >= low)
+        (void)close_range((unsigned)low, (unsigned)high, 0);
+    children = NULL;
 }
 
 CSP__ENTRY int csp_wait(csp_proc p, csp_exit *why, csp_time by)
