@@ -7,7 +7,7 @@
 #   make lint       clang-format, clang-tidy, cppcheck, and that documents, code and models use the same names
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench      every figure beside what it is compared with: build/bench.jsonl, build/bench.svg; FIGURES='pair select'
-#   make bench-quick  the same in less than a minute
+#   make bench-quick  the same in less than a minute; bench-cost: system calls and context switches a value
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -206,13 +206,17 @@ bench bench-quick:
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory -j2 all benches
 	@scripts/bench $(patsubst bench%,-%,$(@:bench=)) $(FIGURES)
-.PHONY: benches bench bench-quick
+bench-cost:
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory -j2 all benches
+	@scripts/bench-cost
+.PHONY: benches bench bench-quick bench-cost
 
 # Set-up comes first, and by a make of its own: a fresh machine may have no compiler yet.
 test: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@scripts/test $(TESTS)
-tests: $(TESTS) programs $(STORM)
+tests: $(TESTS) programs benches $(STORM)
 programs: $(PROGRAMS)
 .PHONY: programs
 .PHONY: tests

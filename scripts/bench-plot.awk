@@ -54,6 +54,7 @@ function axes(size, e) {
         printf "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n", x_of(size), top, x_of(size), top + height
         text(x_of(size), top + height + 18, "middle", bytes(size))
     }
+    text(x_of(1048576), top + height + 18, "middle", "1 MiB")
     for (e = low; e <= high; e++) {
         printf "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>\n", left, y_of(10 ^ e), left + width, y_of(10 ^ e)
         text(left - 8, y_of(10 ^ e) + 4, "end", number(10 ^ e))
