@@ -71,7 +71,8 @@ static int look(struct csp__line *line)
     if (atomic_load_explicit(&line->held, memory_order_acquire) == 0)
         return 0;
     if (pthread_mutex_trylock(&line->lock) == 0) {
-        if (atomic_load(&line->opened) == opened)
+        /* Is it still so? Where nothing is held any more the owner may be at work without the lock. */
+        if (atomic_load(&line->held) != 0 && atomic_load(&line->opened) == opened)
             (void)csp__hold_ship(line);
         pthread_mutex_unlock(&line->lock);
     }
@@ -178,7 +179,8 @@ void csp__hold_ship_all(void)
     pthread_mutex_lock(&holder.lock);
     for (struct csp__line *line = holder.lines; line != NULL; line = line->next_holding)
         if (atomic_load(&line->held) != 0 && pthread_mutex_trylock(&line->lock) == 0) {
-            (void)csp__hold_ship(line);
+            if (atomic_load(&line->held) != 0)
+                (void)csp__hold_ship(line);
             pthread_mutex_unlock(&line->lock);
         }
     pthread_mutex_unlock(&holder.lock);
