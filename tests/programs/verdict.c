@@ -109,7 +109,7 @@ int verdict_of(csp_proc p)
     return status_of(p, &why);
 }
 
-int verdict_next(csp_case *also)
+static int next_of(csp_case *also, csp_proc *which)
 {
     size_t n = owner == getpid() ? child_count : 0;
     csp_exit why = {.how = CSP_CLEAN};
@@ -131,9 +131,21 @@ int verdict_next(csp_case *also)
         return failure("wait for the next child");
     if ((size_t)chosen == n)
         return NO_CHILD;
-    csp_proc p = children[chosen];
+    *which = children[chosen];
     children[chosen] = children[--child_count];
-    return status_of(p, &why);
+    return status_of(*which, &why);
+}
+
+int verdict_next(csp_case *also)
+{
+    csp_proc which;
+    return next_of(also, &which);
+}
+
+int verdict_next_of(csp_proc *which)
+{
+    *which = -1;
+    return next_of(NULL, which);
 }
 
 int verdict_gather(int status)

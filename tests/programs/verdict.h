@@ -39,6 +39,9 @@ int verdict_of(csp_proc p);
 enum { NO_CHILD = -1 };
 int verdict_next(csp_case *also);
 
+/* The same, and which child it was; there is one. */
+int verdict_next_of(csp_proc *which);
+
 /* Gives up every end that this process holds, waits for all its children and returns the worst of status and theirs. */
 int verdict_gather(int status);
 
