@@ -17,7 +17,8 @@ struct findings {
     size_t killed;  /* processes that died of SIGKILL, by the record */
 };
 
-/* Reads both to their ends; each violation is a line on `complaints`. 0, or -1: no memory, or a line that is none. */
+/* Reads both to their ends (no record: NULL; then only values received twice are found); each violation is a line on
+ * `complaints`. 0, or -1: no memory, or a line that is none. */
 int oracle_judge(FILE *record, FILE *journal, FILE *complaints, struct findings *f);
 
 #endif

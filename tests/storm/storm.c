@@ -9,6 +9,7 @@
  *
  * Status: 0 nothing was wrong, 1 something was, 2 usage. */
 #include "oracle.h"
+#include "pipeline.h"
 #include "victims.h"
 
 #include <dirent.h>
@@ -37,12 +38,43 @@ enum {
     ROOT_EVERY = 8,      /* in one round of so many the root is killed */
 };
 
+/* How what became of the values is judged. What goes over a pair is in no record, and a run that is recorded has none:
+ * so those rounds are not recorded, and judged by the journals alone, and by the programs. */
+enum judge { BY_RECORD, BY_JOURNAL, AS_PIPELINE };
+
 /* Programs with arguments that make them run for some tenths of a second. */
-static const char *const programs[] = {
-    "fibonacci 1000", "search 50",      "search 5 80", "sieve 40",     "heapsieve 300", "powser 4",
-    "daisy 60",       "many 1000 0",    "many 1000 1", "many 1000 10", "sends 1500",    "many 20000 10 65536",
-    "closing 60",     "many 5000 1 48", "ring 300",    "nine 30",      "fair 200",      "losers 500",
-    "semaphore 3 8",  "try 100",
+static const struct program {
+    const char *line;
+    enum judge judge;
+} programs[] = {
+    {"fibonacci 1000", BY_RECORD},
+    {"search 50", BY_RECORD},
+    {"pairs 20000 64", BY_JOURNAL},
+    {"search 5 80", BY_RECORD},
+    {"sieve 40", BY_RECORD},
+    {"cspctl run pipeline.yaml", AS_PIPELINE},
+    {"heapsieve 300", BY_RECORD},
+    {"powser 4", BY_RECORD},
+    {"daisy 60", BY_RECORD},
+    {"pairs 100000 4096 65536", BY_JOURNAL},
+    {"many 1000 0", BY_RECORD},
+    {"many 1000 1", BY_RECORD},
+    {"cspctl run pipeline.yaml", AS_PIPELINE},
+    {"many 1000 10", BY_RECORD},
+    {"sends 1500", BY_RECORD},
+    {"many 20000 10 65536", BY_RECORD},
+    {"pairs 5000 1 0 8", BY_JOURNAL},
+    {"closing 60", BY_RECORD},
+    {"many 5000 1 48", BY_RECORD},
+    {"many 20000 10 65536", BY_JOURNAL},
+    {"ring 300", BY_RECORD},
+    {"nine 30", BY_RECORD},
+    {"pairs 2000 16 0 100000", BY_JOURNAL},
+    {"fair 200", BY_RECORD},
+    {"losers 500", BY_RECORD},
+    {"semaphore 3 8", BY_RECORD},
+    {"cspctl run pipeline.yaml", AS_PIPELINE},
+    {"try 100", BY_RECORD},
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs };
 
@@ -56,12 +88,13 @@ struct round {
     unsigned long number;
     uint64_t random, seed;
     const char *program;
+    enum judge judge;
     bool at_root;
     char dir[64], path[PATH_MAX], exe[PATH_MAX];
     pid_t root;
-    unsigned kills;
-    int status; /* as waitpid gives it */
-    bool ended; /* by itself */
+    unsigned kills, guests; /* guests: of the kills, of a pipeline */
+    int status;             /* as waitpid gives it */
+    bool ended;             /* by itself */
 };
 
 static uint64_t splitmix64(uint64_t *state)
@@ -82,6 +115,11 @@ static int64_t now_ms(void)
 static void nap(int64_t ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static const char *build_directory(void)
+{
+    return getenv("CSP_TEST_BUILD") != NULL ? getenv("CSP_TEST_BUILD") : "build";
 }
 
 static const char *in(const struct round *r, const char *name)
@@ -114,7 +152,10 @@ static void exec_program(const struct round *r)
     argv[n] = NULL;
     snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
     setenv("CSP_SEED", seed, 1);
-    setenv("CSP_RECORD", in(r, "record"), 1);
+    if (r->judge == BY_RECORD)
+        setenv("CSP_RECORD", in(r, "record"), 1);
+    else
+        unsetenv("CSP_RECORD");
     setenv("CSP_JOURNAL", in(r, "journal"), 1);
     setenv("XDG_RUNTIME_DIR", in(r, "run"), 1);
     unsetenv("CSP_RUN");
@@ -124,6 +165,8 @@ static void exec_program(const struct round *r)
     int out = open(in(r, "output"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (out < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(127);
+    if (r->judge == AS_PIPELINE && chdir(r->dir) != 0)
+        _exit(127);
     execv(r->exe, argv);
     _exit(127);
 }
@@ -132,19 +175,23 @@ static int begin(struct round *r)
 {
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(r->program, " "), r->program);
-    snprintf(r->path, sizeof r->path, "%s/tests/programs/%s",
-             getenv("CSP_TEST_BUILD") != NULL ? getenv("CSP_TEST_BUILD") : "build", name);
+    snprintf(r->path, sizeof r->path, "%s/%s%s", build_directory(), r->judge == AS_PIPELINE ? "" : "tests/programs/",
+             name);
     snprintf(r->dir, sizeof r->dir, "/tmp/csp-storm-XXXXXX");
     if (realpath(r->path, r->exe) == NULL || mkdtemp(r->dir) == NULL || mkdir(in(r, "run"), 0700) != 0) {
         fprintf(stderr, "storm: %s: %s: build the programs with `make programs`\n", r->path, strerror(errno));
         return -1;
     }
+    if (r->judge == AS_PIPELINE && pipeline_write(r->dir) != 0)
+        return -1;
     int journal = open(in(r, "journal"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (journal >= 0)
         close(journal);
     r->root = fork();
     if (r->root == 0)
         exec_program(r);
+    if (r->judge == AS_PIPELINE && r->root > 0)
+        (void)pipeline_visit(r->dir, r->exe);
     return r->root > 0 ? 0 : -1;
 }
 
@@ -155,15 +202,35 @@ static bool has_ended(struct round *r)
     return r->ended;
 }
 
-/* The root, or one of the others; 0: there is none. */
+static bool is_among(pid_t pid, const pid_t *pids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* The root, or one of the others; 0: there is none. In a pipeline the others are all but the broker. */
 static pid_t choose(struct round *r)
 {
-    static pid_t pids[VICTIMS_MOST];
-    size_t n = victims_find(r->exe, pids), k = 0;
+    static pid_t pids[VICTIMS_MOST], brokers[VICTIMS_MOST];
+    char broker[PATH_MAX] = "", path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/libexec/csp/broker", build_directory());
+    if (r->judge == AS_PIPELINE && realpath(path, broker) == NULL)
+        return 0;
+    size_t n = victims_find(*broker != '\0' ? NULL : r->exe, pids), k = 0;
+    size_t spared = *broker != '\0' ? victims_find(broker, brokers) : 0;
     for (size_t i = 0; i < n; i++)
-        if ((pids[i] == r->root) == r->at_root)
+        if ((pids[i] == r->root) == r->at_root && !is_among(pids[i], brokers, spared))
             pids[k++] = pids[i];
     return k != 0 ? pids[splitmix64(&r->random) % k] : 0;
+}
+
+/* Whether it is a cspctl beside the root: a guest, or who will be one. */
+static bool is_guest(const struct round *r, pid_t pid)
+{
+    static pid_t pids[VICTIMS_MOST];
+    return r->judge == AS_PIPELINE && pid != r->root && is_among(pid, pids, victims_find(r->exe, pids));
 }
 
 static void kill_some(struct round *r, unsigned most)
@@ -174,8 +241,11 @@ static void kill_some(struct round *r, unsigned most)
     for (nap(first); !has_ended(r) && r->kills < most && now_ms() < until;
          nap(1 + (int64_t)(splitmix64(&r->random) % PAUSE_MOST_MS))) {
         pid_t pid = choose(r);
-        if (pid != 0 && victims_kill(pid))
-            r->kills++;
+        bool guest = pid != 0 && is_guest(r, pid);
+        if (pid == 0 || !victims_kill(pid))
+            continue;
+        r->kills++;
+        r->guests += guest;
     }
 }
 
@@ -183,8 +253,8 @@ static void kill_some(struct round *r, unsigned most)
 static void dump(const struct round *r)
 {
     char command[3 * PATH_MAX];
-    const char *build = getenv("CSP_TEST_BUILD") != NULL ? getenv("CSP_TEST_BUILD") : "build";
-    snprintf(command, sizeof command, "XDG_RUNTIME_DIR=%s timeout 20 %s/cspctl dump >&2", in(r, "run"), build);
+    snprintf(command, sizeof command, "XDG_RUNTIME_DIR=%s timeout 20 %s/cspctl dump >&2", in(r, "run"),
+             build_directory());
     if (system(command) != 0) /* NOLINT(cert-env33-c): a test's own command */
         fprintf(stderr, "storm: its state can not be shown\n");
 }
@@ -224,10 +294,10 @@ static void finish(struct storm *s, struct round *r)
 
 static int judge(const char *record, const char *journal, struct findings *f)
 {
-    FILE *a = fopen(record, "re"), *b = fopen(journal, "re");
-    int rc = a != NULL && b != NULL ? oracle_judge(a, b, stderr, f) : -1;
+    FILE *a = record != NULL ? fopen(record, "re") : NULL, *b = fopen(journal, "re");
+    int rc = (a != NULL || record == NULL) && b != NULL ? oracle_judge(a, b, stderr, f) : -1;
     if (rc != 0)
-        fprintf(stderr, "storm: %s and %s can not be judged\n", record, journal);
+        fprintf(stderr, "storm: %s and %s can not be judged\n", record != NULL ? record : "no record", journal);
     if (a != NULL)
         (void)fclose(a);
     if (b != NULL)
@@ -241,6 +311,8 @@ static bool is_right(const struct round *r)
     if (WIFSIGNALED(r->status))
         return r->at_root && WTERMSIG(r->status) == SIGKILL;
     int code = WEXITSTATUS(r->status);
+    if (r->judge == AS_PIPELINE) /* whose death it was, or whatever it led to; but the broker and a deadlock */
+        return code == 0 || (r->kills != 0 && code != 69 && code != 70 && code != 71 && code != 78);
     return code == 0 || (code == 3 && r->kills != 0);
 }
 
@@ -264,6 +336,7 @@ static void remove_dir(const struct round *r)
     static const char *const files[] = {"record", "journal", "output"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(in(r, files[i]));
+    pipeline_remove(r->dir);
     rmdir(in(r, "run"));
     rmdir(r->dir);
 }
@@ -281,7 +354,10 @@ static void conclude(struct storm *s, const struct round *r, unsigned long befor
     s->wrong += !right;
     s->stuck += show_output(r, !right);
     snprintf(record, sizeof record, "%s", in(r, "record"));
-    s->wrong += judge(record, in(r, "journal"), &f) != 0;
+    if (r->judge == AS_PIPELINE)
+        pipeline_judge(r->dir, r->guests, WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0, &f);
+    else
+        s->wrong += judge(r->judge == BY_RECORD ? record : NULL, in(r, "journal"), &f) != 0;
     s->lost += f.lost;
     s->doubled += f.doubled;
     s->strange += f.strange;
@@ -295,8 +371,9 @@ static void conclude(struct storm *s, const struct round *r, unsigned long befor
     if (violations(s) == before)
         remove_dir(r);
     else
-        printf("round %lu failed: seed %" PRIu64 "; what happened is in %s; again: CSP_REPLAY=%s %s/%s\n", r->number,
-               s->seed, r->dir, record, "build/tests/programs", r->program);
+        printf("round %lu failed: seed %" PRIu64 "; what happened is in %s; again: %s%s %s%s\n", r->number, s->seed,
+               r->dir, r->judge == BY_RECORD ? "CSP_REPLAY=" : "", r->judge == BY_RECORD ? record : "",
+               r->judge == AS_PIPELINE ? "" : "build/tests/programs/", r->program);
 }
 
 static int one_round(struct storm *s, unsigned long kills)
@@ -306,7 +383,8 @@ static int one_round(struct storm *s, unsigned long kills)
     unsigned long before = violations(s), left = kills - s->kills;
     r.seed = splitmix64(&state);
     r.random = splitmix64(&state);
-    r.program = programs[(s->rounds - 1) % PROGRAMS];
+    r.program = programs[(s->rounds - 1) % PROGRAMS].line;
+    r.judge = programs[(s->rounds - 1) % PROGRAMS].judge;
     r.at_root = s->rounds % ROOT_EVERY == 0;
     unsigned most = 1 + (unsigned)(splitmix64(&r.random) % KILLS_MOST);
     most = r.at_root ? 1 : most < left ? most : (unsigned)left;
