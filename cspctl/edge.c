@@ -81,6 +81,11 @@ const char *edge_kind(const struct pipeline *p, const struct channel *c)
     return words[kind_of(p, c)];
 }
 
+bool edge_is_pair(const struct pipeline *p, const struct channel *c)
+{
+    return kind_of(p, c) == PAIR;
+}
+
 /* "4 senders"; of none declared, guests. */
 static const char *side_text(struct pool *pool, size_t n, const char *does, const char *noun)
 {

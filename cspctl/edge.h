@@ -28,6 +28,9 @@ size_t edge_streams(const struct pipeline *p, const struct channel *c, int side)
  */
 const char *edge_kind(const struct pipeline *p, const struct channel *c);
 
+/* The kind is "pair". */
+bool edge_is_pair(const struct pipeline *p, const struct channel *c);
+
 /* Why it is that. Belongs to the pool. */
 const char *edge_why(const struct pipeline *p, const struct channel *c, struct pool *pool);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "bridge.h"
+#include "edge.h"
 
 #define READY_WAIT "10s" /* what `run --call` gives the backends to get ready */
 
@@ -81,7 +82,8 @@ static bool declare_channels(struct supervisor *s)
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
         s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes,
-                                   c->close == CLOSE_NEVER ? CSP__NEVER_CLOSES : 0);
+                                   (c->close == CLOSE_NEVER ? CSP__NEVER_CLOSES : 0) |
+                                       (edge_is_pair(p, c) ? CSP__MAY_BE_DIRECT : 0));
         if (s->chans[i] == 0)
             return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
     }

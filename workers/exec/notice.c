@@ -2,6 +2,8 @@
 /* Notices are smaller than PIPE_BUF: a write of one is whole or not at all, whichever thread writes. */
 #include "notice.h"
 
+#include "run.h"
+
 #include "csp.h"
 
 #include <errno.h>
@@ -33,9 +35,14 @@ void notice_fault(const struct joint *j, const char *what, const char *name)
 
 int joint_wait(const struct joint *j, int fd, short events)
 {
-    struct pollfd p[] = {{.fd = fd, .events = events}, {.fd = j->halt, .events = POLLIN}};
-    while (poll(p, 2, -1) < 0)
-        if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+    struct pollfd p[] = {
+        {.fd = fd, .events = events}, {.fd = j->halt, .events = POLLIN}, {.fd = csp__fd(), .events = POLLIN}};
+    for (;;) {
+        (void)csp__cancelled();
+        int n = poll(p, 3, -1);
+        if (n < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
             return 0;
-    return p[0].revents != 0;
+        if (n > 0 && (p[0].revents != 0 || p[1].revents != 0))
+            return p[0].revents != 0;
+    }
 }

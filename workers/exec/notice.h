@@ -41,7 +41,9 @@ void notice_post(const struct joint *j, enum notice_kind kind, int code, const c
  * tried, of which channel. */
 void notice_fault(const struct joint *j, const char *what, const char *name);
 
-/* Waits until fd has one of the events (1), or until the threads are to finish and it has none (0). */
+/* Waits until fd has one of the events (1), or until the threads are to finish and it has none (0). What the broker
+ * says meanwhile is heard: that an edge is to be direct, or is no more, must not wait for what the program does next.
+ */
 int joint_wait(const struct joint *j, int fd, short events);
 
 #endif
