@@ -145,7 +145,7 @@ int csp__line_reserve(struct csp__line *line, size_t extra)
 {
     if (extra > line->extra)
         line->extra = extra;
-    size_t least = CSP__OWN_POLLS + line->extra + line->pairs_count;
+    size_t least = 2 * CSP__OWN_POLLS + line->extra + line->pairs_count;
     if (least <= line->polls_size)
         return 0;
     size_t size = 2 * least;
@@ -161,26 +161,28 @@ void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
 {
     if (csp__hold_flush(line) != 0 && errno == ENOMEM)
         by = csp__sooner(by, csp_in(1)); /* the holder may use the socket meanwhile, and take in what wakes us */
-    int pairs = line->pairs == NULL ? 0 : csp__pairs_poll(line, line->polls + CSP__OWN_POLLS + extra);
+    /* A wait inside of a select leaves alone what that has there. */
+    struct pollfd *polls = extra != 0 ? line->polls : line->polls + CSP__OWN_POLLS + line->extra;
+    int pairs = line->pairs == NULL ? 0 : csp__pairs_poll(line, polls + CSP__OWN_POLLS + extra);
     if (pairs < 0)
         return;
     if (!csp__socket_is_quiet(&line->socket)) {
         csp__pairs_unpoll(line);
         return;
     }
-    line->polls[0] = (struct pollfd){.fd = line->socket.fd, .events = POLLIN};
-    line->polls[1] = (struct pollfd){.fd = csp__state.broker, .events = POLLIN};
+    polls[0] = (struct pollfd){.fd = line->socket.fd, .events = POLLIN};
+    polls[1] = (struct pollfd){.fd = csp__state.broker, .events = POLLIN};
     int n;
     do {
         csp_time left = by == CSP_FOREVER ? 0 : by - csp_now();
         left = left > 0 ? left : 0;
         struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        n = ppoll(line->polls, CSP__OWN_POLLS + extra + (size_t)pairs, by == CSP_FOREVER ? NULL : &limit, NULL);
+        n = ppoll(polls, CSP__OWN_POLLS + extra + (size_t)pairs, by == CSP_FOREVER ? NULL : &limit, NULL);
     } while (n < 0 && errno == EINTR);
-    if (n < 0 || line->polls[1].revents != 0)
+    if (n < 0 || polls[1].revents != 0)
         line->gone = 1; /* what it said before its end is read first: csp__line_pump */
     if (line->pairs != NULL)
-        csp__pairs_polled(line, line->polls + CSP__OWN_POLLS + extra);
+        csp__pairs_polled(line, polls + CSP__OWN_POLLS + extra);
 }
 
 /* ---- requests */
