@@ -203,6 +203,7 @@ void watch_line(struct broker *b, struct line *l, zmq_msg_t *hello)
 {
     watch_connections(b); /* so that what is said about an earlier connection of this number is not taken for ours */
     l->fd = zmq_msg_get(hello, ZMQ_SRCFD);
+    csp__socket_widen(hello);
     l->connected = true;
     l->process->connected++;
     struct connection *c = connection(b, l->fd);

@@ -315,6 +315,8 @@ static int await_welcome(struct csp__line *line)
         csp__line_wait(line, 0, by);
     }
     line->replied = 0;
+    if (state > 0)
+        csp__socket_widen(&line->frame);
     const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof line->head;
     if (state > 0 && line->head.type == WIRE_REFUSED)
         return csp__failf((int)line->head.count, "the broker of %s refused: %.*s", csp__state.dir,

@@ -210,8 +210,9 @@ static void drain(struct csp__pair *pair)
 {
     zmq_msg_t msg;
     zmq_msg_init(&msg);
-    while (csp__socket_receive(&pair->socket, &msg) == 0)
-        ;
+    for (; csp__socket_receive(&pair->socket, &msg) == 0; pair->wide = 1)
+        if (!pair->wide)
+            csp__socket_widen(&msg);
     zmq_msg_close(&msg);
 }
 

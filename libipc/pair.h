@@ -41,6 +41,7 @@ struct csp__pair {
     int readable;   /* something may have come that the page does not tell of */
 
     /* the sending side: send.put, committed and bytes are of this generation, committed is what is taken */
+    int wide;                    /* its connection's buffer is: the first ROOM told which that is */
     int called;                  /* by a CONNECT, and not joined: an offer is out that sends on it */
     struct wire_pair call;       /* what it said */
     struct csp__sending *hosted; /* as it was at the join; its counts go on when ROOM comes */

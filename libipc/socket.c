@@ -8,6 +8,9 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <sys/socket.h>
+
+#define SEND_BUFFER (512 << 10) /* bytes; libzmq sets none on ipc, and the default is 208 KiB */
 
 int csp__socket_adopt(struct csp__socket *s, void *zmq)
 {
@@ -34,6 +37,12 @@ int csp__socket_send(struct csp__socket *s, zmq_msg_t *msg, int flags)
         n = zmq_msg_send(msg, s->zmq, flags | ZMQ_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -1 : 0;
+}
+
+void csp__socket_widen(zmq_msg_t *msg)
+{
+    int size = SEND_BUFFER, fd = zmq_msg_get(msg, ZMQ_SRCFD);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 int csp__socket_is_quiet(struct csp__socket *s)

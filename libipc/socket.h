@@ -21,6 +21,10 @@ int csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg);
 /* Sends one, without waiting; flags: 0 or ZMQ_SNDMORE. 0, or -1 with errno, and then msg is still the caller's. */
 int csp__socket_send(struct csp__socket *s, zmq_msg_t *msg, int flags);
 
+/* Lets the system hold more of what is sent over the connection that msg came by: a frame of 256 KiB goes at once then,
+ * not in pieces with a wait for room before each. As much as the system's limit allows. */
+void csp__socket_widen(zmq_msg_t *msg);
+
 /* Whether its descriptor may be waited for, for POLLIN. 0: there is something to receive, or there may be. */
 int csp__socket_is_quiet(struct csp__socket *s);
 
