@@ -35,8 +35,10 @@ static size_t receive_one(void *end, void *p, size_t cap)
 static size_t select_one(void *end, void *p, size_t cap)
 {
     (void)end;
-    int chosen = csp_select(each, cases, CSP_FOREVER);
-    must_csp(chosen >= 0 && each[chosen].err == 0 && each[chosen].len <= cap, "select");
+    int chosen;
+    while (must_csp((chosen = csp_select(each, cases, CSP_FOREVER)) >= 0, "select"), each[chosen].err == EPIPE)
+        each[chosen].chan = 0; /* closed, and the last value is in another one */
+    must(each[chosen].err == 0 && each[chosen].len <= cap, "receive");
     memcpy(p, value, each[chosen].len);
     return each[chosen].len;
 }
