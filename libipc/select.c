@@ -336,6 +336,8 @@ static int happen_stream(const struct plan *p, size_t i, struct csp__stream *s)
     size_t len;
     csp_chan attached;
     const void *data = csp__stream_front(s, &len, &attached);
+    if (data == NULL && !s->recv.closed)
+        return NONE; /* a pair was recalled since it was seen to be ready */
     if (data == NULL) {
         c->len = 0;
         c->err = EPIPE;
@@ -368,6 +370,8 @@ static int happen_put(const struct plan *p, size_t i, struct csp__stream *s)
 {
     csp_case *c = &p->cases[i];
     const void *data = c->op == CSP__OP_SEND_MSG ? ((const csp_msg *)c->buf)->data : c->buf;
+    if (s != NULL && !csp__stream_may_put(s, sent_length(c)))
+        return NONE; /* a pair was recalled since it was seen to be ready */
     int err = s != NULL ? csp__stream_put(p->line, s, data, sent_length(c)) : EMSGSIZE;
     if (err == EAGAIN)
         return NONE;

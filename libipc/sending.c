@@ -71,6 +71,8 @@ int csp__stream_has_room(struct csp__stream *s, uint64_t bytes)
 
 int csp__stream_may_put(struct csp__stream *s, size_t len)
 {
+    if (s->send.pair == NULL && (s->exact & CSP_SEND) != 0)
+        return 0; /* the broker takes its values one by one */
     return len > s->max_bytes || csp__stream_has_room(s, csp__cost(len, 0));
 }
 

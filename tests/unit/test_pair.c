@@ -214,6 +214,7 @@ static int echo(void *arg)
     char value[8];
     ssize_t len;
     (void)arg;
+    CHILD_ASSERT(csp_drop(c, CSP_SEND) == 0);
     while ((len = csp_recv(c, value, sizeof value, long_by())) >= 0)
         CHILD_ASSERT(csp_send(other, value, (size_t)len, long_by()) == 0);
     return errno != EPIPE;
@@ -536,8 +537,8 @@ START_TEST(both_learn_of_the_brokers_death)
     while (csp_send(c, &i, sizeof i, long_by()) == 0)
         i++;
     ck_assert_int_eq(errno, ENOTCONN);
-    (void)p;
-    (void)csp_term();
+    ck_assert_int_gt(p, 0);
+    ASSERT_ERRNO(csp_term(), ENOTCONN);
 }
 
 /* ---- selects */
@@ -556,6 +557,7 @@ START_TEST(a_select_takes_from_pairs_and_shared_channels)
         csp_case cases[] = {csp_on_recv(c, &n, sizeof n), csp_on_recv(other, &n, sizeof n)};
         int k = csp_select(cases + (next == 20000), next == 20000 ? 1 : 2, long_by());
         ck_assert_msg(k >= 0, "%s", csp_errmsg());
+        ck_assert_int_eq(cases[k + (next == 20000)].err, 0);
         if (next == 20000 || k == 1)
             ck_assert_int_eq(n, shared_value++);
         else
@@ -623,13 +625,14 @@ START_TEST(a_send_expires_or_the_value_was_sent)
     ended_well(p);
 }
 
-#define PAIRS 64
+#define PAIRS  64
+#define ROUNDS 50L
 static csp_chan many[PAIRS];
 
 static int send_on_all(void *arg)
 {
     (void)arg;
-    for (long round = 0; round < 50; round++)
+    for (long round = 0; round < ROUNDS; round++)
         for (int i = 0; i < PAIRS; i++)
             CHILD_ASSERT(csp_send(many[i], &round, sizeof round, long_by()) == 0);
     return 0;
@@ -647,11 +650,13 @@ START_TEST(a_select_waits_for_64_pairs)
         ASSERT_OK(csp_drop(many[i], CSP_SEND));
         cases[i] = csp_on_recv(many[i], &n, sizeof n);
     }
-    for (long got = 0; got < 50L * PAIRS; got++) {
+    for (long got = 0; got < ROUNDS * PAIRS; got++) {
         int k = csp_select(cases, PAIRS, long_by());
         ck_assert_msg(k >= 0, "%s", csp_errmsg());
         ck_assert_int_eq(cases[k].err, 0);
         ck_assert_int_eq(n, next[k]++);
+        if (next[k] == ROUNDS)
+            cases[k].chan = 0;
     }
     ended_well(p);
 }
