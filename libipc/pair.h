@@ -80,6 +80,9 @@ struct csp__pair *csp__pair_find(const struct csp__line *line, csp_chan c, uint6
 /* Joins those that a CONNECT called while an offer was out. */
 void csp__pairs_settle(struct csp__line *line);
 
+/* A value of an offer was sent between its CONNECT and its join: it is one of those put before. */
+void csp__pairs_committed(const struct csp__line *line, csp_chan c, size_t len);
+
 /* Has the sending half hosted again: what was not taken is sent to the broker. 0, or -1: ENOTCONN, ENOMEM. */
 int csp__pair_unpair(struct csp__line *line, struct csp__stream *s);
 

@@ -103,6 +103,15 @@ void csp__pair_connect(struct csp__line *line)
         line->pairs_called = 1;
 }
 
+void csp__pairs_committed(const struct csp__line *line, csp_chan c, size_t len)
+{
+    for (struct csp__pair *pair = line->pairs; pair != NULL; pair = pair->next)
+        if (pair->called && pair->chan == c) {
+            pair->call.values++;
+            pair->call.bytes += len;
+        }
+}
+
 void csp__pairs_settle(struct csp__line *line)
 {
     line->pairs_called = 0;

@@ -562,8 +562,11 @@ static int offer(struct plan *p, size_t n, int now)
     p->line->offers_send = 0;
     if (state > 0) {
         int result = committed(p);
-        if (p->line->pairs_called)
+        if (p->line->pairs_called) {
+            if (result >= 0 && !receives(&p->cases[result]) && p->cases[result].err == 0)
+                csp__pairs_committed(p->line, p->cases[result].chan, sent_length(&p->cases[result]));
             csp__pairs_settle(p->line);
+        }
         return result;
     }
     return pick(p) >= 0 ? NONE : fail(p, ENOTCONN); /* what is ready here happens, broker or not */
