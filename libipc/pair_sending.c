@@ -4,7 +4,7 @@
  * and goes on when the pair is recalled. So a recall is no more than the frames that were kept, and two counts joined.
  */
 #include "pair.h"
-#include "error.h"
+#include "hold.h"
 #include "line.h"
 #include "stream.h"
 
@@ -70,7 +70,7 @@ static void join(struct csp__line *line, struct csp__pair *pair)
     struct csp__stream *s = pair->stream;
     struct wire_joined body = {.put = s->send.put};
     pair->called = 0;
-    int err = csp__stream_ship(line, s) == 0 && csp__pair_open(line, pair) == 0 ? 0 : errno;
+    int err = csp__hold_flush(line) == 0 && csp__pair_open(line, pair) == 0 ? 0 : errno;
     if (err == 0 && (pair->call.read > s->send.put || pair->call.read < s->send.committed))
         err = EPROTO;
     if (err == 0 && begin(pair, s) != 0)
@@ -92,7 +92,6 @@ void csp__pair_connect(struct csp__line *line)
         struct csp__pair nobody = {.chan = s->chan, .generation = line->head.seq};
         struct wire_joined body = {.put = s->send.put};
         int err = errno;
-        (void)csp__stream_ship(line, s);
         (void)csp__pair_say(line, &nobody, WIRE_JOINED, err, &body, sizeof body);
         return;
     }
@@ -330,10 +329,13 @@ static int keep_pack(struct csp__stream *s)
 static int go_hosted(struct csp__line *line, struct csp__stream *s, uint64_t taken)
 {
     struct csp__pair *pair = s->send.pair;
-    int result = -1;
+    int locked = csp__hold_enter(line);
     (void)look(s);
+    int result = taken >= s->send.committed && taken <= s->send.put ? keep_pack(s) : -1;
+    csp__hold_forget(line, s);
+    csp__hold_exit(line, locked);
     csp__pair_close(line, pair);
-    if (taken >= s->send.committed && taken <= s->send.put && keep_pack(s) == 0) {
+    if (result == 0) {
         uint64_t seq = pair->hosted->put;
         result = join_counts(&s->send, pair->hosted, taken);
         drop_kept(pair, taken);
@@ -366,7 +368,6 @@ void csp__pair_recall(struct csp__line *line)
         return;
     if (pair->called) { /* it was never joined, and that is said in order */
         struct wire_joined joined = {.put = pair->stream->send.put};
-        (void)csp__stream_ship(line, pair->stream);
         (void)csp__pair_say(line, pair, WIRE_JOINED, 0, &joined, sizeof joined);
         (void)csp__pair_say(line, pair, WIRE_RECALLED, 0, NULL, 0);
         csp__pair_end(line, pair);
