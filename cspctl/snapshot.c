@@ -230,10 +230,11 @@ int snapshot_waits(const struct snapshot_process *p, const char *operation)
 
 const char *snapshot_kind(const struct snapshot *s, const struct snapshot_channel *c)
 {
-    const char *kind = "-";
+    size_t streams = 0, direct = 0;
 
-    for (size_t i = 0; i < s->nstreams; i++)
-        if (s->streams[i].channel == c->id)
-            kind = strcmp(s->streams[i].how, "hosted") == 0 ? "stream" : s->streams[i].how;
-    return kind;
+    for (size_t i = 0; i < s->nstreams; i++) {
+        streams += s->streams[i].channel == c->id;
+        direct += s->streams[i].channel == c->id && strcmp(s->streams[i].how, "pair") == 0;
+    }
+    return streams == 0 ? "-" : direct == streams ? "pair" : "stream";
 }
