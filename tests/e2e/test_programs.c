@@ -102,4 +102,12 @@ TEST(the_journal_has_a_line_for_each_value_received)
     outcome_free(&o);
 }
 
+TEST(pairs_give_each_value_once_and_in_order)
+{
+    proves("pairs 20000 64");
+    proves("pairs 3000 1");
+    proves("pairs 100000 4096 65536");
+    proves("pairs 1000 16 0 100000");
+}
+
 SUITE_OF(programs)
