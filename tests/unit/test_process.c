@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,6 +163,94 @@ START_TEST(a_child_has_no_descriptor_of_its_parent)
     close(fds[0]);
     close(fds[1]);
 }
+
+static const int far_ones[] = {200, 300, 900};
+
+static int look_for_far_descriptors(void *arg)
+{
+    struct stat st;
+    struct stat null;
+    (void)arg;
+    CHILD_ASSERT(stat("/dev/null", &null) == 0);
+    for (size_t i = 0; i < sizeof far_ones / sizeof *far_ones; i++)
+        CHILD_ASSERT(fstat(far_ones[i], &st) != 0 || st.st_rdev == null.st_rdev);
+    return 0;
+}
+
+static void with_far_descriptors(rlim_t limit)
+{
+    struct rlimit before;
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(csp_init(), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_uint_gt(before.rlim_cur, 900);
+    for (size_t i = 0; i < sizeof far_ones / sizeof *far_ones; i++)
+        ck_assert_int_eq(dup2(fds[1], far_ones[i]), far_ones[i]);
+    close(fds[1]);
+    struct rlimit lower = {.rlim_cur = limit < before.rlim_cur ? limit : before.rlim_cur, .rlim_max = before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lower), 0);
+    ended_well(go(look_for_far_descriptors, NULL));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (size_t i = 0; i < sizeof far_ones / sizeof *far_ones; i++)
+        close(far_ones[i]);
+    close(fds[0]);
+}
+
+START_TEST(nor_one_with_a_high_number)
+{
+    with_far_descriptors(RLIM_INFINITY);
+}
+END_TEST
+
+START_TEST(nor_one_over_a_limit_that_was_lowered)
+{
+    with_far_descriptors(250);
+}
+END_TEST
+
+/* The numbers of children that were reaped meanwhile are gaps in those that the next child closes. */
+static int look_for_pidfds(void *arg)
+{
+    char path[64];
+    char link[256] = "";
+    int pidfds = 0;
+    (void)arg;
+    for (int fd = 3; fd < 256; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(path, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
+        pidfds += n > 0 && strstr(link, "pidfd") != NULL;
+    }
+    CHILD_ASSERT(pidfds == 1); /* the broker's */
+    return 0;
+}
+
+static csp_chan quiet;
+
+static int stay_until_closed(void *arg)
+{
+    (void)arg;
+    char byte;
+    return csp_recv(quiet, &byte, 1, CSP_FOREVER) < 0 && errno == EPIPE ? 0 : 1;
+}
+
+START_TEST(a_child_has_no_descriptor_of_its_siblings)
+{
+    csp_proc siblings[9];
+    csp_exit why;
+    quiet = csp_make(0);
+    for (int i = 0; i < 9; i++)
+        siblings[i] = go(i % 3 == 1 ? look_for_pidfds : stay_until_closed, NULL);
+    for (int i = 1; i < 9; i += 3)
+        ended_well(siblings[i]);
+    ended_well(go(look_for_pidfds, NULL));
+    ASSERT_OK(csp_close(quiet));
+    for (int i = 0; i < 9; i++)
+        if (i % 3 != 1)
+            ASSERT_OK(csp_wait(siblings[i], &why, csp_in(20000)));
+}
+END_TEST
 
 static FILE *parents_file;
 
@@ -494,6 +583,9 @@ Suite *process_suite(void)
     tcase_add_test(t, children_that_nobody_waited_for_are_reaped_at_the_end);
     tcase_add_test(t, a_child_has_default_signals_and_an_empty_mask);
     tcase_add_test(t, a_child_has_no_descriptor_of_its_parent);
+    tcase_add_test(t, nor_one_with_a_high_number);
+    tcase_add_test(t, nor_one_over_a_limit_that_was_lowered);
+    tcase_add_test(t, a_child_has_no_descriptor_of_its_siblings);
     tcase_add_test(t, a_file_of_the_parent_leads_nowhere_in_a_child);
     tcase_add_test(t, what_was_printed_is_there_once);
     tcase_add_test(t, a_child_has_a_process_group_of_its_own);
