@@ -306,6 +306,9 @@ static int hello(struct csp__line *line)
 
 static int await_welcome(struct csp__line *line)
 {
+    if (csp__state.meanwhile != NULL)
+        csp__state.meanwhile(csp__state.meanwhile_with);
+    csp__state.meanwhile = NULL;
     csp_time by = csp_in(HELLO_MS);
     int state;
     while ((state = csp__line_pump(line)) == 0) {

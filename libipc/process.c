@@ -238,19 +238,31 @@ struct birth {
     int own_group;
 };
 
+/* What need not be done before the broker is connected to, which takes longer; no signal comes until it was done. */
+static void clean(void *inherited)
+{
+    default_signals();
+    csp__inherited_replace(inherited);
+}
+
 static _Noreturn void be_child(const struct birth *birth)
 {
+    struct csp__inherited inherited;
     atomic_store(&csp__foreign, 0);
     if (birth->own_group)
         (void)setpgid(0, 0);
-    default_signals();
     csp__line_forget();
     csp__scope_forked();
     csp__children_forget();
-    struct csp__inherited inherited;
     csp__inherited_find(&inherited);
-    csp__inherited_replace(&inherited);
+    if (!csp__descriptors_left())
+        csp__inherited_replace(&inherited);
+    csp__state.meanwhile = clean;
+    csp__state.meanwhile_with = &inherited;
     (void)csp__state_forked((uint64_t)birth->process, birth->ticket); /* where that fails each call of fn says so */
+    if (csp__state.meanwhile != NULL)
+        clean(&inherited);
+    csp__state.meanwhile = NULL;
     pthread_mutex_unlock(&csp__state.lock);
     sigset_t none;
     sigemptyset(&none);

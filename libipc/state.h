@@ -37,6 +37,8 @@ struct csp__state {
     int notices;   /* of the broker, for the root that wants them; -1 */
     unsigned lines;
     struct csp__context *context;
+    void (*meanwhile)(void *); /* what is to be done while the first line waits for the broker; NULL: nothing */
+    void *meanwhile_with;
 };
 
 extern struct csp__state csp__state;
