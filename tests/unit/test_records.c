@@ -218,6 +218,43 @@ START_TEST(small_values_fill_blocks)
 }
 END_TEST
 
+/* Ends of every density, found in pieces of every size, with few places for lengths. */
+START_TEST(ends_are_found_where_memchr_finds_them)
+{
+    enum { BYTES = 5000 };
+    static char in[BYTES];
+    uint32_t random = 12345;
+    const uint32_t density = 1u << (2 * _i); /* one of so many bytes is an end */
+    for (size_t i = 0; i < BYTES; i++) {
+        random = random * 1664525 + 1013904223;
+        in[i] = (random >> 8) % density == 0 ? '\n' : (char)(random >> 16 | 0x80);
+    }
+    for (size_t piece = 1; piece < 700; piece += 1 + piece / 3) {
+        struct ends e = {.buf = in, .room = 0};
+        while (e.fill < BYTES) {
+            e.fill = e.fill + piece < BYTES ? e.fill + piece : BYTES;
+            while (ends_find(&e, '\n') == 0) {
+                e.room += ENDS_AHEAD / 3;
+                e.lengths = realloc(e.lengths, e.room * sizeof *e.lengths);
+                ck_assert_ptr_nonnull(e.lengths);
+            }
+            ck_assert_uint_eq(e.scan, e.fill);
+            if (e.lengths == NULL) /* no place was needed */
+                ck_assert_ptr_null(memchr(in, '\n', e.fill));
+        }
+        const char *at = in;
+        size_t n = 0;
+        for (const char *end; (end = memchr(at, '\n', (size_t)(in + BYTES - at))) != NULL; at = end + 1) {
+            ck_assert_uint_lt(n, e.count);
+            ck_assert_uint_eq(e.lengths[n++], end - at);
+        }
+        ck_assert_uint_eq(n, e.count);
+        ck_assert_uint_eq(e.rest, at - in);
+        free(e.lengths);
+    }
+}
+END_TEST
+
 START_TEST(a_block_of_lines_is_one_write)
 {
     struct bytes out = {0};
@@ -456,6 +493,7 @@ Suite *records_suite(void)
     tcase_add_test(t, framings_are_converted);
     tcase_add_test(t, large_values_pass);
     tcase_add_test(t, small_values_fill_blocks);
+    tcase_add_loop_test(t, ends_are_found_where_memchr_finds_them, 0, 6);
     tcase_add_test(t, a_block_of_lines_is_one_write);
     tcase_add_test(t, an_owed_newline_comes_before_the_next_value);
     tcase_add_test(t, too_large_values_have_a_place);

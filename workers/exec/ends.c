@@ -7,6 +7,9 @@
 #include <emmintrin.h>
 #endif
 
+#define FEW    3                   /* ends in 64 bytes */
+#define NO_END (UINT64_C(1) << 63) /* so that there is a lowest bit */
+
 /* Bit i: the i-th of 64 bytes is the terminator. */
 static uint64_t mask_of(const char *p, char terminator)
 {
@@ -24,36 +27,46 @@ static uint64_t mask_of(const char *p, char terminator)
     return mask;
 }
 
-static void step(struct ends *e, uint64_t mask)
+/* Notes where the ends of a mask lie, which begins at `at`. Most have few: those are stored without a branch, which
+ * would be guessed wrong about once a line; what is too much the next step overwrites. */
+static size_t step(uint32_t *to, uint32_t at, uint64_t mask)
 {
-    uint32_t *to = e->lengths + e->count;
-    size_t rest = e->rest;
-    while (mask != 0) {
-        size_t end = e->scan + (size_t)__builtin_ctzll(mask);
-        *to++ = (uint32_t)(end - rest);
-        rest = end + 1;
-        mask &= mask - 1;
+    size_t n = 0;
+    for (int i = 0; i < FEW; i++, mask &= mask - 1) {
+        to[i] = at + (uint32_t)__builtin_ctzll(mask | NO_END);
+        n += mask != 0;
     }
-    e->count = (size_t)(to - e->lengths);
-    e->rest = rest;
+    for (; mask != 0; mask &= mask - 1)
+        to[n++] = at + (uint32_t)__builtin_ctzll(mask);
+    return n;
+}
+
+/* Makes lengths of the ends from the n-th on, and goes on behind the last. */
+static void measure(struct ends *e, size_t n)
+{
+    uint32_t begin = (uint32_t)e->rest;
+    for (; n < e->count; n++) {
+        uint32_t end = e->lengths[n];
+        e->lengths[n] = end - begin;
+        begin = end + 1;
+    }
+    e->rest = begin;
 }
 
 int ends_find(struct ends *e, char terminator)
 {
-    while (e->fill - e->scan >= 64) {
-        if (e->room - e->count < ENDS_AHEAD)
-            return 0;
-        step(e, mask_of(e->buf + e->scan, terminator));
-        e->scan += 64;
-    }
+    size_t before = e->count;
+    for (; e->fill - e->scan >= 64 && e->room - e->count >= ENDS_AHEAD; e->scan += 64)
+        e->count += step(e->lengths + e->count, (uint32_t)e->scan, mask_of(e->buf + e->scan, terminator));
     const char *at;
-    while ((at = memchr(e->buf + e->scan, terminator, e->fill - e->scan)) != NULL) {
-        if (e->room == e->count)
-            return 0;
-        e->scan = (size_t)(at - e->buf);
-        step(e, 1);
-        e->scan++;
+    while (e->fill - e->scan < 64 && e->count < e->room &&
+           (at = memchr(e->buf + e->scan, terminator, e->fill - e->scan)) != NULL) {
+        e->lengths[e->count++] = (uint32_t)(at - e->buf);
+        e->scan = (size_t)(at - e->buf) + 1;
     }
+    measure(e, before);
+    if (e->fill - e->scan >= 64 || e->count == e->room)
+        return 0;
     e->scan = e->fill;
     return 1;
 }
