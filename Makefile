@@ -236,7 +236,8 @@ sanitize: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/%=build/sanitize/%)
 
-SOURCES = $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+SOURCES = $(filter-out $(if $(NNG),,tests/bench/nng-%),\
+          $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 lint:
 	@scripts/setup lint
 	@scripts/names

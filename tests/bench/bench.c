@@ -32,22 +32,20 @@ double seconds_to_measure(void)
     return s > 0 ? s : 1;
 }
 
-static void fail(const char *what, const char *why)
+static _Noreturn void end(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, why);
     exit(70);
 }
 
-void must(bool well, const char *what)
+_Noreturn void fail(const char *what)
 {
-    if (!well)
-        fail(what, strerror(errno));
+    end(what, strerror(errno));
 }
 
-void must_csp(bool well, const char *what)
+_Noreturn void fail_csp(const char *what)
 {
-    if (!well)
-        fail(what, csp_errmsg());
+    end(what, csp_errmsg());
 }
 
 size_t number_argument(char **argv, int i, size_t otherwise)

@@ -19,9 +19,22 @@ typedef size_t bench_recv(void *end, void *p, size_t cap);
 double seconds(void);
 double seconds_to_measure(void);
 
-/* Ends the program with status 70 and says why, unless it is well. must_csp: with csp_errmsg(). */
-void must(bool well, const char *what);
-void must_csp(bool well, const char *what);
+/* Ends the program with status 70, and says what failed and why: errno, or csp_errmsg(). */
+_Noreturn void fail(const char *what);
+_Noreturn void fail_csp(const char *what);
+
+/* The same, unless it is well. */
+static inline void must(bool well, const char *what)
+{
+    if (!well)
+        fail(what);
+}
+
+static inline void must_csp(bool well, const char *what)
+{
+    if (!well)
+        fail_csp(what);
+}
 
 /* Argument i as a number from 1 on; or what it is by default. Ends the program with status 64. */
 size_t number_argument(char **argv, int i, size_t otherwise);

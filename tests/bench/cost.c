@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What another benchmark costs in all its processes: context switches and processor time. Decision: the kernel's own count
- * (getrusage) of all that were waited for, which disturbs nothing: a broker and children are waited for by their parents.
+/* What another benchmark costs in all its processes: context switches and processor time. Decision: the kernel's own
+ * count (getrusage) of all that were waited for, which disturbs nothing: a broker and children are waited for by their
+ * parents.
  *
  *     cost PROGRAM ARGUMENT ...      prints what the program does, then `switches`, `user-s` and `system-s` */
 #include "bench.h"

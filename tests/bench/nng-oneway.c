@@ -26,7 +26,7 @@ static void well(int error, const char *what)
 static void send_one(void *unused, const void *p, size_t len)
 {
     (void)unused;
-    well(nng_send(end, (void *)(uintptr_t)p, len, 0), "nng_send");
+    well(nng_send(end, (void *)p, len, 0), "nng_send");
 }
 
 static size_t receive_one(void *unused, void *p, size_t cap)

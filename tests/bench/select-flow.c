@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Values of 64 bytes one way over several channels in turn, received by a select over all of them: what a select of many
- * cases does to a flow. Decision: select.c shows the bare cost where everything is ready; here the sender works, too.
+/* Values of 64 bytes one way over several channels in turn, received by a select over all of them: what a select of
+ * many cases does to a flow. Decision: select.c shows the bare cost where everything is ready; here the sender works,
+ * too.
  *
  *     select-flow pair|stream CASES      CASES 1: a plain csp_recv */
 #include "csp.h"

@@ -63,7 +63,7 @@ static void counting(void *arg)
 static void count_all(void)
 {
     pid_t children[RECEIVERS];
-    counter = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    counter = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
     must(counter != MAP_FAILED, "mmap");
     double begin = seconds();
     for (int i = 0; i < RECEIVERS; i++)
