@@ -202,6 +202,7 @@ int main(int argc, char **argv)
         roles[i] = (struct role){.pair = i / 2, .sends = i % 2};
         start(&roles[i]);
     }
-    return verdict(replace(roles, 2 * PAIRS), "%d pairs, %ld values each, capacity %ld%s: in order, each once", PAIRS,
-                   values, capacity, window != 0 ? ", streams" : "");
+    return verdict(replace(roles, sizeof roles / sizeof *roles),
+                   "%d pairs, %ld values each, capacity %ld%s: in order, each once", PAIRS, values, capacity,
+                   window != 0 ? ", streams" : "");
 }

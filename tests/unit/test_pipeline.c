@@ -301,22 +301,22 @@ static int64_t memory(const char *settings, const char *replicas, int64_t value)
 
 TEST(memory_is_as_the_manual_says)
 {
-    const int64_t MiB = 1 << 20, alone = 1024 * EDGE_ALONE;
+    const int64_t MiB = 1 << 20, alone = INT64_C(1024) * EDGE_ALONE;
 
-    ck_assert_int_eq(memory("capacity: 1024", "", MiB), 2 * (16 * MiB + alone) + 5 * 5 * MiB);
-    ck_assert_int_eq(memory("capacity: 1024", ", replicas: 3", MiB), 16 * MiB + alone + 9 * 5 * MiB);
-    ck_assert_int_eq(memory("max_bytes: 1MiB", ", replicas: 3", MiB), MiB + alone + 9 * 5 * MiB);
-    ck_assert_int_eq(memory("capacity: 3", ", replicas: 3", MiB), 3 * (MiB + EDGE_ALONE) + 9 * 5 * MiB);
+    ck_assert_int_eq(memory("capacity: 1024", "", MiB), 2 * (16 * MiB + alone) + 25 * MiB);
+    ck_assert_int_eq(memory("capacity: 1024", ", replicas: 3", MiB), 16 * MiB + alone + 45 * MiB);
+    ck_assert_int_eq(memory("max_bytes: 1MiB", ", replicas: 3", MiB), MiB + alone + 45 * MiB);
+    ck_assert_int_eq(memory("capacity: 3", ", replicas: 3", MiB), 3 * (MiB + EDGE_ALONE) + 45 * MiB);
     ck_assert_int_eq(memory("capacity: 1024", ", replicas: 3", INT64_MAX), 16 * MiB + alone + 9 * (16 * MiB + 4));
-    ck_assert_int_eq(memory("capacity: 0", ", replicas: 3", MiB), 2 * 4 * MiB);
-    ck_assert_int_eq(memory("capacity: 0", "", INT64_MAX), 2 * 2 * 16 * MiB);
+    ck_assert_int_eq(memory("capacity: 0", ", replicas: 3", MiB), 8 * MiB);
+    ck_assert_int_eq(memory("capacity: 0", "", INT64_MAX), 64 * MiB);
 }
 
 TEST(the_memory_of_the_bridges_is_a_block_and_a_pipe_for_each_descriptor)
 {
     struct pipeline *p = load("processes: {a: {command: [cat], stdout: c, stderr: c}, l: {command: [cat]},"
                               " b: {command: [cat], stdin: c, replicas: 2}}");
-    const int64_t block = EXEC_BLOCK * 5;
+    const int64_t block = (int64_t)EXEC_BLOCK * 5;
 
     ck_assert_int_eq(edge_bridges(p, 1000), 4 * (block + EXEC_PIPE));
     ck_assert_int_eq(edge_bridges(p, 8 << 20), 2 * (8 << 20) + 2 * (16 << 20) + 4 * 4 + 4 * EXEC_PIPE);
