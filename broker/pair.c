@@ -5,29 +5,12 @@
  * is not recalled, because it could send nothing back: what it had sent is read by its receiver, after its end. */
 #include "pair.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define PAUSE_NS INT64_C(100000000) /* from a recall to the next introduction */
-#define AGAIN_NS INT64_C(1000000)
-
-enum event {
-    EVENT_BOUND,
-    EVENT_NOT_BOUND,
-    EVENT_JOINED,
-    EVENT_NOT_JOINED,
-    EVENT_RECALLED,
-    EVENT_DRAINED,
-    EVENT_DISTURBED, /* somebody else needs the channel */
-    EVENT_SENDER_ENDS,
-    EVENT_RECEIVER_ENDS,
-    EVENTS
-};
 
 /* ---- the page ---------------------------------------------------------------------------------------------------- */
 
@@ -42,7 +25,7 @@ static uint64_t page_sent(const struct pair *p)
     return atomic_load_explicit(&p->page->sent, memory_order_acquire);
 }
 
-static void file_name(const struct broker *b, const struct pair *p, char kind, char *path, size_t size)
+void pair_file(const struct broker *b, const struct pair *p, char kind, char *path, size_t size)
 {
     snprintf(path, size, "%s/%c%llu.%llu", b->dir, kind, (unsigned long long)p->channel->item.key,
              (unsigned long long)p->generation);
@@ -51,14 +34,14 @@ static void file_name(const struct broker *b, const struct pair *p, char kind, c
 static void remove_file(const struct broker *b, const struct pair *p, char kind)
 {
     char path[4096];
-    file_name(b, p, kind, path, sizeof path);
+    pair_file(b, p, kind, path, sizeof path);
     unlink(path);
 }
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
 
-static void say(struct broker *b, const struct pair *p, const struct line *l, enum wire_type type, const void *payload,
-                size_t size)
+void pair_say(struct broker *b, const struct pair *p, const struct line *l, enum wire_type type, const void *payload,
+              size_t size)
 {
     struct wire_head head = wire_head(type, 0, size);
     head.channel = p->channel->item.key;
@@ -70,7 +53,7 @@ static void say(struct broker *b, const struct pair *p, const struct line *l, en
 static void say_recall(struct broker *b, const struct pair *p, const struct line *l)
 {
     struct wire_recall w = {p->taken};
-    say(b, p, l, WIRE_RECALL, &w, sizeof w);
+    pair_say(b, p, l, WIRE_RECALL, &w, sizeof w);
 }
 
 /* ---- a generation ------------------------------------------------------------------------------------------------ */
@@ -126,81 +109,8 @@ static bool is_going(const struct line *l)
     return !l->connected || p->dead || p->reaped || p->fault != NULL || poll(&item, 1, 0) == 1;
 }
 
-/* The streams that can be joined: 0, or -1. */
-static int find_both(struct pair *p)
-{
-    const struct channel *c = p->channel;
-    const struct list *from = list_first(&c->put_streams), *to = list_first(&c->take_streams);
-    if (from == NULL || to == NULL || from->next != &c->put_streams || to->next != &c->take_streams)
-        return -1;
-    p->from = LIST_OWNER(from, struct sending, on_channel);
-    p->to = LIST_OWNER(to, struct receiving, on_channel);
-    const struct line *s = p->from->line, *r = p->to->line;
-    if (s == NULL || s == r || p->from->dropped || p->from->refused || p->to->closed)
-        return -1;
-    return !s->connected || !r->connected || s->process->guest || r->process->guest ? -1 : 0;
-}
-
-static bool others_wait(const struct list *queue)
-{
-    for (const struct list *node = queue->next; node != queue; node = node->next)
-        if (LIST_OWNER(node, const struct waiter, node)->kind == WAITER_CASE)
-            return true;
-    return false;
-}
-
-static bool any_attached(const struct list *blocks)
-{
-    for (const struct list *node = blocks->next; node != blocks; node = node->next)
-        if (LIST_OWNER(node, const struct block, wait.node)->attached.channel != NULL)
-            return true;
-    return false;
-}
-
-/* What it takes long to look for is looked for once a millisecond. */
-static bool is_free(const struct broker *b, struct pair *p)
-{
-    const struct channel *c = p->channel;
-    if (!others_wait(&c->sending) && !others_wait(&c->receiving) && !any_attached(&c->buffer) &&
-        !any_attached(&p->to->out))
-        return true;
-    p->not_before = b->now + AGAIN_NS;
-    return false;
-}
-
-static void introduce(struct broker *b, struct pair *p)
-{
-    const struct channel *c = p->channel;
-    struct wire_pair w = {.taken = 0};
-    char path[4096];
-    if (p->unfit || b->record != NULL || c->state != CHANNEL_OPEN || c->capacity == 0 || b->now < p->not_before ||
-        find_both(p) != 0 || !is_free(b, p)) {
-        p->from = NULL;
-        p->to = NULL;
-        return;
-    }
-    p->generation++;
-    file_name(b, p, 'y', path, sizeof path);
-    if (getrandom(p->token, sizeof p->token, GRND_NONBLOCK) == (ssize_t)sizeof p->token)
-        p->page = page_make(path);
-    if (p->page == NULL) {
-        p->unfit = true;
-        p->from = NULL;
-        p->to = NULL;
-        return;
-    }
-    p->state = PAIR_BINDING;
-    memcpy(w.token, p->token, sizeof w.token);
-    say(b, p, p->to->line, WIRE_BIND, &w, sizeof w);
-}
-
 /* ---- what happens in a state --------------------------------------------------------------------------------------
  */
-
-struct news {
-    struct line *line; /* that said it; NULL: nobody */
-    uint64_t number;
-};
 
 typedef void action(struct broker *b, struct pair *p, const struct news *n);
 
@@ -241,7 +151,7 @@ static void connect_sender(struct broker *b, struct pair *p, const struct news *
     w.bytes = c->bytes + p->to->out_bytes + sending_waiting_bytes(p->from);
     memcpy(w.token, p->token, sizeof w.token);
     p->state = PAIR_JOINING;
-    say(b, p, p->from->line, WIRE_CONNECT, &w, sizeof w);
+    pair_say(b, p, p->from->line, WIRE_CONNECT, &w, sizeof w);
 }
 
 static void join(struct broker *b, struct pair *p, const struct news *n)
@@ -275,6 +185,13 @@ static void recall(struct broker *b, struct pair *p, const struct news *n)
     say_recall(b, p, p->from->line);
 }
 
+static void unpair(struct broker *b, struct pair *p, const struct news *n)
+{
+    (void)n;
+    take_back(b, p);
+    say_recall(b, p, p->to->line); /* the other one has asked, and gets its answer */
+}
+
 static void lose_receiver(struct broker *b, struct pair *p, const struct news *n)
 {
     (void)n;
@@ -289,7 +206,7 @@ static void orphan(struct broker *b, struct pair *p, const struct news *n)
 {
     (void)n;
     p->state = PAIR_ORPHANED;
-    say(b, p, p->to->line, WIRE_ORPHAN, NULL, 0);
+    pair_say(b, p, p->to->line, WIRE_ORPHAN, NULL, 0);
 }
 
 /* What has come will be taken, unless the receiver ends: for the channel it is received. */
@@ -319,22 +236,22 @@ static void settle_up(struct broker *b, struct pair *p, const struct news *n)
 }
 
 /* clang-format off */
-static action *const actions[PAIR_STATES][EVENTS] = {
+static action *const actions[PAIR_STATES][PAIR_EVENTS] = {
     [PAIR_BINDING] = {
         [EVENT_BOUND] = connect_sender, [EVENT_NOT_BOUND] = give_up,
         [EVENT_JOINED] = contradict, [EVENT_NOT_JOINED] = contradict, [EVENT_RECALLED] = contradict,
         [EVENT_DRAINED] = contradict,
-        [EVENT_DISTURBED] = end, [EVENT_SENDER_ENDS] = lose_sender, [EVENT_RECEIVER_ENDS] = end},
+        [EVENT_DISTURBED] = end, [EVENT_UNPAIR] = end, [EVENT_SENDER_ENDS] = lose_sender, [EVENT_RECEIVER_ENDS] = end},
     [PAIR_JOINING] = {
         [EVENT_BOUND] = contradict, [EVENT_NOT_BOUND] = contradict,
         [EVENT_JOINED] = join, [EVENT_NOT_JOINED] = not_join, [EVENT_RECALLED] = contradict,
         [EVENT_DRAINED] = contradict,
-        [EVENT_DISTURBED] = recall, [EVENT_SENDER_ENDS] = lose_sender, [EVENT_RECEIVER_ENDS] = lose_receiver},
+        [EVENT_DISTURBED] = recall, [EVENT_UNPAIR] = unpair, [EVENT_SENDER_ENDS] = lose_sender, [EVENT_RECEIVER_ENDS] = lose_receiver},
     [PAIR_DIRECT] = {
         [EVENT_BOUND] = contradict, [EVENT_NOT_BOUND] = contradict,
         [EVENT_JOINED] = contradict, [EVENT_NOT_JOINED] = contradict, [EVENT_RECALLED] = contradict,
         [EVENT_DRAINED] = contradict,
-        [EVENT_DISTURBED] = recall, [EVENT_SENDER_ENDS] = orphan, [EVENT_RECEIVER_ENDS] = lose_receiver},
+        [EVENT_DISTURBED] = recall, [EVENT_UNPAIR] = unpair, [EVENT_SENDER_ENDS] = orphan, [EVENT_RECEIVER_ENDS] = lose_receiver},
     [PAIR_RECALLING] = {
         [EVENT_BOUND] = contradict, [EVENT_NOT_BOUND] = contradict,
         [EVENT_JOINED] = join, [EVENT_NOT_JOINED] = not_join, [EVENT_RECALLED] = end,
@@ -349,134 +266,11 @@ static action *const actions[PAIR_STATES][EVENTS] = {
 };
 /* clang-format on */
 
-static void happen(struct broker *b, struct pair *p, enum event event, const struct news *n)
+void pair_happen(struct broker *b, struct pair *p, enum pair_event event, const struct news *n)
 {
     action *act = actions[p->state][event];
     if (act != NULL)
         act(b, p, n);
-}
-
-/* ---- frames ------------------------------------------------------------------------------------------------------ */
-
-/* The pair that a frame of the line means, where it is the present generation and the line its receiver's (or its
- * sender's); else NULL: it has crossed the end of that. */
-static struct pair *meant(const struct broker *b, const struct line *l, const struct message *m, bool receives)
-{
-    const struct channel *c = channel_find(b, m->head.channel);
-    struct pair *p = c != NULL ? c->pair : NULL;
-    if (p == NULL || p->state == PAIR_NONE || p->generation != m->head.seq)
-        return NULL;
-    const struct line *party = NULL;
-    if (receives && p->to != NULL)
-        party = p->to->line;
-    else if (!receives && p->from != NULL)
-        party = p->from->line;
-    return party == l ? p : NULL;
-}
-
-void pair_bound(struct broker *b, struct line *l, const struct message *m)
-{
-    struct pair *p = meant(b, l, m, true);
-    if (p != NULL)
-        happen(b, p, m->head.count == 0 ? EVENT_BOUND : EVENT_NOT_BOUND, &(struct news){l, 0});
-}
-
-void pair_joined(struct broker *b, struct line *l, const struct message *m)
-{
-    struct pair *p = meant(b, l, m, false);
-    struct wire_joined w;
-    memcpy(&w, m->payload, sizeof w);
-    if (p != NULL)
-        happen(b, p, m->head.count == 0 ? EVENT_JOINED : EVENT_NOT_JOINED, &(struct news){l, w.put});
-}
-
-void pair_recalled(struct broker *b, struct line *l, const struct message *m)
-{
-    struct pair *p = meant(b, l, m, false);
-    if (p != NULL)
-        happen(b, p, EVENT_RECALLED, &(struct news){l, 0});
-}
-
-void pair_drained(struct broker *b, struct line *l, const struct message *m)
-{
-    struct pair *p = meant(b, l, m, true);
-    struct wire_recall w;
-    memcpy(&w, m->payload, sizeof w);
-    if (p != NULL)
-        happen(b, p, EVENT_DRAINED, &(struct news){l, w.taken});
-}
-
-void pair_unpair(struct broker *b, struct line *l, const struct message *m)
-{
-    const struct channel *c = channel_find(b, m->head.channel);
-    struct pair *p = c != NULL ? c->pair : NULL;
-    bool sends = p != NULL && p->from != NULL && p->from->line == l;
-    bool direct = sends && (p->state == PAIR_JOINING || p->state == PAIR_DIRECT);
-    if (direct)
-        take_back(b, p);
-    bool recalled = sends && p->state == PAIR_RECALLING;
-    struct wire_recall w = {recalled ? p->taken : 0};
-    reply_answer(b, l, m, recalled ? 0 : ENOENT, &w, sizeof w);
-    if (direct)
-        say_recall(b, p, p->to->line);
-    if (sends && p->state == PAIR_BINDING)
-        over(b, p);
-}
-
-/* ---- what others do ---------------------------------------------------------------------------------------------- */
-
-void pair_disturb(struct broker *b, struct channel *c)
-{
-    if (c->pair != NULL)
-        happen(b, c->pair, EVENT_DISTURBED, &(struct news){0});
-}
-
-void pair_opened(struct broker *b, struct channel *c)
-{
-    if (c->pair != NULL)
-        c->pair->unfit = false;
-    pair_disturb(b, c);
-}
-
-bool pair_close(struct broker *b, struct channel *c)
-{
-    if (c->pair == NULL)
-        return false;
-    pair_disturb(b, c);
-    c->pair->closing = pair_excludes(c);
-    return c->pair->closing;
-}
-
-bool pair_drops(struct broker *b, struct sending *s)
-{
-    struct pair *p = s->channel->pair;
-    if (p == NULL || p->from != s)
-        return false;
-    pair_disturb(b, s->channel);
-    if (p->from != s)
-        return false;
-    p->dropping = true;
-    return true;
-}
-
-void pair_sender_ends(struct broker *b, struct sending *s)
-{
-    struct pair *p = s->channel->pair;
-    if (p == NULL)
-        return;
-    p->unfit = false;
-    if (p->from == s)
-        happen(b, p, EVENT_SENDER_ENDS, &(struct news){0});
-}
-
-void pair_receiver_ends(struct broker *b, struct receiving *r)
-{
-    struct pair *p = r->channel->pair;
-    if (p == NULL)
-        return;
-    p->unfit = false;
-    if (p->to == r)
-        happen(b, p, EVENT_RECEIVER_ENDS, &(struct news){0});
 }
 
 static void tell(struct broker *b, struct pair *p)
@@ -492,8 +286,8 @@ void pair_settle(struct broker *b, struct channel *c)
     struct pair *p = c->pair;
     bool delivered = c->values == 0 && (p->from == NULL || p->from->waiting == 0);
     if (p->state == PAIR_NONE)
-        introduce(b, p);
-    if ((p->state == PAIR_DIRECT || p->state == PAIR_ORPHANED) && !p->told && delivered)
+        pair_introduce(b, p);
+    else if ((p->state == PAIR_DIRECT || p->state == PAIR_ORPHANED) && !p->told && delivered)
         tell(b, p);
     if (p->state == PAIR_ORPHANED && p->drained && p->told) {
         p->state = PAIR_LEFT;

@@ -116,4 +116,34 @@ void pair_recalled(struct broker *b, struct line *l, const struct message *m);
 void pair_drained(struct broker *b, struct line *l, const struct message *m);
 void pair_unpair(struct broker *b, struct line *l, const struct message *m);
 
+/* ---- between the parts of this */
+
+enum pair_event {
+    EVENT_BOUND,
+    EVENT_NOT_BOUND,
+    EVENT_JOINED,
+    EVENT_NOT_JOINED,
+    EVENT_RECALLED,
+    EVENT_DRAINED,
+    EVENT_DISTURBED, /* somebody else needs the channel */
+    EVENT_UNPAIR,    /* its sending line asks */
+    EVENT_SENDER_ENDS,
+    EVENT_RECEIVER_ENDS,
+    PAIR_EVENTS
+};
+
+struct news {
+    struct line *line; /* that said it; NULL: nobody */
+    uint64_t number;
+};
+
+/* What may happen in its state, does. */
+void pair_happen(struct broker *b, struct pair *p, enum pair_event event, const struct news *n);
+/* Introduces the two, where that may be. */
+void pair_introduce(struct broker *b, struct pair *p);
+/* The name of its socket ('x') or its page ('y'). */
+void pair_file(const struct broker *b, const struct pair *p, char kind, char *path, size_t size);
+void pair_say(struct broker *b, const struct pair *p, const struct line *l, enum wire_type type, const void *payload,
+              size_t size);
+
 #endif

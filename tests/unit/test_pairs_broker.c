@@ -28,7 +28,7 @@ static struct heard ask_make(uint64_t capacity, uint32_t kind, unsigned flags, c
 {
     unsigned char frame[sizeof(struct wire_make) + 16];
     struct wire_make w = {.capacity = capacity, .max_bytes = BIG, .kind = kind};
-    size_t length = strlen(name);
+    size_t length = strnlen(name, sizeof frame - sizeof w);
     memcpy(frame, &w, sizeof w);
     memcpy(frame + sizeof w, name, length);
     return ask(run.root, WIRE_MAKE, (struct wire_head){.flags = (uint16_t)flags}, frame, sizeof w + length);
