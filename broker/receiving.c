@@ -188,8 +188,9 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
     bool idle = list_empty(&r->out), rivals = has_rivals(r->channel);
     uint64_t values = UINT64_MAX, pace = UINT64_MAX, out = r->delivered - r->taken;
     if (rivals) {
-        int64_t time = b->now - r->before.at;
-        pace = (r->taken - r->before.taken) * LOOK_NS / (uint64_t)(time > LOOK_NS ? time : LOOK_NS);
+        int64_t passed = b->now - r->before.at;
+        uint64_t time = (uint64_t)(passed > LOOK_NS ? passed : LOOK_NS);
+        pace = ((r->taken - r->before.taken) * LOOK_NS + time / 2) / time; /* rounded: one of 8 ms each has one ahead */
         if (pace == 0 && r->hungry)
             pace = 1;
         values = pace > out ? pace - out : 0;

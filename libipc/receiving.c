@@ -195,7 +195,7 @@ void csp__stream_deliver(struct csp__line *line)
         line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
         return;
     }
-    s->recv.last_count = b->count;
+    s->recv.delivered += b->count;
     csp__batch_queue(s, b);
 }
 
@@ -246,13 +246,13 @@ int csp__stream_count(struct csp__line *line, struct csp__stream *s, size_t valu
     return 0;
 }
 
-/* Says what was taken where that is due: at a quarter of the window, half of a delivery, and with nothing left. What
- * the broker does not hear because it is gone the next call will see. */
+/* Says what was taken where that is due: at a quarter of the window, half of what was delivered, and with nothing left.
+ * What the broker does not hear because it is gone the next call will see. */
 static void tell(struct csp__line *line, struct csp__stream *s)
 {
     const struct csp__receiving *recv = &s->recv;
     if ((s->exact & CSP_RECV) != 0 || recv->first == NULL || recv->first->pair != NULL ||
-        recv->bytes >= recv->window / 4 || recv->taken - recv->told >= recv->last_count / 2)
+        recv->bytes >= recv->window / 4 || recv->taken - recv->told >= (recv->delivered - recv->told) / 2)
         (void)say_took(line, s, 0);
 }
 

@@ -25,8 +25,8 @@ struct csp__receiving {
     int on, closed;
     int waiting; /* the broker was told that we wait */
     uint64_t window;
-    uint32_t slot, last_count;
-    uint64_t taken, told, bytes; /* values taken; when we last said so; bytes since */
+    uint32_t slot;
+    uint64_t delivered, taken, told, bytes; /* values by DELIVER; taken; when we last said so; bytes since */
     struct csp__batch *first, **last;
     struct csp__pair *pair; /* NULL: hosted */
 };
