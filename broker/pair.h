@@ -86,7 +86,7 @@ void pair_forget(struct sending *s);
 /* What is wrong with the PUT as far as pairs go, or NULL. */
 const char *pair_check_put(const struct sending *s, const struct message *m);
 /* Before which entry of the channel's senders its values belong; they are counted. */
-struct list *pair_place(struct sending *s, const struct message *m);
+struct list *pair_place(struct broker *b, struct sending *s, const struct message *m);
 
 /* ---- its receiving stream */
 void pair_receiver_ends(struct broker *b, struct receiving *r);

@@ -117,12 +117,15 @@ const char *pair_check_put(const struct sending *s, const struct message *m)
     return m->head.count > owed ? "more values come back than were not taken" : NULL;
 }
 
-struct list *pair_place(struct sending *s, const struct message *m)
+struct list *pair_place(struct broker *b, struct sending *s, const struct message *m)
 {
     struct list *queue = &s->channel->sending, *at = queue;
     if ((m->head.flags & WIRE_BACK) == 0)
         return queue;
-    s->channel->pair->back += m->head.count;
+    struct pair *p = s->channel->pair;
+    p->back += m->head.count;
+    if (p->to != NULL)
+        receiving_sync(b, p->to); /* its sender saw what was taken: there is room for what comes back, before any close */
     while (at->prev != queue && !is_stream_of(LIST_OWNER(at->prev, struct waiter, node), s))
         at = at->prev; /* it was sent before anything that others wait with */
     return at;

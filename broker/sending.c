@@ -179,7 +179,7 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     s->message = b->messages;
     if (s->at_once && list_empty(&s->to_say))
         list_push(&b->rooms, &s->to_say);
-    list_push(pair_place(s, m), &block->wait.node);
+    list_push(pair_place(b, s, m), &block->wait.node);
     channel_touch(b, c);
 }
 

@@ -68,7 +68,7 @@ FNR == 1 { in_block = in_ops = 0; enum = struct = ""; declaring = 0; shape = "" 
 FILENAME == doc && /^#/ { in_block = /^### Conversations/ }
 FILENAME == doc && in_block && /^    / {
     sub(/;.*/, "", tail)
-    while (match(tail, /[CB]:|[A-Z][A-Z]+/)) {
+    while (match(tail, /[CBP]:|[A-Z][A-Z]+/)) {
         word = substr(tail, RSTART, RLENGTH)
         if (word ~ /:/)
             from = word
@@ -118,11 +118,14 @@ FILENAME == doc {
         sub(/;.*/, "", tail)
         split(tail, part, / = /)
         sub(/^ +/, "", part[1])
+        gsub(/\[[0-9]+\]/, "", part[2])
+        layouts[part[1]]
         layout(doc, part[1], part[2])
     }
     if (/^    frame +=/) {
         sub(/.*= +/, "", tail)
         sub(/ payload/, "", tail)
+        layouts["wire_head"]
         layout(doc, "wire_head", tail)
     }
 }
@@ -136,7 +139,9 @@ FILENAME == wire && enum != "" {
         tail = substr(tail, RSTART + RLENGTH)
         if (name == "TO_BROKER_END")
             from = "B:"
-        if (name ~ /^(OP|TO_BROKER|TO_CALLER)_END$/)
+        if (name == "TO_CALLER_END")
+            from = "P:"
+        if (name ~ /^(OP|TO_BROKER|TO_CALLER|TO_PAIR)_END$/)
             continue
         sub(/^(OP|CLOSE)_/, "", name)
         if (enum == "type")
@@ -148,8 +153,8 @@ FILENAME == wire && enum != "" {
     }
 }
 FILENAME == wire && /^#define WIRE_/ { put("constant", wire, $2) }
-FILENAME == wire && match($0, /^struct wire_[a-z]+/) {
-    struct = substr($0, 8, RLENGTH - 7)
+FILENAME == wire && match($0, /^struct wire_[a-z]+ \{/) {
+    struct = substr($0, 8, RLENGTH - 9)
     fields = ""
     put("struct", wire, struct)
 }
@@ -160,14 +165,14 @@ FILENAME == wire && struct != "" && /^    [a-z]/ {
     fields = fields " " tail
 }
 FILENAME == wire && /^}/ {
-    if (struct == "wire_head" || struct == "wire_offer" || struct == "wire_case")
+    if (struct in layouts)
         layout(wire, struct, substr(fields, match(fields, /[a-z]/)))
     enum = struct = ""
 }
 FILENAME == "libipc/wire.c" && match($0, /^    \[WIRE_[A-Z]+\] = /) { shape = substr($0, 11, RLENGTH - 14) }
 FILENAME == "libipc/wire.c" && shape != "" {
     sub(/.*= \{"[A-Z]+"/, "", tail)
-    gsub(/WIRE_MAX_[A-Z]+/, "", tail)
+    gsub(/WIRE_MAX_[A-Z]+|WIRE_TOKEN_SIZE/, "", tail)
     while (match(tail, /WIRE_[A-Z]+/)) {
         put("frame's flag", "libipc/wire.c", shape " " substr(tail, RSTART + 5, RLENGTH - 5))
         tail = substr(tail, RSTART + RLENGTH)

@@ -746,6 +746,37 @@ START_TEST(it_closes_when_all_has_come_back)
 }
 END_TEST
 
+/* Else the close would refuse what its sender was told went: by the count of what was said there is no room for it. */
+START_TEST(what_comes_back_has_the_room_that_its_receivers_page_says)
+{
+    c = make_direct(1, WIRE_PAIR, "");
+    s = colleague(c, SEND, 0, 0);
+    r = colleague(c, SEND | RECV, 0, 0);
+    ck_assert_int_eq(drop(run.root, c, SEND | RECV), 0);
+    ck_assert_int_eq(stream(s, c, SEND, BIG, 0), 0);
+    ck_assert_int_eq(stream(r, c, RECV, BIG, 0), 0);
+    bind_heard();
+    say_bound(0);
+    hear_pair(s, WIRE_CONNECT);
+    put_now(0, 0, 'a', 1);
+    room(1, 0);
+    delivered(r, 0, 1, 'a');
+    say_joined(1, 0);
+    told(r, WIRE_DIRECT);
+    r->page[0] = 1; /* not said */
+    over_pair(1, 0);
+    ck_assert_int_eq(close_channel(r, c), 0);
+    both_recalled(0);
+    put_now(1, WIRE_BACK, 'b', 1);
+    say_recalled();
+    delivered(r, 1, 1, 'b');
+    took(r, c, 0, 2, 0);
+    told(r, WIRE_CLOSED);
+    room(2, 0);
+    room(2, EPIPE);
+}
+END_TEST
+
 START_TEST(it_closes_at_once_before_connect)
 {
     binding(10, WIRE_PAIR);
@@ -1469,6 +1500,7 @@ static void add_recalls(Suite *suite)
     tcase_add_test(t, unpair_crosses_connect);
     tcase_add_test(t, unpair_crosses_recall);
     tcase_add_test(t, it_closes_when_all_has_come_back);
+    tcase_add_test(t, what_comes_back_has_the_room_that_its_receivers_page_says);
     tcase_add_test(t, it_closes_at_once_before_connect);
     tcase_add_test(t, what_a_receiver_that_leaves_had_not_taken_is_the_senders);
     tcase_add_test(t, nobody_hears_of_a_break_before_recalled);
