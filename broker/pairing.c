@@ -125,7 +125,8 @@ struct list *pair_place(struct broker *b, struct sending *s, const struct messag
     struct pair *p = s->channel->pair;
     p->back += m->head.count;
     if (p->to != NULL)
-        receiving_sync(b, p->to); /* its sender saw what was taken: there is room for what comes back, before any close */
+        receiving_sync(b,
+                       p->to); /* its sender saw what was taken: there is room for what comes back, before any close */
     while (at->prev != queue && !is_stream_of(LIST_OWNER(at->prev, struct waiter, node), s))
         at = at->prev; /* it was sent before anything that others wait with */
     return at;
