@@ -145,7 +145,7 @@ int csp__line_reserve(struct csp__line *line, size_t extra)
 {
     if (extra > line->extra)
         line->extra = extra;
-    size_t least = 2 * CSP__OWN_POLLS + line->extra + line->pairs_count;
+    size_t least = (size_t)2 * CSP__OWN_POLLS + line->extra + line->pairs_count;
     if (least <= line->polls_size)
         return 0;
     size_t size = 2 * least;
