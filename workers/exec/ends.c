@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+/* 64 bytes become a mask, and its bits places. The last bytes, fewer than 64, are left to memchr(3). */
 #include "ends.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ static uint64_t mask_of(const char *p, char terminator)
     uint64_t mask = 0;
 #ifdef __SSE2__
     const __m128i want = _mm_set1_epi8(terminator);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(p + i * 16));
         mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part, want)) << (i * 16);
     }
