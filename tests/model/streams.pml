@@ -14,7 +14,7 @@
  *     gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c && ./pan -m100000
  * Options: -DOFFERER (the second receiver makes OFFERs), -DDROPS (the first drops its end at any time), -DCLOSER (the
  * last sender says CLOSE), -DATTACH (the first value has a channel attached), -DLEAVER (the first receiver says LEAVE
- * at any time, the last sender at its end), and the mutants, -DBUG_... */
+ * at any time, the last sender at its end), -DHOLD (the sender holds values), and the mutants, -DBUG_... */
 
 #ifndef SENDERS
 #define SENDERS 1
@@ -36,7 +36,9 @@
 #else
 #define IS_OFFERER(r) false
 #endif
+#ifndef WINDOW
 #define WINDOW 2
+#endif
 #define TOTAL (SENDERS * VALUES)
 #define ALL ((1 << TOTAL) - 1)
 #define OF(s) (((1 << VALUES) - 1) << (VALUES * (s)))
@@ -49,6 +51,7 @@ hidden byte received_at_most_once, sent_is_not_lost, told_unsent_never_received,
 hidden byte work_goes_to_who_waits, nobody_waits_beside_a_value, nothing_after_closed, closed_is_told, flush_returns;
 hidden byte closed_iff_no_senders, broken_iff_no_receivers, ends_go_with_the_process, completely_sent_counts;
 hidden byte attached_may_be_used, attached_follows_its_value, answered;
+hidden byte puts_go_on, window_kept, held_values_go, one_at_a_time;
 
 chan up[NP] = [4] of { mtype, byte, byte };            /* PUT seq count; TOOK seq */
 chan down[NP] = [TOTAL + 2] of { mtype, byte };        /* ROOM count or EPIPE; DELIVER or COMMIT value; CLOSED */
@@ -114,6 +117,12 @@ inline learn_room(s)
 #define LAST(s) ((s) == SENDERS - 1 -> CLOSE : BYE)
 #else
 #define LAST(s) BYE
+#endif
+
+#ifdef HOLD
+#include "streams_hold.pml"
+#else
+#define held 0
 #endif
 
 proctype sender(byte id)
@@ -252,7 +261,7 @@ end:
 
 inline judge_sender(s)
 {
-    mx = (1 << (s * VALUES + put[s])) - 1;
+    mx = (1 << (s * VALUES + put[s] - held)) - 1;
     mx = mx & OF(s); /* all that it put */
     /* what ROOM counted is in the buffer or beyond; what was completely sent counts unless its sender was told */
     cx = s * VALUES + room[s];
@@ -260,7 +269,7 @@ inline judge_sender(s)
     assert(completely_sent_counts || shut || broken || !(mx & ~(waiting | buffered | delivered | got | lost)));
     assert(told_unsent_never_received || !(unsent & (waiting | buffered | delivered | got)));
     if
-    :: !dead[s] && !ended[s] && !left[s] -> assert(flush_returns || failed[s] || (waiting & OF(s)) || room[s] == put[s])
+    :: !dead[s] && !ended[s] && !left[s] -> assert(flush_returns || failed[s] || (waiting & OF(s)) || held || room[s] == put[s])
     :: else
     fi;
     live = live + (!dead[s] && !(done[s] && LAST(s) == BYE))
@@ -323,6 +332,9 @@ end:
             for (sx : 0 .. SENDERS - 1) {
                 judge_sender(sx)
             }
+#ifdef HOLD
+            assert(held_values_go || dead[0] || !held || owner != idle || holds != sleeping || woken);
+#endif
             assert(closed_iff_no_senders || closed == (shut || !live && !waiting));
             for (rx : 0 .. RECEIVERS - 1) {
                 judge_receiver(rx)
@@ -336,7 +348,12 @@ end:
 
 init {
     atomic {
+#ifdef HOLD
+        run holding_sender();
+        run holder();
+#else
         run sender(0);
+#endif
 #if SENDERS > 1
         run sender(1);
 #endif

@@ -237,6 +237,8 @@ inline on_sender(s)
     up[s] ? type, arg, num;
     if
     :: type == PUT && !closed && !broken ->
+        assert(puts_go_on || arg == seen_put[s]);
+        assert(window_kept || arg + num - roomed[s] <= WINDOW);
         for (ax : 0 .. num - 1) {
             vx = s * VALUES + arg + ax;
             pend[0] ! vx
