@@ -26,18 +26,22 @@ static void path_of(const struct csp__pair *pair, char kind, char path[PATH_SIZE
     (void)snprintf(path, PATH_SIZE, "%s/%c%" PRIu64 ".%" PRIu64, csp__state.dir, kind, pair->chan, pair->generation);
 }
 
-static struct wire_page *map_page(const struct csp__pair *pair)
+/* 0, or -1 with errno. */
+static int map_page(struct csp__pair *pair)
 {
     char path[PATH_SIZE];
     path_of(pair, 'y', path);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
-        return NULL;
+        return -1;
     void *page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int err = errno;
     close(fd);
     errno = err;
-    return page != MAP_FAILED ? page : NULL;
+    if (page == MAP_FAILED)
+        return -1;
+    pair->page = page;
+    return 0;
 }
 
 struct csp__pair *csp__pair_new(struct csp__line *line, struct csp__stream *s, int sends)
@@ -55,8 +59,7 @@ struct csp__pair *csp__pair_new(struct csp__line *line, struct csp__stream *s, i
     memcpy(pair->token, (const char *)zmq_msg_data(&line->frame) + sizeof line->head, sizeof pair->token);
     memcpy(&pair->call, (const char *)zmq_msg_data(&line->frame) + sizeof line->head, sizeof pair->call);
     line->pairs_count++;
-    pair->page = csp__line_reserve(line, 0) == 0 ? map_page(pair) : NULL;
-    if (pair->page == NULL) {
+    if (csp__line_reserve(line, 0) != 0 || map_page(pair) != 0) {
         int err = errno;
         line->pairs_count--;
         free(pair);

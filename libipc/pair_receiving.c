@@ -22,15 +22,18 @@ void csp__pair_bind(struct csp__line *line)
     if (s->recv.pair != NULL)
         csp__pair_leave(line, s->recv.pair);
     struct csp__pair *pair = csp__pair_new(line, s, 0);
-    struct csp__pair nobody = {.chan = s->chan, .generation = line->head.seq};
-    int err = pair != NULL && csp__pair_open(line, pair) == 0 ? 0 : errno;
-    if (err == 0) {
-        s->recv.pair = pair;
-        atomic_store(&pair->page->before, s->recv.taken);
-        pair->told = s->recv.taken;
+    if (pair == NULL) {
+        struct csp__pair nobody = {.chan = s->chan, .generation = line->head.seq};
+        (void)csp__pair_say(line, &nobody, WIRE_BOUND, errno, NULL, 0);
+        return;
     }
-    (void)csp__pair_say(line, pair != NULL ? pair : &nobody, WIRE_BOUND, err, NULL, 0);
-    if (err != 0 && pair != NULL)
+    int err = csp__pair_open(line, pair) == 0 ? 0 : errno;
+    atomic_store(&pair->page->before, s->recv.taken);
+    pair->told = s->recv.taken;
+    (void)csp__pair_say(line, pair, WIRE_BOUND, err, NULL, 0);
+    if (err == 0)
+        s->recv.pair = pair;
+    else
         csp__pair_end(line, pair);
 }
 

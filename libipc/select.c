@@ -17,6 +17,7 @@
 
 #define LISTEN_RUN 16  /* in so many calls of a thread it hears once what the broker says, though it need not wait */
 #define SILENT_MS  100 /* that a wait in which the broker has no say may last before it hears of it */
+#define FLIGHT_MS  5   /* that a try waits for a value which was sent, and is not there yet */
 #define NONE       (-1)
 #define FAILED     (-2)
 
@@ -31,6 +32,7 @@ struct plan { /* a select at work */
     const char *what;
     size_t shared, fds, streams; /* how many cases are such */
     csp_time next;               /* the nearest of the timers */
+    csp_time flight;             /* until when a try waits for what is under way; 0: not set yet */
     csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
 };
 
@@ -592,12 +594,30 @@ static int ask_broker(struct plan *p, int local)
     return offer(p, p->ordered ? (size_t)local : p->n, 1);
 }
 
+/* A value that was sent on a pair before this call is received by it, though it be on its way still: waits for that,
+ * but not for ever, because its sender may have been killed before the frame had gone. 0: there is none. */
+static int await_flight(struct plan *p)
+{
+    int any = 0;
+    for (size_t i = 0; p->streams > 0 && i < p->n && !any; i++)
+        any = p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]) &&
+              csp__pair_expects(p->slots[i].stream);
+    if (!any || (p->flight != 0 && csp_now() >= p->flight))
+        return 0;
+    if (p->flight == 0)
+        p->flight = csp_in(FLIGHT_MS);
+    await_values(p);
+    csp__line_wait(p->line, p->fds, p->flight);
+    (void)csp__line_pump(p->line);
+    return 1;
+}
+
 /* The broker has no say, and nothing is ready: waits for a while without a word, then in an offer, by which the broker
  * knows who waits for what. */
 static int await(struct plan *p)
 {
     if (is_expired(p))
-        return fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+        return await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
     if (p->silent == 0)
         p->silent = csp_in(SILENT_MS);
     else if (csp_now() >= p->silent)

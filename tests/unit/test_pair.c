@@ -241,6 +241,35 @@ START_TEST(two_pairs_answer_each_other)
     ended_well(p);
 }
 
+static int send_and_say(void *arg)
+{
+    CHILD_ASSERT(csp_drop(c, CSP_RECV) == 0);
+    for (long i = 0; i < (long)(intptr_t)arg; i++) {
+        CHILD_ASSERT(csp_send(c, &i, sizeof i, long_by()) == 0);
+        CHILD_ASSERT(csp_send(other, &i, sizeof i, long_by()) == 0); /* it waits, and so holds nothing */
+    }
+    return 0;
+}
+
+START_TEST(what_was_sent_before_is_there_for_a_try)
+{
+    c = make_pair(8);
+    other = make(0);
+    csp_proc p = go(send_and_say, (void *)(intptr_t)2000);
+    for (long i = 0; i < 2000; i++) {
+        long n = -1;
+        ck_assert_int_eq(receive_next(other), i);
+        if (i == 20)
+            until_direct(c);
+        if (i < 20)
+            ck_assert_int_eq(receive_next(c), i);
+        else
+            ck_assert_msg(csp_recv(c, &n, sizeof n, CSP_NOW) == (ssize_t)sizeof n && n == i, "%ld: %s", i,
+                          csp_errmsg());
+    }
+    ended_well(p);
+}
+
 static int send_and_compute(void *arg)
 {
     (void)arg;
@@ -788,6 +817,7 @@ Suite *pair_suite(void)
     tcase_add_test(t, values_of_all_sizes_come_whole);
     tcase_add_test(t, a_value_that_is_too_long_stays_and_one_over_the_limit_is_not_sent);
     tcase_add_test(t, two_pairs_answer_each_other);
+    tcase_add_test(t, what_was_sent_before_is_there_for_a_try);
     tcase_add_test(t, values_come_while_their_sender_computes);
     tcase_add_test(t, flush_waits_for_no_receiver);
     tcase_add_test(t, a_close_by_the_receivers_process_ends_the_sender);
