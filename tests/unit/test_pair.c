@@ -77,7 +77,7 @@ static long receive_next(csp_chan pair)
 /* Sends 0 to n - 1, and counts what was sent. */
 static int send_numbers(void *arg)
 {
-    long n = (long)(intptr_t)arg;
+    long n = *(long *)arg;
     (void)csp_drop(c, CSP_RECV); /* one process that could receive gets all ahead */
     for (long i = 0; i < n; i++) {
         CHILD_ASSERT(csp_send(c, &i, sizeof i, long_by()) == 0);
@@ -90,7 +90,7 @@ static int send_numbers(void *arg)
 static csp_proc receive_from_child(size_t capacity, long n)
 {
     c = make_pair(capacity);
-    csp_proc p = go(send_numbers, (void *)(intptr_t)n);
+    csp_proc p = go(send_numbers, &n);
     ASSERT_OK(csp_drop(c, CSP_SEND));
     return p;
 }
@@ -170,14 +170,13 @@ static size_t size_of(long i)
 static int send_sizes(void *arg)
 {
     (void)arg;
-    char *data = malloc(64 << 20);
+    static char data[64 << 20];
     CHILD_ASSERT(csp_drop(c, CSP_RECV) == 0);
-    for (long i = 0; data != NULL && i < 14; i++) {
+    for (long i = 0; i < 14; i++) {
         memset(data, (int)('a' + i), size_of(i));
         CHILD_ASSERT(csp_send(c, data, size_of(i), csp_in(60000)) == 0);
     }
-    free(data);
-    return data == NULL;
+    return 0;
 }
 
 START_TEST(values_of_all_sizes_come_whole)
@@ -244,7 +243,7 @@ START_TEST(two_pairs_answer_each_other)
 static int send_and_say(void *arg)
 {
     CHILD_ASSERT(csp_drop(c, CSP_RECV) == 0);
-    for (long i = 0; i < (long)(intptr_t)arg; i++) {
+    for (long i = 0; i < *(long *)arg; i++) {
         CHILD_ASSERT(csp_send(c, &i, sizeof i, long_by()) == 0);
         CHILD_ASSERT(csp_send(other, &i, sizeof i, long_by()) == 0); /* it waits, and so holds nothing */
     }
@@ -255,7 +254,7 @@ START_TEST(what_was_sent_before_is_there_for_a_try)
 {
     c = make_pair(8);
     other = make(0);
-    csp_proc p = go(send_and_say, (void *)(intptr_t)2000);
+    csp_proc p = go(send_and_say, &(long){2000});
     for (long i = 0; i < 2000; i++) {
         long n = -1;
         ck_assert_int_eq(receive_next(other), i);
@@ -336,7 +335,7 @@ static int send_and_close(void *arg)
 START_TEST(a_close_by_the_sender_comes_behind_its_values)
 {
     c = make_pair(32);
-    csp_proc p = go(send_and_close, (void *)(intptr_t)500);
+    csp_proc p = go(send_and_close, &(long){500});
     expect_numbers(0, 100);
     until_direct(c);
     expect_numbers(100, 500);
@@ -359,7 +358,7 @@ START_TEST(a_drop_by_the_sender_closes_behind_its_values)
 {
     c = make_pair(32);
     other = make(0);
-    csp_proc p = go(send_and_drop, (void *)(intptr_t)500);
+    csp_proc p = go(send_and_drop, &(long){500});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     expect_numbers(0, 100);
     until_direct(c);
@@ -396,7 +395,7 @@ START_TEST(a_third_process_is_told_that_the_pair_is_busy)
 {
     other = make(0);
     c = make_pair(4);
-    csp_proc p = go(send_numbers, (void *)(intptr_t)1000);
+    csp_proc p = go(send_numbers, &(long){1000});
     expect_numbers(0, 10);
     until_direct(c);
     ended_well(go(expect_busy, NULL));
@@ -406,7 +405,7 @@ START_TEST(a_third_process_is_told_that_the_pair_is_busy)
 
 static int receive_some(void *arg)
 {
-    for (long i = 0; i < (long)(intptr_t)arg; i++) {
+    for (long i = 0; i < *(long *)arg; i++) {
         long n = -1;
         CHILD_ASSERT(csp_recv(c, &n, sizeof n, long_by()) == (ssize_t)sizeof n && n == i);
         atomic_store(&shared->received, i + 1);
@@ -417,8 +416,8 @@ static int receive_some(void *arg)
 START_TEST(the_next_receiver_gets_what_was_not_received)
 {
     c = make_pair(64);
-    csp_proc receiver = go(receive_some, (void *)(intptr_t)500);
-    csp_proc sender = go(send_numbers, (void *)(intptr_t)1000);
+    csp_proc receiver = go(receive_some, &(long){500});
+    csp_proc sender = go(send_numbers, &(long){1000});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     ended_well(receiver);
     expect_numbers(500, 1000);
@@ -428,7 +427,7 @@ START_TEST(the_next_receiver_gets_what_was_not_received)
 
 static int send_more(void *arg)
 {
-    long from = (long)(intptr_t)arg;
+    long from = *(long *)arg;
     for (long i = from; i < from + 100; i++)
         CHILD_ASSERT(csp_send(c, &i, sizeof i, long_by()) == 0);
     return 0;
@@ -438,7 +437,7 @@ START_TEST(the_next_sender_takes_the_place_of_one_that_ended)
 {
     c = make_pair(7);
     for (long from = 0; from < 500; from += 100) {
-        csp_proc p = go(send_more, (void *)(intptr_t)from);
+        csp_proc p = go(send_more, &from);
         expect_numbers(from, from + 100);
         ended_well(p);
     }
@@ -478,7 +477,7 @@ START_TEST(what_a_killed_sender_had_sent_comes_and_then_the_close)
 {
     c = make_pair(200);
     other = make(0);
-    csp_proc p = go(send_and_wait, (void *)(intptr_t)250);
+    csp_proc p = go(send_and_wait, &(long){250});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     expect_numbers(0, 60);
     until_direct(c);
@@ -522,7 +521,7 @@ START_TEST(a_receiver_killed_at_any_moment_loses_and_doubles_nothing)
     for (int strike = 0; strike < STRIKES; strike++) {
         atomic_store(&shared->received, 0);
         c = make_pair(strike % 2 == 0 ? 3 : 300);
-        csp_proc receiver = go(receive_some, (void *)(intptr_t)LONG_MAX);
+        csp_proc receiver = go(receive_some, &(long){LONG_MAX});
         csp_proc sender = go(send_until_closed, NULL);
         ASSERT_OK(csp_drop(c, CSP_SEND));
         pid_t pid = pid_of(receiver);
@@ -740,7 +739,7 @@ static int stream_numbers(void *arg)
 START_TEST(a_window_bounds_what_is_sent_beyond_the_capacity)
 {
     c = make_pair(16);
-    csp_proc p = go(stream_numbers, (void *)(intptr_t)50000);
+    csp_proc p = go(stream_numbers, &(long){50000});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     ASSERT_OK(csp_stream(c, CSP_RECV, 4096));
     expect_numbers(0, 2000);
@@ -755,7 +754,7 @@ START_TEST(a_window_bounds_what_is_sent_beyond_the_capacity)
 
 static int stream_lines(void *arg)
 {
-    long blocks = (long)(intptr_t)arg;
+    long blocks = *(long *)arg;
     static const uint32_t lengths[] = {3, 0, 5};
     csp__block b = {.data = "abc\n\n12345\n", .len = 11, .lengths = lengths, .count = 3, .gap = 1};
     CHILD_ASSERT(csp_drop(c, CSP_RECV) == 0 && csp_stream(c, CSP_SEND, 65536) == 0);
@@ -767,7 +766,7 @@ static int stream_lines(void *arg)
 START_TEST(blocks_come_as_blocks)
 {
     c = make_pair(100);
-    csp_proc p = go(stream_lines, (void *)(intptr_t)3000);
+    csp_proc p = go(stream_lines, &(long){3000});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     ASSERT_OK(csp_stream(c, CSP_RECV, 65536));
     size_t values = 0;
@@ -775,7 +774,7 @@ START_TEST(blocks_come_as_blocks)
     csp__block b;
     while (csp__take_block(c, &b, long_by()) == 0) {
         for (size_t i = 0; i < b.count; i++, values++)
-            bytes += csp__block_length(&b, i) * (values % 3 == 0 ? 1 : values % 3 == 1 ? 1000000 : 10);
+            bytes += (size_t)csp__block_length(&b, i) * (values % 3 == 0 ? 1 : values % 3 == 1 ? 1000000 : 10);
         csp__block_free(&b);
     }
     ck_assert_int_eq(errno, EPIPE);
@@ -794,7 +793,7 @@ static int lack_descriptors(void *arg)
 START_TEST(where_descriptors_are_short_it_stays_with_the_broker)
 {
     c = make_pair(4);
-    csp_proc p = go(lack_descriptors, (void *)(intptr_t)2000);
+    csp_proc p = go(lack_descriptors, &(long){2000});
     ASSERT_OK(csp_drop(c, CSP_SEND));
     expect_numbers(0, 1500);
     ck_assert(!is_direct(c));
