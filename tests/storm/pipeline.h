@@ -18,8 +18,9 @@ int pipeline_write(const char *dir);
 pid_t pipeline_visit(const char *dir, const char *cspctl);
 
 /* Of the run that is over: all numbers up to the last in the file must be there or with the guests, each once and in
- * order; but one for each guest that was killed. complete: the run says that it ended well. */
-void pipeline_judge(const char *dir, unsigned guests_killed, bool complete, struct findings *f);
+ * order; but one for each guest that was killed, and the guests may go back once for each other that was. complete: the
+ * run says that it ended well. */
+void pipeline_judge(const char *dir, unsigned guests_killed, unsigned others_killed, bool complete, struct findings *f);
 
 /* Removes its files. */
 void pipeline_remove(const char *dir);

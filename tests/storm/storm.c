@@ -355,7 +355,8 @@ static void conclude(struct storm *s, const struct round *r, unsigned long befor
     s->stuck += show_output(r, !right);
     snprintf(record, sizeof record, "%s", in(r, "record"));
     if (r->judge == AS_PIPELINE)
-        pipeline_judge(r->dir, r->guests, WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0, &f);
+        pipeline_judge(r->dir, r->guests, r->kills - r->guests, WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0,
+                       &f);
     else
         s->wrong += judge(r->judge == BY_RECORD ? record : NULL, in(r, "journal"), &f) != 0;
     s->lost += f.lost;
