@@ -481,13 +481,21 @@ static int is_expired(const struct plan *p)
     return p->try_only || (p->by != CSP_FOREVER && csp_now() >= p->by);
 }
 
-/* Whether a case that is not the broker's has become ready, so that the offer is to be withdrawn. */
+/* Whether it was a send on a pair that is joined no more: now the broker is to be asked. */
+static int is_recalled(const struct plan *p, size_t i)
+{
+    const struct csp__stream *s = p->slots[i].stream;
+    return p->slots[i].kind == CSP__LOCAL && s != NULL && (s->exact & CSP_SEND) != 0 && s->send.pair == NULL &&
+           (p->cases[i].op == CSP__OP_SEND || p->cases[i].op == CSP__OP_SEND_MSG);
+}
+
+/* Whether a case that is not the broker's has become ready, or the broker's, so that the offer is to be withdrawn. */
 static int is_disturbed(struct plan *p)
 {
     if (p->line->pairs_called)
         return 1;
     for (size_t i = 0; i < p->n; i++)
-        if (p->slots[i].kind == CSP__FLUSHING && csp__stream_is_flushed(p->slots[i].stream))
+        if ((p->slots[i].kind == CSP__FLUSHING && csp__stream_is_flushed(p->slots[i].stream)) || is_recalled(p, i))
             return 1;
     return p->n > p->shared && pick(p) != NONE; /* a failure too: it shows again when nothing stands */
 }
