@@ -40,7 +40,9 @@ inline leave()
 inline ship()
 {
     if
-    :: held -> up[0] ! PUT(put[0] - held, held)
+    :: held ->
+        assert(window_kept || put[0] - room[0] <= WINDOW);
+        up[0] ! PUT(put[0] - held, held)
     :: else
     fi;
     held = 0;
