@@ -24,11 +24,16 @@ static int find_both(struct pair *p)
     return !s->connected || !r->connected || s->process->guest || r->process->guest ? -1 : 0;
 }
 
-static bool others_wait(const struct list *queue)
+/* Offers of other lines than `own`, which withdraws its own when it is told to join; but not one that has a channel
+ * attached: it would have the pair recalled at once. */
+static bool others_wait(const struct list *queue, const struct line *own)
 {
-    for (const struct list *node = queue->next; node != queue; node = node->next)
-        if (LIST_OWNER(node, const struct waiter, node)->kind == WAITER_CASE)
+    for (const struct list *node = queue->next; node != queue; node = node->next) {
+        const struct waiter *w = LIST_OWNER(node, const struct waiter, node);
+        const struct offer_case *oc = LIST_OWNER(w, const struct offer_case, wait);
+        if (w->kind == WAITER_CASE && (oc->offer->line != own || oc->attached.channel != NULL))
             return true;
+    }
     return false;
 }
 
@@ -44,7 +49,7 @@ static bool any_attached(const struct list *blocks)
 static bool is_free(const struct broker *b, struct pair *p)
 {
     const struct channel *c = p->channel;
-    if (!others_wait(&c->sending) && !others_wait(&c->receiving) && !any_attached(&c->buffer) &&
+    if (!others_wait(&c->sending, p->from->line) && !others_wait(&c->receiving, NULL) && !any_attached(&c->buffer) &&
         !any_attached(&p->to->out))
         return true;
     p->not_before = b->now + AGAIN_NS;
