@@ -193,6 +193,17 @@ static int grant(struct broker *b, struct process *from, struct process *to, con
     return 0;
 }
 
+/* Of a process that is there already, and waits for its ticket. 0 or an errno. */
+static int watch_announced(struct broker *b, struct process *p, uint32_t pid)
+{
+    if (pid > INT32_MAX)
+        return EINVAL;
+    int err = watch_process(b, p, (pid_t)pid);
+    if (err == 0)
+        p->state = PROCESS_STARTED;
+    return err;
+}
+
 static int announce(struct broker *b, struct line *l, const struct message *m, struct wire_announced *answer)
 {
     struct process *from = l->process;
@@ -216,6 +227,8 @@ static int announce(struct broker *b, struct line *l, const struct message *m, s
     while (ticket == 0 || table_find(&b->tickets, ticket) != NULL);
     int err = table_add(&b->tickets, &p->by_ticket, ticket) != 0 ? ENOMEM : 0;
     p->ticket = err == 0 ? ticket : 0;
+    if (err == 0 && w.pid != 0)
+        err = watch_announced(b, p, w.pid);
     if (err == 0)
         err = grant(b, from, p, m);
     if (err != 0) {
@@ -226,7 +239,8 @@ static int announce(struct broker *b, struct line *l, const struct message *m, s
     p->replica = w.replica;
     p->function = w.function;
     memcpy(p->success, w.success, sizeof p->success);
-    list_push(&from->children, &p->sibling);
+    if (p->state == PROCESS_ANNOUNCED)
+        list_push(&from->children, &p->sibling);
     list_push(&from->zombies, &p->zombie);
     if (s != NULL)
         scope_join(s, p);

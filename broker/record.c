@@ -236,9 +236,14 @@ static uint64_t hash_payload(const struct message *m)
     uint64_t h = HASH_START;
     if (m->head.type == WIRE_OFFER)
         at += sizeof(struct wire_offer);
-    else if (m->head.type == WIRE_ANNOUNCE)
-        at += sizeof(uint64_t); /* function */
-    else if (m->head.type == WIRE_SCOPE)
+    else if (m->head.type == WIRE_ANNOUNCE) {
+        struct wire_announce w;
+        memcpy(&w, at, sizeof w);
+        w.function = 0;
+        w.pid = w.pid != 0;
+        h = hash(h, &w, sizeof w);
+        at += sizeof w;
+    } else if (m->head.type == WIRE_SCOPE)
         at += sizeof(int64_t); /* deadline, which has its own field */
     else if (m->head.type == WIRE_STARTED) {
         struct wire_started w;

@@ -49,7 +49,7 @@ static int probe(struct pollfd *polls, int first, size_t n)
 /* Without memory the rest of them stays, and is closed by the next execve(2). */
 static void add(struct csp__inherited *list, int fd)
 {
-    if (fd < FIRST || fd == csp__state.broker)
+    if (fd < FIRST || fd == csp__state.broker || fd == csp__state.birth)
         return;
     if (list->n == list->size) {
         size_t size = list->size == 0 ? 32 : 2 * list->size;

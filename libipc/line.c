@@ -290,6 +290,7 @@ static int connect_socket(struct csp__line *line)
 
 static int hello(struct csp__line *line)
 {
+    csp__state_born();
     struct wire_hello body = {.ticket = csp__state.ticket,
                               .process = csp__state.ticket == 0 ? csp__state.process : 0,
                               .pid = (uint32_t)getpid(),

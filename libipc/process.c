@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, before it exists, so no end
- * is ever missing; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2), and leaves
- * the parent's ZeroMQ context where it lies. */
+/* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, while it makes its context and
+ * connects, and waits for that before it says or runs anything, so no end is ever missing, and one that could not be
+ * announced was never there; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2),
+ * and leaves the parent's ZeroMQ context where it lies. */
 #include "process.h"
 #include "descriptors.h"
 #include "error.h"
@@ -11,6 +12,7 @@
 #include "select.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,9 +235,8 @@ int csp__reads_terminal(void)
 struct birth {
     int (*fn)(void *);
     void *arg;
-    csp_proc process;
-    uint64_t ticket;
     int own_group;
+    int named[2]; /* pipe: what the broker answered to ANNOUNCE, for the child */
 };
 
 /* What need not be done before the broker is connected to, which takes longer; no signal comes until it was done. */
@@ -249,6 +250,8 @@ static _Noreturn void be_child(const struct birth *birth)
 {
     struct csp__inherited inherited;
     atomic_store(&csp__foreign, 0);
+    close(birth->named[1]); /* so that its end comes where the parent dies */
+    csp__state.birth = birth->named[0];
     if (birth->own_group)
         (void)setpgid(0, 0);
     csp__line_forget();
@@ -259,7 +262,8 @@ static _Noreturn void be_child(const struct birth *birth)
         csp__inherited_replace(&inherited);
     csp__state.meanwhile = clean;
     csp__state.meanwhile_with = &inherited;
-    (void)csp__state_forked((uint64_t)birth->process, birth->ticket); /* where that fails each call of fn says so */
+    (void)csp__state_forked(birth->named[0]); /* where that fails each call of fn says so */
+    csp__state_born();
     if (csp__state.meanwhile != NULL)
         clean(&inherited);
     csp__state.meanwhile = NULL;
@@ -273,15 +277,31 @@ static _Noreturn void be_child(const struct birth *birth)
     _exit(code);
 }
 
-/* The child runs: notes it here and at the broker. -1: that failed, and the child was ended. */
-static int note_child(struct csp__line *line, const struct birth *birth, pid_t pid)
+/* The child is there, and waits: has it announced and lets it go on. 0, or -1 with the error noted. */
+static int let_go(struct csp__line *line, const struct birth *birth, struct csp__child *child)
+{
+    struct wire_announce body = {
+        .function = (uint64_t)(uintptr_t)birth->fn, .pid = (uint32_t)child->pid, .success = {1}};
+    struct csp__request r = {.flags = WIRE_INHERIT, .head = &body, .head_len = sizeof body};
+    struct wire_announced named;
+    if (csp__announce_request(line, &r, "go", &child->process, &named.ticket) != 0)
+        return -1;
+    named.process = (uint64_t)child->process;
+    ssize_t n = write(birth->named[1], &named, sizeof named); /* we have its other end too: no SIGPIPE */
+    return n == sizeof named ? 0 : csp__fail(EIO, "go", 0);
+}
+
+/* The child as process, or -1: that failed, and it was ended. */
+static csp_proc raise_child(struct csp__line *line, const struct birth *birth, pid_t pid)
 {
     if (birth->own_group)
         (void)setpgid(pid, pid); /* the child does it too: whoever comes first */
-    struct csp__child *child = csp__child_add(line, birth->process, pid);
-    int err = child == NULL ? errno : csp__say_started(line, birth->process, pid) != 0 ? errno : 0;
-    if (err == 0)
-        return 0;
+    struct csp__child *child = csp__child_add(line, 0, pid);
+    if (child == NULL)
+        (void)csp__fail(errno, "go", 0);
+    else if (let_go(line, birth, child) == 0)
+        return child->process;
+    int err = errno;
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
@@ -289,10 +309,11 @@ static int note_child(struct csp__line *line, const struct birth *birth, pid_t p
         take_out(child);
         release(child);
     }
-    return csp__fail(err, "go", 0);
+    errno = err;
+    return -1;
 }
 
-static csp_proc give_birth(struct csp__line *line, struct birth *birth)
+static csp_proc give_birth(struct csp__line *line, const struct birth *birth)
 {
     sigset_t all;
     sigset_t mask;
@@ -304,10 +325,23 @@ static csp_proc give_birth(struct csp__line *line, struct birth *birth)
         be_child(birth);
     int err = errno;
     (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    if (pid > 0)
-        return note_child(line, birth, pid) == 0 ? birth->process : -1;
-    (void)csp__say_started(line, birth->process, 0);
-    return csp__fail(err, "go", 0);
+    return pid > 0 ? raise_child(line, birth, pid) : csp__fail(err, "go", 0);
+}
+
+static csp_proc start(struct csp__line *line, struct birth *birth)
+{
+    if (csp__state.lines > 1)
+        return csp__failf(EBUSY,
+                          "go: %u other threads use the library: their memory could be in any state in the child",
+                          csp__state.lines - 1);
+    if (pipe2(birth->named, O_CLOEXEC) != 0)
+        return csp__fail(errno, "go", 0);
+    csp_proc process = give_birth(line, birth);
+    int err = errno;
+    close(birth->named[0]);
+    close(birth->named[1]);
+    errno = err;
+    return process;
 }
 
 csp_proc csp_go(int (*fn)(void *), void *arg)
@@ -317,16 +351,9 @@ csp_proc csp_go(int (*fn)(void *), void *arg)
     struct csp__line *line = csp__line("go");
     if (line == NULL)
         return -1;
-    struct wire_announce body = {.function = (uint64_t)(uintptr_t)fn, .success = {1}};
-    struct csp__request r = {.flags = WIRE_INHERIT, .head = &body, .head_len = sizeof body};
     struct birth birth = {.fn = fn, .arg = arg, .own_group = !csp__reads_terminal()};
-    csp_proc process = -1;
     pthread_mutex_lock(&csp__state.lock);
-    if (csp__state.lines > 1)
-        csp__failf(EBUSY, "go: %u other threads use the library: their memory could be in any state in the child",
-                   csp__state.lines - 1);
-    else if (csp__announce_request(line, &r, "go", &birth.process, &birth.ticket) == 0)
-        process = give_birth(line, &birth);
+    csp_proc process = start(line, &birth);
     pthread_mutex_unlock(&csp__state.lock);
     return process;
 }

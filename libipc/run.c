@@ -29,7 +29,7 @@
 #define SWEEP_MS    3000
 #define MAX_SOCKETS 4096 /* 12 bytes each, which libzmq writes to at once: so much memory of each process */
 
-struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1};
+struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1, .birth = -1};
 atomic_bool csp__foreign;
 
 static char *outer_run; /* CSP_RUN before this process became a root */
@@ -286,11 +286,11 @@ int csp__state_join(void)
     return result;
 }
 
-int csp__state_forked(uint64_t process, uint64_t ticket)
+int csp__state_forked(int birth)
 {
     csp__state.pid = getpid();
-    csp__state.process = process;
-    csp__state.ticket = ticket;
+    csp__state.process = csp__state.ticket = 0;
+    csp__state.birth = birth;
     csp__state.role = WIRE_PROCESS;
     csp__state.is_root = csp__state.said_bye = 0;
     csp__state.lines = 0;
@@ -302,6 +302,22 @@ int csp__state_forked(uint64_t process, uint64_t ticket)
         return -1;
     }
     return csp__line_locked("joining a run") != NULL ? 0 : -1;
+}
+
+void csp__state_born(void)
+{
+    if (csp__state.birth < 0)
+        return;
+    struct wire_announced named;
+    struct pollfd polls[] = {{.fd = csp__state.birth, .events = POLLIN}, {.fd = csp__state.broker, .events = POLLIN}};
+    while (poll(polls, 2, -1) < 0 && errno == EINTR)
+        ; /* the broker's death too, for the pipe's end may not come: any thread of the parent's may have forked */
+    if ((polls[0].revents & POLLIN) == 0 || read(csp__state.birth, &named, sizeof named) != sizeof named)
+        _exit(1);
+    close(csp__state.birth);
+    csp__state.birth = -1;
+    csp__state.process = named.process;
+    csp__state.ticket = named.ticket;
 }
 
 /* Whether this process may begin a run now; the lock is held. */

@@ -37,6 +37,7 @@ struct csp__state {
     int notices;   /* of the broker, for the root that wants them; -1 */
     unsigned lines;
     struct csp__context *context;
+    int birth; /* in csp_go's child: where its number and ticket come from; -1: it has them */
     void (*meanwhile)(void *); /* what is to be done while the first line waits for the broker; NULL: nothing */
     void *meanwhile_with;
 };
@@ -55,7 +56,12 @@ int csp__in_run(void);
 /* A context more or less in use. The lock is held. */
 void csp__context_release(struct csp__context *context);
 
-/* In csp_go's child: this process is `process` of the same run, with a context of its own. The lock is held. */
-int csp__state_forked(uint64_t process, uint64_t ticket);
+/* In csp_go's child: this process is another one of the same run, with a context of its own; which one is said on the
+ * pipe `birth`. The lock is held. */
+int csp__state_forked(int birth);
+
+/* In csp_go's child: waits until it is known which process this is; where its parent died, or could not announce it,
+ * the process ends here, and nobody has seen it. */
+void csp__state_born(void);
 
 #endif

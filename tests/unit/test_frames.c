@@ -336,6 +336,8 @@ START_TEST(random_frames_do_no_harm)
             o.payload[k] = (unsigned char)(rand() % 3 == 0 ? rand() : rand() % 3);
         if (o.head.type == WIRE_STARTED && o.size >= 12)
             memset(o.payload + 8, 0, 4); /* nor processes */
+        if (o.head.type == WIRE_ANNOUNCE && o.size >= 16)
+            memset(o.payload + offsetof(struct wire_announce, pid), 0, 4);
         say_odd(s, &o);
     }
     goes_on();
