@@ -178,12 +178,13 @@ CSP_API csp_chan csp_make(size_t capacity);
  * the one to the other without the broker between them: a send then costs no more than its part of a frame. Who first
  * sends on it is its sender, who first receives its receiver, a thread each; another one gets EBUSY from its send,
  * receive or select until that has dropped its end, or ended: then the next may take its place, and gets what was not
- * received. In all else (order, capacity, close, ends, select, deadlines) it is a channel as csp_make makes it, but for
- * these: a value may be up to about 1 ms under way while its sender computes. Of what a sender that is killed had sent
- * the last may be lost: what had not left it yet, and, where its receiver has just ended or another process has just
- * asked for the pair, what was not received. A value with a channel attached is slow. A sender that waits for room in a
- * capacity of 64 and more may be woken when an eighth of it is free, or its receiver waits. This process holds both
- * ends. Returns the channel, or 0: EINVAL (capacity 0). */
+ * received. In all else (order, capacity, close, ends, select, deadlines) it is a channel as csp_make makes it, but
+ * for these: a value may be up to about 1 ms under way while its sender computes. Of what a sender that is killed had
+ * sent the last may be lost: what had not left it yet, and, where its receiver has just ended or another process has
+ * just asked for the pair, what was not received. A value with a channel attached is slow. A receive with CSP_NOW
+ * waits for a value that was sent and is under way, 5 ms at most. A sender that waits for room in a capacity of 64 and
+ * more may be woken when an eighth of it is free, or its receiver waits. This process holds both ends. Returns the
+ * channel, or 0: EINVAL (capacity 0). */
 CSP_API csp_chan csp_pair(size_t capacity);
 
 /* A channel of the pipeline file by its name. `ends` is what the caller means to use, which its process must have been
