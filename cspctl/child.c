@@ -8,6 +8,8 @@
 #include "pool.h"
 #include "terminal.h"
 
+#include "../workers/exec/term.h"
+
 #include <launch.h>
 
 #include <errno.h>
@@ -312,4 +314,14 @@ void child_signal(const struct child *c, int signal)
     (void)kill(c->bridged ? c->pid : -c->pid, signal);
     if (signal == SIGTERM)
         (void)kill(c->bridged ? c->pid : -c->pid, SIGCONT); /* a stopped one must be able to end */
+}
+
+void child_cancel(const struct child *c)
+{
+    if (c->bridged && c->pid > 0 && c->phase != CHILD_ENDED) {
+        (void)sigqueue(c->pid, SIGTERM, (union sigval){.sival_int = EXEC_TERM_FAILED});
+        (void)kill(c->pid, SIGCONT);
+    } else {
+        child_signal(c, SIGTERM);
+    }
 }

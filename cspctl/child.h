@@ -77,4 +77,7 @@ void child_report_line(struct child *c, char *line);
 /* To its process group; to the bridge alone, which passes TERM on and kills its program with it. */
 void child_signal(const struct child *c, int signal);
 
+/* TERM, because the run has failed: a bridge is told so, and lets nobody take what its program wrote for the whole. */
+void child_cancel(const struct child *c);
+
 #endif

@@ -27,11 +27,14 @@ static csp_time grace_of(const struct supervisor *s, const struct child *c)
     return process == NULL ? CALL_GRACE : process->grace + (c->bridged ? BRIDGE_SLACK : 0);
 }
 
-static void tell(struct supervisor *s, struct child *c)
+static void tell(struct supervisor *s, struct child *c, bool failed)
 {
     if (c->phase != CHILD_RUNNING && c->phase != CHILD_LEFT)
         return;
-    child_signal(c, SIGTERM);
+    if (failed)
+        child_cancel(c);
+    else
+        child_signal(c, SIGTERM);
     c->phase = CHILD_TOLD;
     c->due = csp_now() + grace_of(s, c);
 }
@@ -54,10 +57,15 @@ static void kill_child(struct child *c)
     c->due = csp_now() + KILL_WAIT;
 }
 
+static void tell_all(struct supervisor *s, bool failed)
+{
+    for (size_t i = s->n; i-- > 0;) /* sinks, which mostly come last, before their sources have ended of it */
+        tell(s, &s->children[i], failed);
+}
+
 void drain_cancel(struct supervisor *s)
 {
-    for (size_t i = 0; i < s->n; i++)
-        tell(s, &s->children[i]);
+    tell_all(s, true);
 }
 
 void drain_kill(struct supervisor *s)
@@ -110,7 +118,7 @@ static void drain_next_layer(struct supervisor *s)
         if (c->phase == CHILD_RUNNING) {
             struct inputs in = inputs_of(s, c);
             if (!in.fed && (!in.any || in.endless))
-                tell(s, c);
+                tell(s, c, false);
             else if (!in.fed) {
                 c->phase = CHILD_LEFT;
                 c->due = csp_now() + grace_of(s, c);
@@ -120,7 +128,7 @@ static void drain_next_layer(struct supervisor *s)
         ending += c->phase > CHILD_RUNNING && c->phase < CHILD_ENDED;
     }
     if (waiting > 0 && ending == 0)
-        drain_cancel(s);
+        tell_all(s, false);
 }
 
 void drain_begin(struct supervisor *s)

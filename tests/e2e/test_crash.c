@@ -82,6 +82,38 @@ TEST(a_killed_reader_of_a_finite_text_is_no_end_of_file)
     outcome_free(&o);
 }
 
+/* x fails when sink has read; the source then ends by TERM, as in a drain, but its end is no end of what it wrote. */
+static void fail_beside(const char *sink)
+{
+    write_text(in_scratch("beside.yaml"),
+               "vars: {mark: %s}\n"
+               "processes:\n"
+               "  x: {command: 'until test -e \"$mark\"; do sleep 0.05; done; exit 3'}\n"
+               "  source: {command: [yes], stdout: c}\n"
+               "  sink: {command: '%s', stdin: c, grace: 1s}\n",
+               in_scratch("mark"), sink);
+}
+
+TEST(a_source_that_ends_because_the_run_failed_is_no_end_of_file)
+{
+    fail_beside("trap \"\" TERM; read -r line; touch \"$mark\"; wc -l");
+    struct outcome o = sh("cspctl run %s", in_scratch("beside.yaml"));
+    assert_status(&o, 3);
+    ck_assert_str_eq(o.out.data, "");
+    assert_contains(&o.err, "x failed, and ended it");
+    outcome_free(&o);
+}
+
+TEST(a_sink_whose_source_ends_because_the_run_failed_has_its_grace_all_the_same)
+{
+    fail_beside(
+        "trap \"sleep 0.2; echo tidied; exit 1\" TERM; read -r line; touch \"$mark\"; while read -r l; do :; done");
+    struct outcome o = sh("cspctl run %s", in_scratch("beside.yaml"));
+    assert_status(&o, 3);
+    ck_assert_str_eq(o.out.data, "tidied\n");
+    outcome_free(&o);
+}
+
 static pid_t parent_of(pid_t pid)
 {
     struct outcome o = sh("sed -n 's/^PPid:[^0-9]*//p' /proc/%d/status", (int)pid);

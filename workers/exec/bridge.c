@@ -7,6 +7,7 @@
 #include "block.h"
 #include "ending.h"
 #include "run.h"
+#include "term.h"
 #include "wiring.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ struct bridge {
     bool told; /* the program's end, to the machine */
     int heard; /* readable where the broker may have said something */
     bool termed, gone, cancelled;
+    bool failing; /* TERM came because the run has failed */
 };
 
 /* ---- actions ---------------------------------------------------------------------------------------------------- */
@@ -74,6 +76,7 @@ static void set_timer(struct bridge *b)
 static void pass_term(struct bridge *b)
 {
     b->facts.drained = true;
+    b->facts.failing = b->failing;
     set_timer(b);
     program_signal(&b->program, SIGTERM);
 }
@@ -171,6 +174,8 @@ static void cancel(struct bridge *b)
 
 /* ---- what happens ----------------------------------------------------------------------------------------------- */
 
+static void take_signals(struct bridge *b);
+
 static void take_notice(struct bridge *b, const struct notice *n)
 {
     switch (n->kind) {
@@ -181,7 +186,9 @@ static void take_notice(struct bridge *b, const struct notice *n)
         b->facts.unheard = b->facts.unheard || !b->told;
         break;
     case NOTICE_CUT:
-        fire_cause(b, CUT, CAUSE_CUT, n->text);
+        take_signals(b); /* where the run fails, TERM came before what it has cut, and the program has its grace */
+        if (!b->failing)
+            fire_cause(b, CUT, CAUSE_CUT, n->text);
         break;
     case NOTICE_BAD:
         fire_cause(b, BAD, CAUSE_BAD, n->text);
@@ -233,6 +240,7 @@ static void take_signals(struct bridge *b)
             fire(b, LATE);
         } else if (s.ssi_signo == SIGTERM && !b->termed) {
             b->termed = true;
+            b->failing = s.ssi_code == SI_QUEUE && s.ssi_int == EXEC_TERM_FAILED;
             fire(b, TERM);
         } else {
             fire_cause(b, KILL, CAUSE_NOW, s.ssi_signo == SIGTERM ? "killed by a second TERM" : "killed by INT");

@@ -45,10 +45,11 @@ static struct ending judge(const struct facts *f)
         return ending(CSP_CANCELLED, CSP_CANCELLED, 0, mirrored(status) != 0 ? mirrored(status) : 128 + SIGKILL);
     if (succeeded(f) && f->lost)
         return ending(CSP_CANCELLED, CSP_CANCELLED, 0, 128 + SIGTERM);
+    int bye = f->failing ? CSP_CANCELLED : CSP_CLEAN; /* its receivers must not take a part for the whole */
     if (succeeded(f))
-        return ending(CSP_CLEAN, CSP_CLEAN, 0, 0);
+        return ending(bye, CSP_CLEAN, 0, 0);
     if (f->drained)
-        return ending(CSP_CLEAN, CSP_CANCELLED, 0, mirrored(status));
+        return ending(bye, CSP_CANCELLED, 0, mirrored(status));
     if (WIFSIGNALED(status))
         return ending(CSP_SIGNAL, CSP_SIGNAL, WTERMSIG(status), mirrored(status));
     return ending(CSP_CODE, CSP_CODE, WEXITSTATUS(status), mirrored(status));

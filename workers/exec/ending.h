@@ -25,6 +25,7 @@ struct facts {
     enum cause cause;
     bool late;      /* the cause came when the program had ended, and hit what it had left behind */
     bool drained;   /* TERM was passed on to it */
+    bool failing;   /* so, because the run has failed: what it wrote is no whole */
     bool unheard;   /* all receivers of an output had gone, and well, before it ended */
     bool abandoned; /* output that it had written was given up */
     bool lost;      /* it was cancelled, and with that some of its output */

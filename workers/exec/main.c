@@ -13,7 +13,7 @@
  *     started PID
  *     error ERRNO TEXT              the program was not started
  * and, after "started", at the end
- *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM);
+ *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM, see term.h);
  *                                   CODE: exit status or signal; LOST: values that the program may not have read
  * and, where it is a socket, for each input of the program
  *     hold FD                       with a copy of the writing end of the pipe to FD, which whoever gets it keeps open

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* How cspctl tells a bridge why it has to end. Decision: TERM by itself drains, and what was written counts as whole;
+ * a TERM queued with this value says that the run has failed, and then no receiver may take a part for the whole. It
+ * stands alone, for cspctl links nothing of the bridge. */
+#ifndef EXEC_TERM_H
+#define EXEC_TERM_H
+
+#define EXEC_TERM_FAILED 1 /* the value of a TERM of sigqueue(3) */
+
+#endif
