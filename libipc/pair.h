@@ -150,6 +150,9 @@ void csp__pair_greeting(struct csp__line *line, struct csp__pair *pair);
 /* Whether a value is under way that was sent. */
 int csp__pair_expects(const struct csp__stream *s);
 
+/* Whether the stream receives a channel of kind PAIR whose values come from the broker still. */
+int csp__pair_is_hosted(const struct csp__stream *s);
+
 /* A batch of it was used up. */
 void csp__pair_release(struct csp__pair *pair);
 

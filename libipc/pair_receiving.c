@@ -141,6 +141,11 @@ int csp__pair_expects(const struct csp__stream *s)
            (atomic_load(&pair->page->taken) & WIRE_REVOKED) == 0 && atomic_load(&pair->page->sent) > pair->read;
 }
 
+int csp__pair_is_hosted(const struct csp__stream *s)
+{
+    return (s->exact & CSP_RECV) != 0 && (s->recv.pair == NULL || !s->recv.pair->direct);
+}
+
 void csp__pair_await(struct csp__stream *s)
 {
     struct csp__pair *pair = s->recv.pair;

@@ -33,6 +33,8 @@ struct plan { /* a select at work */
     size_t shared, fds, streams; /* how many cases are such */
     csp_time next;               /* the nearest of the timers */
     csp_time flight;             /* until when a try waits for what is under way; 0: not set yet */
+    int made;                    /* a stream was made, for which the broker has to be asked anew */
+    int asked;                   /* the broker was asked for what it has for the streams, and has said all */
     csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
 };
 
@@ -441,15 +443,16 @@ static int receive(const struct plan *p, csp_case *c, csp_chan attached, size_t 
 }
 
 /* The channel is a pair, and this thread has no stream of it: makes one. NONE: try again; FAILED. */
-static int make_exact(const struct plan *p, size_t i)
+static int make_exact(struct plan *p, size_t i)
 {
     const csp_case *c = &p->cases[i];
     int err = csp__stream_exact(p->line, c->chan, receives(c) ? CSP_RECV : CSP_SEND);
+    p->made = 1;
     return err == 0 ? NONE : fail_case(p, i, err);
 }
 
 /* The COMMIT is in the line's frame. */
-static int committed(const struct plan *p)
+static int committed(struct plan *p)
 {
     const struct wire_head *head = &p->line->head;
     p->line->replied = 0;
@@ -620,12 +623,33 @@ static int await_flight(struct plan *p)
     return 1;
 }
 
+/* Whether a value of a pair that is not direct may be at the broker, which has not been asked. */
+static int may_be_hosted(const struct plan *p)
+{
+    for (size_t i = 0; p->streams > 0 && !p->asked && i < p->n; i++) {
+        const struct csp__stream *s = p->slots[i].stream;
+        if (p->slots[i].kind == CSP__LOCAL && s != NULL && receives(&p->cases[i]) && csp__pair_is_hosted(s))
+            return 1;
+    }
+    return 0;
+}
+
+/* The time is up, and nothing was ready: the last look at what is under way. NONE: try again; FAILED: it failed. */
+static int give_up(struct plan *p)
+{
+    if (may_be_hosted(p)) { /* what it had for us comes before its answer */
+        p->asked = 1;
+        return offer(p, p->n, 1);
+    }
+    return await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+}
+
 /* The broker has no say, and nothing is ready: waits for a while without a word, then in an offer, by which the broker
  * knows who waits for what. */
 static int await(struct plan *p)
 {
     if (is_expired(p))
-        return await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+        return give_up(p);
     if (p->silent == 0)
         p->silent = csp_in(SILENT_MS);
     else if (csp_now() >= p->silent)
@@ -655,8 +679,12 @@ static int attempt(struct plan *p)
         int result = ask_broker(p, local);
         if (result != NONE)
             return result;
-        if (local == NONE)
-            return is_expired(p) && pick(p) == NONE ? fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT) : NONE;
+        if (local == NONE) {
+            int again = p->made || !is_expired(p) || pick(p) != NONE;
+            p->asked = !p->made;
+            p->made = 0;
+            return again || await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+        }
     }
     if (ends)
         return fail(p, ECANCELED);
