@@ -195,7 +195,8 @@ CSP_API csp_chan csp_open(const char *name, int ends);
 /* Gives up ends of a channel. The drop of the last sending end closes it; of the last receiving end breaks it: what it
  * holds is discarded, senders get EPIPE. Values put on a stream before are still sent. A value that a receiving stream
  * has ready and that was not received goes back to the channel.
- * Returns 0, or -1: EBADF (not held), EINVAL (ends), EBUSY (another thread receives it as a stream: that must drop). */
+ * Returns 0, or -1, and none is given up: EBADF (one of `ends` is not held), EINVAL (ends), EBUSY (another thread
+ * receives it as a stream: that must drop). */
 CSP_API int csp_drop(csp_chan c, int ends);
 
 /* Closes a channel for all: no more sends. Receivers get what it holds, then EPIPE; blocked senders get EPIPE. Flushes

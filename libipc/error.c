@@ -27,6 +27,7 @@ static const struct {
     {ECANCELED, "the scope that this call, or this process, is in was cancelled, or its deadline passed"},
     {EDEADLK, "this process, and all who could wake it, wait for ever"},
     {EBADF, "there is no such channel or group, or this process does not hold that end of it"},
+    {EBUSY, "another thread or process has that end of it in use"},
     {EMSGSIZE, "the value is larger than the channel, or the buffer, takes"},
     {ENOTCONN, "the broker is gone: the run has ended, or has failed"},
     {EOWNERDEAD, "this process came from a plain fork(); only those that csp_go starts may use the run"},

@@ -397,6 +397,7 @@ static int expect_busy(void *arg)
     char value[8];
     CHILD_ASSERT(csp_recv(c, value, sizeof value, CSP_NOW) == -1 && errno == EBUSY);
     CHILD_ASSERT(csp_send(c, value, 1, long_by()) == -1 && errno == EBUSY);
+    CHILD_ASSERT(strstr(csp_errmsg(), "another") != NULL);
     csp_case cases[] = {csp_on_recv(other, value, sizeof value), csp_on_recv(c, value, sizeof value)};
     CHILD_ASSERT(csp_select(cases, 2, long_by()) == -1 && errno == EBUSY && cases[1].err == EBUSY);
     (void)arg;
