@@ -52,7 +52,7 @@ struct channel {
     unsigned guests; /* receiving streams of guests, who hold no end */
     bool refused;    /* closed or broken, and those who send have been told */
     uint64_t received, lost;
-    int64_t group; /* the count of a wait group */
+    int64_t group;     /* the count of a wait group */
     struct pair *pair; /* pair.h; NULL: it is never joined directly */
 
     struct list woken;          /* as in a process */
@@ -158,7 +158,7 @@ struct line {
     struct table put_streams, take_streams; /* by channel */
     struct list puts, takes;
     unsigned counted; /* receiving streams of channels whose capacity counts what is out */
-    uint64_t *page; /* written by the caller, only read here */
+    uint64_t *page;   /* written by the caller, only read here */
     uint8_t slots[WIRE_MAX_SLOTS / 8];
     uint64_t last_message; /* broker.messages when it was last heard */
     struct list held;      /* replay: frames whose turn has not come */

@@ -13,7 +13,7 @@
 
 struct diagnostics;
 
-#define PIPELINE_NONE SIZE_MAX /* an index that points at nothing */
+#define PIPELINE_NONE        SIZE_MAX /* an index that points at nothing */
 #define PIPELINE_MAX_REPLICA 1000
 #define PIPELINE_MAX_ENTRIES 4096 /* processes, channels, services, variables: of each */
 

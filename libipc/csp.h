@@ -309,7 +309,8 @@ CSP_API csp_case csp_on_group(csp_chan group);
 CSP_API int csp_stream(csp_chan c, int ends, size_t window);
 
 /* Waits until every value that this thread put on the stream is in the channel's buffer or was received.
- * Returns 0, or -1: EPIPE (some were not and never will be), EAGAIN, ETIMEDOUT, EINVAL (no sending stream). */
+ * Returns 0, or -1: EPIPE (some were not and never will be), EAGAIN, ETIMEDOUT, EINVAL (no sending stream; a pair is
+ * one from its first send). */
 CSP_API int csp_flush(csp_chan c, csp_time by);
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */

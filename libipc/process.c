@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, while it makes its context and
- * connects, and waits for that before it says or runs anything, so no end is ever missing, and one that could not be
- * announced was never there; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2),
+/* Processes as children: csp_go, csp_wait. Decision: a child is announced, with its ends, while it makes its context
+ * and connects, and waits for that before it says or runs anything, so no end is ever missing, and one that could not
+ * be announced was never there; it starts clean (no signal mask, no handler, no descriptor of its parent's but 0 to 2),
  * and leaves the parent's ZeroMQ context where it lies. */
 #include "process.h"
 #include "descriptors.h"

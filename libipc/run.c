@@ -29,7 +29,8 @@
 #define SWEEP_MS    3000
 #define MAX_SOCKETS 4096 /* 12 bytes each, which libzmq writes to at once: so much memory of each process */
 
-struct csp__state csp__state = {.lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1, .birth = -1};
+struct csp__state csp__state = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1, .birth = -1};
 atomic_bool csp__foreign;
 
 static char *outer_run; /* CSP_RUN before this process became a root */

@@ -164,7 +164,7 @@ struct wire_add {
 struct wire_announce { /* then count wire_ends, then the name */
     uint64_t function; /* that it runs, in the memory of who announces it; 0: a program */
     uint32_t replica;
-    uint32_t pid; /* it is there, and waits for its ticket; 0: it is yet to be started */
+    uint32_t pid;        /* it is there, and waits for its ticket; 0: it is yet to be started */
     uint8_t success[32]; /* bit c: exit code c is a clean end */
 };
 struct wire_ends {

@@ -604,7 +604,8 @@ static struct job drain(const char *options, const char *script, int signals, co
 
 TEST(a_program_may_end_well_on_term)
 {
-    drain("", "trap 'echo bye; exit 0' TERM; echo one; echo ready >&9; while :; do sleep 0.1; done", 1, "bye\none\n", "clean");
+    drain("", "trap 'echo bye; exit 0' TERM; echo one; echo ready >&9; while :; do sleep 0.1; done", 1, "bye\none\n",
+          "clean");
 }
 
 TEST(an_end_by_term_is_a_complete_one)

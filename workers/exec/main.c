@@ -13,11 +13,10 @@
  *     started PID
  *     error ERRNO TEXT              the program was not started
  * and, after "started", at the end
- *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM, see term.h);
- *                                   CODE: exit status or signal; LOST: values that the program may not have read
- * and, where it is a socket, for each input of the program
- *     hold FD                       with a copy of the writing end of the pipe to FD, which whoever gets it keeps open
- *     release FD                    until this, or until the program is dead: see keeper.h
+ *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM, see
+ * term.h); CODE: exit status or signal; LOST: values that the program may not have read and, where it is a socket, for
+ * each input of the program hold FD                       with a copy of the writing end of the pipe to FD, which
+ * whoever gets it keeps open release FD                    until this, or until the program is dead: see keeper.h
  * Without --report what is worth saying is said on stderr.
  *
  * Exit status: the program's, 128 + signal for a death by signal, 0 for what counts as a clean end: a status in
