@@ -792,7 +792,7 @@ START_TEST(blocks_come_as_blocks)
     }
     ck_assert_int_eq(errno, EPIPE);
     ck_assert_uint_eq(values, 9000);
-    ck_assert_uint_eq(bytes, 3000 * (3 + 50));
+    ck_assert_uint_eq(bytes, UINT64_C(3000) * (3 + 50));
     ended_well(p);
 }
 
