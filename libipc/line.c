@@ -362,6 +362,7 @@ static void free_memory(struct csp__line *line)
     free(line->spare);
     free(line->polls);
     free(line->slots);
+    free(line->ready);
     csp__turns_free(&line->turns);
     pthread_mutex_destroy(&line->lock);
     free(line);

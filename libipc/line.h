@@ -57,6 +57,8 @@ struct csp__line {
     size_t polls_size, extra; /* extra: most that a select had */
     struct csp__slot *slots;  /* of a select's cases */
     size_t slots_size;
+    size_t known;            /* of them: their streams, where there are, are alive */
+    uint16_t *ready;         /* slots_size numbers of cases */
     uint64_t random;         /* of the fair draw */
     struct csp__turns turns; /* which channels were passed over how often */
     unsigned calls;

@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zmq.h>
@@ -125,6 +126,13 @@ void csp__pair_want(struct csp__stream *s);
 
 /* Reads what has come into the stream's queue, if that is empty; the stream has a pair. */
 void csp__pair_pull(struct csp__line *line, struct csp__stream *s);
+
+/* Whether there is something to read, as far as is known without asking the socket. */
+static inline int csp__pair_says(const struct csp__pair *pair)
+{
+    return pair->direct && pair->socket.zmq != NULL &&
+           (pair->readable || atomic_load_explicit(&pair->page->sent, memory_order_acquire) != pair->read);
+}
 
 /* Takes values of the front batch, which is a pair's. 0; -1: it was recalled, and nothing of it is left. */
 int csp__pair_take(struct csp__line *line, struct csp__stream *s, size_t values);

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define CACHE_LINE 64
+
 /* The receiving streams of all threads: a drop must not pull one from under another thread, which has values of it that
  * the broker would give to others. */
 static pthread_mutex_t receiving_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -256,13 +258,21 @@ static void tell(struct csp__line *line, struct csp__stream *s)
         (void)say_took(line, s, 0);
 }
 
-/* A fast call: listens where that is due. Whether nothing is to be said. */
-static int hear(struct csp__line *line)
+int csp__stream_hear(struct csp__line *line)
 {
     int locked = csp__hold_enter(line);
     int fine = csp__line_hear(line);
     csp__hold_exit(line, locked);
     return fine && !csp__scope_ends(line);
+}
+
+/* Among many streams it is some calls until the next value is needed, and out of the cache by then. */
+static void foresee(const struct csp__batch *b)
+{
+    const char *value = b->payload + b->offset;
+    __builtin_prefetch(value);
+    __builtin_prefetch(value + CACHE_LINE);
+    __builtin_prefetch(b->payload + b->data + (size_t)b->index * sizeof(uint32_t));
 }
 
 void csp__stream_pop(struct csp__line *line, struct csp__stream *s)
@@ -272,13 +282,15 @@ void csp__stream_pop(struct csp__line *line, struct csp__stream *s)
     b->offset += wire_block_length(b->payload, b->data, b->index) + (size_t)b->gap;
     if (++b->index == b->count)
         drop_batch(s);
+    else
+        foresee(b);
     if (hosted)
         tell(line, s);
 }
 
 const void *csp__stream_front_fast(struct csp__line *line, struct csp__stream *s, size_t *len, csp_chan *attached)
 {
-    if (line->stash != NULL || !hear(line))
+    if (line->stash != NULL || !csp__stream_hear(line))
         return NULL;
     if (s->recv.first == NULL && s->recv.pair != NULL)
         csp__pair_pull(line, s);

@@ -21,14 +21,14 @@ struct csp__batch { /* a DELIVER, with values that were not taken yet; or one va
     struct csp__pair *pair; /* that brought it; NULL: the broker did */
 };
 
-struct csp__receiving {
+struct csp__receiving { /* what a select looks at first */
     int on, closed;
-    int waiting; /* the broker was told that we wait */
+    struct csp__batch *first, **last;
+    struct csp__pair *pair; /* NULL: hosted */
+    int waiting;            /* the broker was told that we wait */
     uint64_t window;
     uint32_t slot;
     uint64_t delivered, taken, told, bytes; /* values by DELIVER; taken; when we last said so; bytes since */
-    struct csp__batch *first, **last;
-    struct csp__pair *pair; /* NULL: hosted */
 };
 
 /* Makes it the receiving half of a stream with this window: finds a slot in the line's page. 0, or -1 with errno. */
@@ -55,7 +55,10 @@ __attribute__((warn_unused_result)) int csp__stream_count(struct csp__line *line
 /* Goes on behind the front value, which was counted. */
 void csp__stream_pop(struct csp__line *line, struct csp__stream *s);
 
-/* The same where nothing else is to be said; else NULL, and a select is to be asked. */
+/* A fast call: listens where that is due. Whether nothing is to be said. */
+int csp__stream_hear(struct csp__line *line);
+
+/* csp__stream_front where nothing else is to be said; else NULL, and a select is to be asked. */
 const void *csp__stream_front_fast(struct csp__line *line, struct csp__stream *s, size_t *len, csp_chan *attached);
 
 /* Takes all that is left of the front batch; there is one. Its hold is the batch. -1 as csp__stream_count. */

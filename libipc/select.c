@@ -6,6 +6,7 @@
 #include "select.h"
 #include "error.h"
 #include "pair.h"
+#include "plan.h"
 #include "process.h"
 #include "scope.h"
 #include "stream.h"
@@ -18,42 +19,23 @@
 #define LISTEN_RUN 16  /* in so many calls of a thread it hears once what the broker says, though it need not wait */
 #define SILENT_MS  100 /* that a wait in which the broker has no say may last before it hears of it */
 #define FLIGHT_MS  5   /* that a try waits for a value which was sent, and is not there yet */
-#define NONE       (-1)
-#define FAILED     (-2)
-
-struct plan { /* a select at work */
-    struct csp__line *line;
-    csp_case *cases;
-    struct csp__slot *slots;
-    size_t n;
-    csp_time by;
-    int try_only; /* CSP_NOW, or a deadline that has passed */
-    int ordered;
-    const char *what;
-    size_t shared, fds, streams; /* how many cases are such */
-    csp_time next;               /* the nearest of the timers */
-    csp_time flight;             /* until when a try waits for what is under way; 0: not set yet */
-    int made;                    /* a stream was made, for which the broker has to be asked anew */
-    int asked;                   /* the broker was asked for what it has for the streams, and has said all */
-    csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
-};
 
 static csp_chan channel_of(const csp_case *c)
 {
     return c->op == CSP__OP_FD || c->op == CSP__OP_SCOPE ? 0 : c->chan;
 }
 
-static int fail(const struct plan *p, int err)
+int csp__plan_fail(const struct csp__plan *p, int err)
 {
     csp__fail(err, p->what, p->n == 1 ? channel_of(&p->cases[0]) : 0);
-    return FAILED;
+    return CSP__FAILED;
 }
 
-static int fail_case(const struct plan *p, size_t i, int err)
+int csp__plan_fail_case(const struct csp__plan *p, size_t i, int err)
 {
     p->cases[i].err = err;
     csp__fail(err, p->what, channel_of(&p->cases[i]));
-    return FAILED;
+    return CSP__FAILED;
 }
 
 /* ---- what each case is */
@@ -86,21 +68,11 @@ static int is_valid(const csp_case *c)
     return 0;
 }
 
-static int receives(const csp_case *c)
-{
-    return c->op == CSP__OP_RECV || c->op == CSP__OP_MSG || c->op == CSP__OP_BLOCK;
-}
-
-static size_t sent_length(const csp_case *c)
-{
-    return c->op == CSP__OP_SEND_MSG ? ((const csp_msg *)c->buf)->len : c->len;
-}
-
-static enum csp__kind kind_of_send(const struct plan *p, const csp_case *c, struct csp__slot *slot)
+static enum csp__kind kind_of_send(const struct csp__plan *p, const csp_case *c, struct csp__slot *slot)
 {
     if (c->chan == 0)
         return CSP__NEVER;
-    if (sent_length(c) > WIRE_MAX_VALUE)
+    if (csp__sent_length(c) > WIRE_MAX_VALUE)
         return CSP__LOCAL; /* ready: EMSGSIZE */
     struct csp__stream *s = csp__stream_find(p->line, c->chan);
     if (s == NULL || !s->send.on)
@@ -117,7 +89,7 @@ static enum csp__kind kind_of_send(const struct plan *p, const csp_case *c, stru
     return csp__stream_is_flushed(s) ? CSP__SHARED : CSP__FLUSHING;
 }
 
-static enum csp__kind kind_of_receive(const struct plan *p, const csp_case *c, struct csp__slot *slot)
+static enum csp__kind kind_of_receive(const struct csp__plan *p, const csp_case *c, struct csp__slot *slot)
 {
     if (c->chan == 0)
         return CSP__NEVER;
@@ -126,14 +98,14 @@ static enum csp__kind kind_of_receive(const struct plan *p, const csp_case *c, s
     return slot->stream != NULL || csp__stash_find(p->line, c->chan) != NULL ? CSP__LOCAL : CSP__SHARED;
 }
 
-static enum csp__kind kind_of_stream(const struct plan *p, const csp_case *c, struct csp__slot *slot)
+static enum csp__kind kind_of_stream(const struct csp__plan *p, const csp_case *c, struct csp__slot *slot)
 {
     struct csp__stream *s = csp__stream_find(p->line, c->chan);
     slot->stream = s != NULL && s->send.on ? s : NULL;
     return slot->stream != NULL ? CSP__LOCAL : CSP__NEVER;
 }
 
-static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct csp__slot *slot)
+static enum csp__kind kind_of(const struct csp__plan *p, const csp_case *c, struct csp__slot *slot)
 {
     switch ((enum csp__op)c->op) {
     case CSP__OP_SEND:
@@ -158,7 +130,7 @@ static enum csp__kind kind_of(const struct plan *p, const csp_case *c, struct cs
     }
 }
 
-static void classify(struct plan *p)
+static void classify(struct csp__plan *p)
 {
     p->shared = p->streams = 0;
     for (size_t i = 0; i < p->n; i++) {
@@ -172,17 +144,17 @@ static void classify(struct plan *p)
 
 /* ---- descriptors */
 
-static int add_descriptor(struct plan *p, size_t i, int fd, int64_t events)
+static int add_descriptor(struct csp__plan *p, size_t i, int fd, int64_t events)
 {
     if (csp__line_reserve(p->line, p->fds + 1) != 0)
-        return fail(p, ENOMEM);
+        return csp__plan_fail(p, ENOMEM);
     p->slots[i].poll = CSP__OWN_POLLS + p->fds++;
     p->line->polls[p->slots[i].poll] = (struct pollfd){.fd = fd, .events = (short)events};
     return 0;
 }
 
 /* Checks the cases, and finds the descriptors of those that have one. */
-static int prepare(struct plan *p)
+static int prepare(struct csp__plan *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         csp_case *c = &p->cases[i];
@@ -198,294 +170,83 @@ static int prepare(struct plan *p)
         if (c->op == CSP__OP_EXIT) {
             p->slots[i].child = csp__child_find((csp_proc)c->arg);
             result = p->slots[i].child != NULL ? add_descriptor(p, i, p->slots[i].child->fd, POLLIN)
-                                               : fail_case(p, i, ECHILD);
+                                               : csp__plan_fail_case(p, i, ECHILD);
         } else if (c->op == CSP__OP_FD) {
-            result = (int)c->chan >= 0 ? add_descriptor(p, i, (int)c->chan, c->arg) : fail_case(p, i, EBADF);
+            result = (int)c->chan >= 0 ? add_descriptor(p, i, (int)c->chan, c->arg) : csp__plan_fail_case(p, i, EBADF);
         }
         if (result != 0)
-            return FAILED;
+            return CSP__FAILED;
     }
     return 0;
 }
 
-static void release(const struct plan *p)
+static void release(const struct csp__plan *p)
 {
     for (size_t i = 0; i < p->n; i++)
         if (p->slots[i].child != NULL)
             csp__child_release(p->slots[i].child);
 }
 
-/* ---- what is ready here */
-
-static int is_due(struct plan *p, csp_time when, csp_time *now)
-{
-    if (*now == 0)
-        *now = csp_now();
-    if (*now >= when)
-        return 1;
-    if (p->next == CSP_FOREVER || when < p->next)
-        p->next = when;
-    return 0;
-}
-
-static int is_ready(struct plan *p, size_t i, csp_time *now)
-{
-    const csp_case *c = &p->cases[i];
-    const struct csp__slot *slot = &p->slots[i];
-    switch ((enum csp__op)c->op) {
-    case CSP__OP_SEND:
-    case CSP__OP_SEND_MSG:
-        return slot->stream == NULL || csp__stream_may_put(slot->stream, sent_length(c));
-    case CSP__OP_RECV:
-    case CSP__OP_MSG:
-    case CSP__OP_BLOCK:
-        return (slot->stream != NULL && csp__stream_may_take(slot->stream)) ||
-               csp__stash_find(p->line, c->chan) != NULL;
-    case CSP__OP_TIME:
-        return is_due(p, c->arg, now);
-    case CSP__OP_TICK:
-        return is_due(p, ((const csp_tick *)c->buf)->next, now);
-    case CSP__OP_FD:
-    case CSP__OP_EXIT:
-        return p->line->polls[slot->poll].revents != 0;
-    case CSP__OP_WINDOW:
-        return csp__stream_has_room(slot->stream, (uint64_t)c->arg);
-    case CSP__OP_FLUSH:
-        return csp__stream_is_flushed(slot->stream);
-    default:
-        return 0;
-    }
-}
-
-static uint64_t next_random(struct csp__line *line)
-{
-    uint64_t x = line->random; /* xorshift64* (Vigna): even enough for a draw, and no lock */
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    line->random = x;
-    return x * 0x2545F4914F6CDD1DULL;
-}
-
-/* The ready local case that is to happen: the first, or a fair draw among all. NONE; or FAILED: a bad descriptor. */
-static int pick(struct plan *p)
-{
-    csp_time now = 0;
-    uint64_t ready = 0;
-    int picked = NONE;
-    p->next = CSP_FOREVER;
-    while (p->fds > 0 && poll(p->line->polls + CSP__OWN_POLLS, p->fds, 0) < 0)
-        if (errno != EINTR)
-            return fail(p, errno);
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->slots[i].kind != CSP__LOCAL || !is_ready(p, i, &now))
-            continue;
-        if (p->cases[i].op == CSP__OP_FD && (p->line->polls[p->slots[i].poll].revents & POLLNVAL) != 0)
-            return fail_case(p, i, EBADF);
-        if (p->ordered)
-            return (int)i;
-        ready++;
-        if (ready == 1 || next_random(p->line) % ready == 0)
-            picked = (int)i;
-    }
-    return picked;
-}
-
-/* ---- making a case happen here */
-
-static int take_message(csp_case *c, const void *data, size_t len, csp_chan attached)
-{
-    char *copy = malloc(len + 1);
-    if (copy == NULL)
-        return -1;
-    if (len != 0)
-        memcpy(copy, data, len);
-    copy[len] = '\0';
-    *(csp_msg *)c->buf = (csp_msg){.data = copy, .len = len, .chan = attached};
-    c->len = len;
-    return 0;
-}
-
-/* Gives the value to a receiving case. 0: done; EMSGSIZE; -1: no memory. */
-static int take(csp_case *c, const void *data, size_t len, csp_chan attached)
-{
-    c->len = len;
-    if (c->op == CSP__OP_MSG)
-        return take_message(c, data, len, attached);
-    if (len > (size_t)c->arg)
-        return EMSGSIZE;
-    if (len != 0)
-        memcpy(c->buf, data, len);
-    return 0;
-}
-
-static int happen_stash(const struct plan *p, size_t i, struct csp__stash *s)
-{
-    csp_case *c = &p->cases[i];
-    const char *data = (const char *)zmq_msg_data(&s->msg) + s->offset;
-    if (c->op == CSP__OP_BLOCK)
-        c->err = csp__block_of_message(c->buf, &s->msg, s->offset, s->len);
-    else
-        c->err = take(c, data, s->len, s->attached);
-    if (c->err < 0)
-        return fail(p, ENOMEM);
-    if (c->err == 0)
-        csp__stash_remove(p->line, s);
-    return (int)i;
-}
-
-static int happen_stream(const struct plan *p, size_t i, struct csp__stream *s)
-{
-    csp_case *c = &p->cases[i];
-    size_t len;
-    csp_chan attached;
-    const void *data = csp__stream_front(s, &len, &attached);
-    if (data == NULL && !s->recv.closed)
-        return NONE; /* a pair was recalled since it was seen to be ready */
-    if (data == NULL) {
-        c->len = 0;
-        c->err = EPIPE;
-        return (int)i;
-    }
-    if (c->op == CSP__OP_BLOCK) {
-        if (csp__stream_take_block(p->line, s, c->buf) != 0)
-            return NONE;
-        c->len = ((csp__block *)c->buf)->len;
-        return (int)i;
-    }
-    csp_msg before = c->op == CSP__OP_MSG ? *(csp_msg *)c->buf : (csp_msg){.data = NULL};
-    c->err = take(c, data, len, attached);
-    if (c->err < 0)
-        return fail(p, ENOMEM);
-    if (c->err != 0)
-        return (int)i;
-    if (csp__stream_count(p->line, s, 1, len) != 0) { /* nobody has seen the copy yet: this call has not returned */
-        if (c->op == CSP__OP_MSG) {
-            csp_msg_free(c->buf);
-            *(csp_msg *)c->buf = before;
-        }
-        return NONE;
-    }
-    csp__stream_pop(p->line, s);
-    return (int)i;
-}
-
-static int happen_put(const struct plan *p, size_t i, struct csp__stream *s)
-{
-    csp_case *c = &p->cases[i];
-    const void *data = c->op == CSP__OP_SEND_MSG ? ((const csp_msg *)c->buf)->data : c->buf;
-    if (s != NULL && !csp__stream_may_put(s, sent_length(c)))
-        return NONE; /* a pair was recalled since it was seen to be ready */
-    int err = s != NULL ? csp__stream_put(p->line, s, data, sent_length(c)) : EMSGSIZE;
-    if (err == EAGAIN)
-        return NONE;
-    c->err = err;
-    return err >= 0 ? (int)i : FAILED;
-}
-
-static void advance(csp_tick *t)
-{
-    csp_time behind = csp_now() - t->next;
-    csp_time periods = behind / t->every + 1;
-    csp_time step;
-    if (__builtin_mul_overflow(periods, t->every, &step) || __builtin_add_overflow(t->next, step, &t->next))
-        t->next = INT64_MAX;
-}
-
-static int happen_exit(const struct plan *p, size_t i)
-{
-    csp_case *c = &p->cases[i];
-    int ended = csp__child_reap(p->line, p->slots[i].child, c->buf);
-    return ended > 0 ? (int)i : ended == 0 ? NONE : fail_case(p, i, ECHILD);
-}
-
-/* Makes the ready local case happen. Its index; NONE: it cannot happen after all; FAILED. */
-static int happen(const struct plan *p, size_t i)
-{
-    csp_case *c = &p->cases[i];
-    struct csp__stash *s;
-    switch ((enum csp__op)c->op) {
-    case CSP__OP_SEND:
-    case CSP__OP_SEND_MSG:
-        return happen_put(p, i, p->slots[i].stream);
-    case CSP__OP_RECV:
-    case CSP__OP_MSG:
-    case CSP__OP_BLOCK:
-        s = csp__stash_find(p->line, c->chan);
-        return s != NULL ? happen_stash(p, i, s) : happen_stream(p, i, p->slots[i].stream);
-    case CSP__OP_TICK:
-        advance(c->buf);
-        return (int)i;
-    case CSP__OP_FD:
-        c->len = (size_t)(unsigned short)p->line->polls[p->slots[i].poll].revents;
-        return (int)i;
-    case CSP__OP_EXIT:
-        return happen_exit(p, i);
-    default:
-        return (int)i;
-    }
-}
-
 /* ---- what the broker decides */
 
 /* The value in the line's frame goes to the case; one that does not fit, or has no memory, to the stash. */
-static int receive(const struct plan *p, csp_case *c, csp_chan attached, size_t offset, size_t len)
+static int receive(const struct csp__plan *p, csp_case *c, csp_chan attached, size_t offset, size_t len)
 {
     const char *data = (const char *)zmq_msg_data(&p->line->frame) + offset;
     int err;
     if (c->op == CSP__OP_BLOCK)
         err = csp__block_of_message(c->buf, &p->line->frame, offset, len);
     else
-        err = take(c, data, len, attached);
+        err = csp__take(c, data, len, attached);
     if (err != 0)
         csp__stash_put(p->line, c->chan, attached, offset, len);
     return err;
 }
 
-/* The channel is a pair, and this thread has no stream of it: makes one. NONE: try again; FAILED. */
-static int make_exact(struct plan *p, size_t i)
+/* The channel is a pair, and this thread has no stream of it: makes one. CSP__NONE: try again; CSP__FAILED. */
+static int make_exact(struct csp__plan *p, size_t i)
 {
     const csp_case *c = &p->cases[i];
-    int err = csp__stream_exact(p->line, c->chan, receives(c) ? CSP_RECV : CSP_SEND);
+    int err = csp__stream_exact(p->line, c->chan, csp__receives(c) ? CSP_RECV : CSP_SEND);
     p->made = 1;
-    return err == 0 ? NONE : fail_case(p, i, err);
+    return err == 0 ? CSP__NONE : csp__plan_fail_case(p, i, err);
 }
 
 /* The COMMIT is in the line's frame. */
-static int committed(struct plan *p)
+static int committed(struct csp__plan *p)
 {
     const struct wire_head *head = &p->line->head;
     p->line->replied = 0;
     if (head->type != WIRE_COMMIT || (head->count != WIRE_NO_CASE && head->count >= p->n))
-        return fail(p, EPROTO);
+        return csp__plan_fail(p, EPROTO);
     struct wire_commit commit;
     memcpy(&commit, (const char *)zmq_msg_data(&p->line->frame) + sizeof *head, sizeof commit);
     if (head->count == WIRE_NO_CASE)
-        return commit.err == 0 ? NONE : fail(p, commit.err);
+        return commit.err == 0 ? CSP__NONE : csp__plan_fail(p, commit.err);
     size_t offset = sizeof *head + sizeof commit;
     csp_case *c = &p->cases[head->count];
     int index = (int)head->count;
     if (commit.err == EBADF)
-        return fail_case(p, head->count, EBADF);
+        return csp__plan_fail_case(p, head->count, EBADF);
     if (commit.err == EPROTOTYPE)
         return make_exact(p, head->count);
     c->err = commit.err;
-    if (receives(c) && c->err != 0)
+    if (csp__receives(c) && c->err != 0)
         c->len = 0;
-    else if (receives(c))
+    else if (csp__receives(c))
         c->err = receive(p, c, commit.attached, offset, head->length - sizeof commit);
     else if (c->op == CSP__OP_SCOPE && head->length == sizeof commit + sizeof(struct wire_exit))
         memcpy(c->buf, (const char *)zmq_msg_data(&p->line->frame) + offset, sizeof(struct wire_exit));
-    return c->err >= 0 ? index : fail(p, ENOMEM);
+    return c->err >= 0 ? index : csp__plan_fail(p, ENOMEM);
 }
 
-static int is_expired(const struct plan *p)
+static int is_expired(const struct csp__plan *p)
 {
     return p->try_only || (p->by != CSP_FOREVER && csp_now() >= p->by);
 }
 
 /* Whether it was a send on a pair that is joined no more: now the broker is to be asked. */
-static int is_recalled(const struct plan *p, size_t i)
+static int is_recalled(const struct csp__plan *p, size_t i)
 {
     const struct csp__stream *s = p->slots[i].stream;
     return p->slots[i].kind == CSP__LOCAL && s != NULL && (s->exact & CSP_SEND) != 0 && s->send.pair == NULL &&
@@ -493,48 +254,48 @@ static int is_recalled(const struct plan *p, size_t i)
 }
 
 /* Whether a case that is not the broker's has become ready, or the broker's, so that the offer is to be withdrawn. */
-static int is_disturbed(struct plan *p)
+static int is_disturbed(struct csp__plan *p)
 {
     if (p->line->pairs_called)
         return 1;
     for (size_t i = 0; i < p->n; i++)
         if ((p->slots[i].kind == CSP__FLUSHING && csp__stream_is_flushed(p->slots[i].stream)) || is_recalled(p, i))
             return 1;
-    return p->n > p->shared && pick(p) != NONE; /* a failure too: it shows again when nothing stands */
+    return p->n > p->shared && csp__pick(p) != CSP__NONE; /* a failure too: it shows again when nothing stands */
 }
 
 /* What comes over pairs ends the wait. */
-static void await_values(struct plan *p)
+static void await_values(struct csp__plan *p)
 {
     for (size_t i = 0; p->streams > 0 && i < p->n; i++)
-        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]))
+        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && csp__receives(&p->cases[i]))
             csp__pair_await(p->slots[i].stream);
 }
 
-static void say_waits(struct plan *p)
+static void say_waits(struct csp__plan *p)
 {
     for (size_t i = 0; p->streams > 0 && i < p->n; i++)
-        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]))
+        if (p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && csp__receives(&p->cases[i]))
             (void)csp__stream_wait(p->line, p->slots[i].stream);
 }
 
 /* Tells the receivers of pairs that room is waited for. 1: there is some now. */
-static int want_room(struct plan *p)
+static int want_room(struct csp__plan *p)
 {
     csp_time now = 0;
     for (size_t i = 0; p->streams > 0 && i < p->n; i++) {
         struct csp__stream *s = p->slots[i].stream;
-        if (p->slots[i].kind != CSP__LOCAL || s == NULL || receives(&p->cases[i]) || s->send.pair == NULL)
+        if (p->slots[i].kind != CSP__LOCAL || s == NULL || csp__receives(&p->cases[i]) || s->send.pair == NULL)
             continue;
         csp__pair_want(s);
-        if (is_ready(p, i, &now))
+        if (csp__is_ready(p, i, &now))
             return 1;
     }
     return 0;
 }
 
 /* Waits for anything: a frame, a descriptor, a timer, the deadline; at most until `by`. */
-static void wait_any(struct plan *p, csp_time by)
+static void wait_any(struct csp__plan *p, csp_time by)
 {
     if (want_room(p))
         return;
@@ -542,7 +303,7 @@ static void wait_any(struct plan *p, csp_time by)
     csp__line_wait(p->line, p->fds, csp__sooner(by, csp__sooner(p->by, p->next)));
 }
 
-static int sends_shared(const struct plan *p, size_t n)
+static int sends_shared(const struct csp__plan *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (p->slots[i].kind == CSP__SHARED && (p->cases[i].op == CSP__OP_SEND || p->cases[i].op == CSP__OP_SEND_MSG))
@@ -550,14 +311,14 @@ static int sends_shared(const struct plan *p, size_t n)
     return 0;
 }
 
-/* Offers the first n cases, and waits for the COMMIT: its index, NONE or FAILED. */
-static int offer(struct plan *p, size_t n, int now)
+/* Offers the first n cases, and waits for the COMMIT: its index, CSP__NONE or CSP__FAILED. */
+static int offer(struct csp__plan *p, size_t n, int now)
 {
     unsigned flags = (now ? WIRE_NOW : 0) | (p->ordered ? WIRE_ORDERED : 0) | csp__scope_flags();
     if (p->line->spare == NULL && (p->line->spare = malloc(sizeof *p->line->spare)) == NULL)
-        return fail(p, ENOMEM);
+        return csp__plan_fail(p, ENOMEM);
     if (csp__offer(p->line, p->cases, p->slots, n, p->by, flags) != 0)
-        return fail(p, errno);
+        return csp__plan_fail(p, errno);
     int withdrawn = now;
     int state;
     p->line->offers_send = sends_shared(p, n);
@@ -576,42 +337,42 @@ static int offer(struct plan *p, size_t n, int now)
     if (state > 0) {
         int result = committed(p);
         if (p->line->pairs_called) {
-            if (result >= 0 && !receives(&p->cases[result]) && p->cases[result].err == 0)
-                csp__pairs_committed(p->line, p->cases[result].chan, sent_length(&p->cases[result]));
+            if (result >= 0 && !csp__receives(&p->cases[result]) && p->cases[result].err == 0)
+                csp__pairs_committed(p->line, p->cases[result].chan, csp__sent_length(&p->cases[result]));
             csp__pairs_settle(p->line);
         }
         return result;
     }
-    return pick(p) >= 0 ? NONE : fail(p, ENOTCONN); /* what is ready here happens, broker or not */
+    return csp__pick(p) >= 0 ? CSP__NONE : csp__plan_fail(p, ENOTCONN); /* what is ready here happens, broker or not */
 }
 
 /* ---- the whole */
 
 /* Whether the broker is asked although the local case is ready. */
-static int is_brokers_turn(const struct plan *p, int local)
+static int is_brokers_turn(const struct csp__plan *p, int local)
 {
     if (!p->ordered)
-        return csp__turns_pass(&p->line->turns, p->cases, p->slots, p->n, next_random(p->line) >> 63);
+        return csp__turns_pass(&p->line->turns, p->cases, p->slots, p->n, csp__random(p->line) >> 63);
     for (int i = 0; i < local; i++)
         if (p->slots[i].kind == CSP__SHARED)
             return 1;
     return 0;
 }
 
-static int ask_broker(struct plan *p, int local)
+static int ask_broker(struct csp__plan *p, int local)
 {
-    if (local == NONE)
+    if (local == CSP__NONE)
         return offer(p, p->n, p->try_only);
     return offer(p, p->ordered ? (size_t)local : p->n, 1);
 }
 
 /* A value that was sent on a pair before this call is received by it, though it be on its way still: waits for that,
  * but not for ever, because its sender may have been killed before the frame had gone. 0: there is none. */
-static int await_flight(struct plan *p)
+static int await_flight(struct csp__plan *p)
 {
     int any = 0;
     for (size_t i = 0; p->streams > 0 && i < p->n && !any; i++)
-        any = p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && receives(&p->cases[i]) &&
+        any = p->slots[i].kind == CSP__LOCAL && p->slots[i].stream != NULL && csp__receives(&p->cases[i]) &&
               csp__pair_expects(p->slots[i].stream);
     if (!any || (p->flight != 0 && csp_now() >= p->flight))
         return 0;
@@ -624,29 +385,30 @@ static int await_flight(struct plan *p)
 }
 
 /* Whether a value of a pair that is not direct may be at the broker, which has not been asked. */
-static int may_be_hosted(const struct plan *p)
+static int may_be_hosted(const struct csp__plan *p)
 {
     for (size_t i = 0; p->streams > 0 && !p->asked && i < p->n; i++) {
         const struct csp__stream *s = p->slots[i].stream;
-        if (p->slots[i].kind == CSP__LOCAL && s != NULL && receives(&p->cases[i]) && csp__pair_is_hosted(s))
+        if (p->slots[i].kind == CSP__LOCAL && s != NULL && csp__receives(&p->cases[i]) && csp__pair_is_hosted(s))
             return 1;
     }
     return 0;
 }
 
-/* The time is up, and nothing was ready: the last look at what is under way. NONE: try again; FAILED: it failed. */
-static int give_up(struct plan *p)
+/* The time is up, and nothing was ready: the last look at what is under way. CSP__NONE: try again; CSP__FAILED: it
+ * failed. */
+static int give_up(struct csp__plan *p)
 {
     if (may_be_hosted(p)) { /* what it had for us comes before its answer */
         p->asked = 1;
         return offer(p, p->n, 1);
     }
-    return await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+    return await_flight(p) ? CSP__NONE : csp__plan_fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
 }
 
 /* The broker has no say, and nothing is ready: waits for a while without a word, then in an offer, by which the broker
  * knows who waits for what. */
-static int await(struct plan *p)
+static int await(struct csp__plan *p)
 {
     if (is_expired(p))
         return give_up(p);
@@ -655,51 +417,68 @@ static int await(struct plan *p)
     else if (csp_now() >= p->silent)
         return offer(p, p->n, 0);
     wait_any(p, p->silent);
-    return csp__line_pump(p->line) < 0 && pick(p) == NONE ? fail(p, ENOTCONN) : NONE;
+    return csp__line_pump(p->line) < 0 && csp__pick(p) == CSP__NONE ? csp__plan_fail(p, ENOTCONN) : CSP__NONE;
 }
 
-/* One attempt: the index of what happened; FAILED; NONE: try again. */
-static int attempt(struct plan *p)
+/* One attempt: the index of what happened; CSP__FAILED; CSP__NONE: try again. */
+static int attempt(struct csp__plan *p)
 {
     classify(p);
-    int local = pick(p);
-    if (local == NONE && p->streams > 0) {
+    int local = csp__pick(p);
+    if (local == CSP__NONE && p->streams > 0) {
         (void)csp__line_pump(p->line);
         classify(p);
-        local = pick(p);
+        local = csp__pick(p);
     }
-    if (local == FAILED)
-        return FAILED;
+    if (local == CSP__FAILED)
+        return CSP__FAILED;
     int ends = csp__scope_ends(p->line);
     if (ends && p->shared == 0) /* when that was heard is chance: a call that asks the broker asks all the same */
-        return fail(p, ECANCELED);
-    if (local == NONE)
+        return csp__plan_fail(p, ECANCELED);
+    if (local == CSP__NONE)
         say_waits(p);
-    if (p->shared > 0 && (local == NONE || is_brokers_turn(p, local))) {
+    if (p->shared > 0 && (local == CSP__NONE || is_brokers_turn(p, local))) {
         int result = ask_broker(p, local);
-        if (result != NONE)
+        if (result != CSP__NONE)
             return result;
-        if (local == NONE) {
-            int again = p->made || !is_expired(p) || pick(p) != NONE;
+        if (local == CSP__NONE) {
+            int again = p->made || !is_expired(p) || csp__pick(p) != CSP__NONE;
             p->asked = !p->made;
             p->made = 0;
-            return again || await_flight(p) ? NONE : fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
+            return again || await_flight(p) ? CSP__NONE : csp__plan_fail(p, p->by == CSP_NOW ? EAGAIN : ETIMEDOUT);
         }
     }
     if (ends)
-        return fail(p, ECANCELED);
-    return local != NONE ? happen(p, (size_t)local) : await(p);
+        return csp__plan_fail(p, ECANCELED);
+    return local != CSP__NONE ? csp__happen(p, (size_t)local) : await(p);
 }
 
-static int run(struct plan *p)
+static int run(struct csp__plan *p)
 {
+    if (++p->line->calls % LISTEN_RUN == 0)
+        (void)csp__line_pump(p->line);
+    p->try_only = p->by == CSP_NOW || (p->by != CSP_FOREVER && p->by <= csp_now());
     int result = prepare(p);
     if (result == 0)
         do
             result = attempt(p);
-        while (result == NONE);
+        while (result == CSP__NONE);
     release(p);
     return result;
+}
+
+static int reserve(struct csp__line *line, size_t n)
+{
+    struct csp__slot *slots = realloc(line->slots, n * sizeof *slots);
+    if (slots != NULL)
+        line->slots = slots;
+    uint16_t *ready = realloc(line->ready, n * sizeof *ready);
+    if (ready != NULL)
+        line->ready = ready;
+    if (slots == NULL || ready == NULL)
+        return -1;
+    line->slots_size = n;
+    return 0;
 }
 
 int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struct csp__call *call)
@@ -709,29 +488,23 @@ int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struc
     if (line == NULL)
         return -1;
     line->place = call->place;
-    if (++line->calls % LISTEN_RUN == 0)
-        (void)csp__line_pump(line);
     if (n > WIRE_MAX_CASES)
         return csp__failf(ENOBUFS, "%s: %zu cases, of at most %d", what, n, WIRE_MAX_CASES);
     if (n > 0 && cases == NULL)
         return csp__failf(EINVAL, "%s: no cases", what);
-    if (n > line->slots_size) {
-        struct csp__slot *slots = realloc(line->slots, n * sizeof *slots);
-        if (slots == NULL)
-            return csp__fail(ENOMEM, what, 0);
-        line->slots = slots;
-        line->slots_size = n;
-    }
-    struct plan p = {.line = line,
-                     .cases = cases,
-                     .slots = line->slots,
-                     .n = n,
-                     .by = by,
-                     .try_only = by == CSP_NOW || (by != CSP_FOREVER && by <= csp_now()),
-                     .ordered = ordered,
-                     .what = what,
-                     .next = CSP_FOREVER};
-    int result = run(&p);
+    if (n > line->slots_size && reserve(line, n) != 0)
+        return csp__fail(ENOMEM, what, 0);
+    struct csp__plan p = {.line = line,
+                          .cases = cases,
+                          .slots = line->slots,
+                          .n = n,
+                          .by = by,
+                          .ordered = ordered,
+                          .what = what,
+                          .next = CSP_FOREVER};
+    int result = csp__select_fast(&p);
+    if (result == CSP__NONE)
+        result = run(&p);
     return result >= 0 ? result : -1;
 }
 

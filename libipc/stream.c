@@ -35,6 +35,7 @@ void csp__stream_end(struct csp__line *line, struct csp__stream *s, int ends)
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
+    line->known = 0;
     free(s);
 }
 

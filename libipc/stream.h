@@ -8,13 +8,13 @@
 
 struct csp__stream {
     struct csp__stream *next;
+    csp_chan chan;
+    struct csp__receiving recv;
     struct csp__stream *next_receiving; /* of all threads */
     struct csp__line *line;
-    csp_chan chan;
     uint64_t max_bytes, capacity;
     int exact; /* the ends of a pair that the library made a stream: they do as on a channel that is none */
     struct csp__sending send;
-    struct csp__receiving recv;
 };
 
 /* This line's stream of the channel, or NULL. */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Making a ready case of a select happen in this process. Decision: it may turn out that it cannot (what made it ready
+ * was taken back, or another thread was faster): then nothing has changed, and the select looks again. */
+#include "pair.h"
+#include "plan.h"
+#include "process.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int take_message(csp_case *c, const void *data, size_t len, csp_chan attached)
+{
+    char *copy = malloc(len + 1);
+    if (copy == NULL)
+        return -1;
+    if (len != 0)
+        memcpy(copy, data, len);
+    copy[len] = '\0';
+    *(csp_msg *)c->buf = (csp_msg){.data = copy, .len = len, .chan = attached};
+    c->len = len;
+    return 0;
+}
+
+int csp__take(csp_case *c, const void *data, size_t len, csp_chan attached)
+{
+    c->len = len;
+    if (c->op == CSP__OP_MSG)
+        return take_message(c, data, len, attached);
+    if (len > (size_t)c->arg)
+        return EMSGSIZE;
+    if (len != 0)
+        memcpy(c->buf, data, len);
+    return 0;
+}
+
+static int happen_stash(const struct csp__plan *p, size_t i, struct csp__stash *s)
+{
+    csp_case *c = &p->cases[i];
+    const char *data = (const char *)zmq_msg_data(&s->msg) + s->offset;
+    if (c->op == CSP__OP_BLOCK)
+        c->err = csp__block_of_message(c->buf, &s->msg, s->offset, s->len);
+    else
+        c->err = csp__take(c, data, s->len, s->attached);
+    if (c->err < 0)
+        return csp__plan_fail(p, ENOMEM);
+    if (c->err == 0)
+        csp__stash_remove(p->line, s);
+    return (int)i;
+}
+
+static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream *s)
+{
+    csp_case *c = &p->cases[i];
+    size_t len;
+    csp_chan attached;
+    const void *data = csp__stream_front(s, &len, &attached);
+    if (data == NULL && !s->recv.closed)
+        return CSP__NONE; /* a pair was recalled since it was seen to be ready */
+    if (data == NULL) {
+        c->len = 0;
+        c->err = EPIPE;
+        return (int)i;
+    }
+    if (c->op == CSP__OP_BLOCK) {
+        if (csp__stream_take_block(p->line, s, c->buf) != 0)
+            return CSP__NONE;
+        c->len = ((csp__block *)c->buf)->len;
+        return (int)i;
+    }
+    csp_msg before = c->op == CSP__OP_MSG ? *(csp_msg *)c->buf : (csp_msg){.data = NULL};
+    c->err = csp__take(c, data, len, attached);
+    if (c->err < 0)
+        return csp__plan_fail(p, ENOMEM);
+    if (c->err != 0)
+        return (int)i;
+    if (csp__stream_count(p->line, s, 1, len) != 0) { /* nobody has seen the copy yet: this call has not returned */
+        if (c->op == CSP__OP_MSG) {
+            csp_msg_free(c->buf);
+            *(csp_msg *)c->buf = before;
+        }
+        return CSP__NONE;
+    }
+    csp__stream_pop(p->line, s);
+    return (int)i;
+}
+
+static int happen_put(const struct csp__plan *p, size_t i, struct csp__stream *s)
+{
+    csp_case *c = &p->cases[i];
+    const void *data = c->op == CSP__OP_SEND_MSG ? ((const csp_msg *)c->buf)->data : c->buf;
+    if (s != NULL && !csp__stream_may_put(s, csp__sent_length(c)))
+        return CSP__NONE; /* a pair was recalled since it was seen to be ready */
+    int err = s != NULL ? csp__stream_put(p->line, s, data, csp__sent_length(c)) : EMSGSIZE;
+    if (err == EAGAIN)
+        return CSP__NONE;
+    c->err = err;
+    return err >= 0 ? (int)i : CSP__FAILED;
+}
+
+static void advance(csp_tick *t)
+{
+    csp_time behind = csp_now() - t->next;
+    csp_time periods = behind / t->every + 1;
+    csp_time step;
+    if (__builtin_mul_overflow(periods, t->every, &step) || __builtin_add_overflow(t->next, step, &t->next))
+        t->next = INT64_MAX;
+}
+
+static int happen_exit(const struct csp__plan *p, size_t i)
+{
+    csp_case *c = &p->cases[i];
+    int ended = csp__child_reap(p->line, p->slots[i].child, c->buf);
+    return ended > 0 ? (int)i : ended == 0 ? CSP__NONE : csp__plan_fail_case(p, i, ECHILD);
+}
+
+int csp__happen(const struct csp__plan *p, size_t i)
+{
+    csp_case *c = &p->cases[i];
+    struct csp__stash *s;
+    switch ((enum csp__op)c->op) {
+    case CSP__OP_SEND:
+    case CSP__OP_SEND_MSG:
+        return happen_put(p, i, p->slots[i].stream);
+    case CSP__OP_RECV:
+    case CSP__OP_MSG:
+    case CSP__OP_BLOCK:
+        s = csp__stash_find(p->line, c->chan);
+        return s != NULL ? happen_stash(p, i, s) : happen_stream(p, i, p->slots[i].stream);
+    case CSP__OP_TICK:
+        advance(c->buf);
+        return (int)i;
+    case CSP__OP_FD:
+        c->len = (size_t)(unsigned short)p->line->polls[p->slots[i].poll].revents;
+        return (int)i;
+    case CSP__OP_EXIT:
+        return happen_exit(p, i);
+    default:
+        return (int)i;
+    }
+}
