@@ -8,6 +8,9 @@
 #define CSP__NONE   (-1)
 #define CSP__FAILED (-2)
 
+/* In so many calls of a thread it hears once what the broker says, though it need not wait. */
+#define CSP__LISTEN_RUN 16
+
 struct csp__plan {
     struct csp__line *line;
     csp_case *cases;

@@ -95,7 +95,7 @@ int csp__pick(struct csp__plan *p)
 
 /* ---- at a look */
 
-enum look { NOT_READY, READY, UNCLEAR };
+enum look { NOT_READY, READY, UNHEARD, UNCLEAR }; /* UNHEARD: not ready, as far as the broker was heard */
 
 /* The slots from the last select on are of no case yet. */
 static void know(struct csp__plan *p)
@@ -124,7 +124,8 @@ static inline enum look look_at_receive(struct csp__line *line, const csp_case *
         return UNCLEAR;
     if (s->recv.first != NULL || s->recv.closed)
         return READY;
-    return s->recv.pair != NULL && csp__pair_says(s->recv.pair) ? READY : NOT_READY;
+    const struct csp__pair *pair = s->recv.pair;
+    return pair == NULL || !pair->direct ? UNHEARD : csp__pair_says(pair) ? READY : NOT_READY;
 }
 
 static enum look look_at_send(struct csp__line *line, const csp_case *c, struct csp__slot *slot)
@@ -159,8 +160,9 @@ static enum look look_at_other(struct csp__plan *p, const csp_case *c, struct cs
     }
 }
 
-/* Lists the cases that can happen, as far as can be seen: how many; 0 also where one is unclear. */
-static size_t list_ready(struct csp__plan *p)
+/* Lists the cases that can happen, as far as can be seen: how many; 0 also where one is unclear. *unheard: some cannot
+ * for all that was heard. */
+static size_t list_ready(struct csp__plan *p, int *unheard)
 {
     csp_time now = 0;
     struct csp__line *line = p->line;
@@ -176,6 +178,7 @@ static size_t list_ready(struct csp__plan *p)
             c->err = 0;
         ready[count] = (uint16_t)i;
         count += seen == READY;
+        *unheard |= seen == UNHEARD;
     }
     return count;
 }
@@ -183,8 +186,13 @@ static size_t list_ready(struct csp__plan *p)
 int csp__select_fast(struct csp__plan *p)
 {
     know(p);
-    size_t count = p->line->stash == NULL ? list_ready(p) : 0;
-    if (count == 0 || !csp__stream_hear(p->line))
+    int unheard = 0;
+    size_t count = p->line->stash == NULL ? list_ready(p, &unheard) : 0;
+    if (count == 0)
+        return CSP__NONE;
+    if (unheard && ++p->line->calls % CSP__LISTEN_RUN == 0)
+        (void)csp__line_pump(p->line); /* csp__stream_hear alone is rare: what the broker brings would be drawn late */
+    if (!csp__stream_hear(p->line))
         return CSP__NONE;
     for (uint16_t *ready = p->line->ready; count != 0; ready++, count--) {
         size_t k = draw(p, count), i = ready[k];

@@ -16,9 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTEN_RUN 16  /* in so many calls of a thread it hears once what the broker says, though it need not wait */
-#define SILENT_MS  100 /* that a wait in which the broker has no say may last before it hears of it */
-#define FLIGHT_MS  5   /* that a try waits for a value which was sent, and is not there yet */
+#define SILENT_MS 100 /* that a wait in which the broker has no say may last before it hears of it */
+#define FLIGHT_MS 5   /* that a try waits for a value which was sent, and is not there yet */
 
 static csp_chan channel_of(const csp_case *c)
 {
@@ -455,7 +454,7 @@ static int attempt(struct csp__plan *p)
 
 static int run(struct csp__plan *p)
 {
-    if (++p->line->calls % LISTEN_RUN == 0)
+    if (++p->line->calls % CSP__LISTEN_RUN == 0)
         (void)csp__line_pump(p->line);
     p->try_only = p->by == CSP_NOW || (p->by != CSP_FOREVER && p->by <= csp_now());
     int result = prepare(p);
