@@ -327,10 +327,12 @@ static int offer(struct csp__plan *p, size_t n, int now)
             csp__withdraw(p->line);
             continue;
         }
-        if (withdrawn)
+        if (withdrawn) {
             csp__line_wait(p->line, 0, CSP_FOREVER);
-        else
+        } else {
+            say_waits(p); /* once more behind a DELIVER(DIRECT) or RECALL: the broker has forgotten it with that */
             wait_any(p, CSP_FOREVER);
+        }
     }
     p->line->offers_send = 0;
     if (state > 0) {

@@ -743,6 +743,35 @@ START_TEST(values_with_a_channel_attached_keep_their_place)
     ended_well(p);
 }
 
+/* Joined while its receiver waits in an offer, and recalled before any value came; it could receive itself, and lives.
+ */
+static int recall_a_waiting_receiver(void *arg)
+{
+    long n = 7;
+    csp_chan gift = csp_make(1);
+    CHILD_ASSERT(gift != 0);
+    until_waiting(*(csp_proc *)arg);
+    CHILD_ASSERT(csp_stream(c, CSP_SEND, 4096) == 0);
+    until_direct(c);
+    CHILD_ASSERT(csp_send_msg(c, &(csp_msg){.data = &n, .len = sizeof n, .chan = gift}, long_by()) == 0);
+    CHILD_ASSERT(csp_recv(other, &n, sizeof n, long_by()) == sizeof n);
+    return 0;
+}
+
+START_TEST(who_waits_while_a_pair_comes_and_goes_gets_the_next_value)
+{
+    c = make_pair(8);
+    other = csp_make(1);
+    csp_proc self = csp_self();
+    csp_proc p = go(recall_a_waiting_receiver, &self);
+    csp_msg m;
+    ASSERT_OK(csp_recv_msg(c, &m, long_by()));
+    ck_assert(m.chan != 0);
+    csp_msg_free(&m);
+    send_number(other, 1);
+    ended_well(p);
+}
+
 static int stream_numbers(void *arg)
 {
     CHILD_ASSERT(csp_stream(c, CSP_SEND, 4096) == 0);
@@ -866,6 +895,7 @@ Suite *pair_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, begin, term);
     tcase_add_test(t, values_with_a_channel_attached_keep_their_place);
+    tcase_add_test(t, who_waits_while_a_pair_comes_and_goes_gets_the_next_value);
     tcase_add_test(t, a_window_bounds_what_is_sent_beyond_the_capacity);
     tcase_add_test(t, blocks_come_as_blocks);
     tcase_add_test(t, where_descriptors_are_short_it_stays_with_the_broker);
