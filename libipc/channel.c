@@ -152,7 +152,11 @@ CSP__ENTRY int csp_close(csp_chan c)
         if (!csp__stream_is_flushed(s) && csp__stream_flush(s, CSP_FOREVER, CSP__CALL("close")) != 0 && errno != EPIPE)
             return -1;
     }
-    return csp__request("close", &(struct csp__request){.type = WIRE_CLOSE, .chan = c});
+    if (csp__request("close", &(struct csp__request){.type = WIRE_CLOSE, .chan = c}) != 0)
+        return -1;
+    if (s != NULL && s->send.on)
+        s->send.broken = 1; /* the ROOM that says so may be on its way still */
+    return 0;
 }
 
 int csp_why(csp_chan c, csp_exit *why)

@@ -565,6 +565,17 @@ START_TEST(a_block_that_is_given_in_vain_is_freed)
     ASSERT_ERRNO(csp__give_block(c, &b, memory, size, soon()), EPIPE);
 }
 
+START_TEST(who_closed_a_stream_sends_nothing_more_on_it)
+{
+    for (int i = 0; i < 200; i++) {
+        c = make(8);
+        ASSERT_OK(csp_stream(c, CSP_SEND, 1 << 20));
+        ASSERT_OK(csp_close(c));
+        ASSERT_ERRNO(csp_send(c, "x", 1, soon()), EPIPE);
+        ASSERT_OK(csp_drop(c, CSP_SEND | CSP_RECV));
+    }
+}
+
 START_TEST(on_a_plain_channel_a_block_is_one_value)
 {
     static const uint32_t lengths[] = {3, 2};
@@ -629,6 +640,7 @@ Suite *stream_suite(void)
     tcase_add_test(t, a_block_larger_than_the_window_goes_in_parts);
     tcase_add_loop_test(t, a_block_that_is_given_arrives_as_it_was, 0, sizeof given / sizeof *given);
     tcase_add_test(t, a_block_that_is_given_in_vain_is_freed);
+    tcase_add_test(t, who_closed_a_stream_sends_nothing_more_on_it);
     tcase_add_test(t, on_a_plain_channel_a_block_is_one_value);
     tcase_add_test(t, a_block_with_a_value_over_the_limit_is_not_sent_at_all);
     suite_add_tcase(s, t);
