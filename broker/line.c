@@ -41,6 +41,12 @@ uint64_t line_claim(const struct broker *b, const struct wire_hello *w)
     return w->process;
 }
 
+/* That of a process which may attach, or has, by its number alone; 0: it needs its ticket. */
+static pid_t pid_of(const struct process *p)
+{
+    return p->state == PROCESS_ATTACHED ? p->attached : p->state == PROCESS_STARTED ? p->pid : 0;
+}
+
 /* The process that a HELLO speaks for; NULL and *why it is refused. A guest's is made here. */
 static struct process *who(struct broker *b, const struct wire_hello *w, const char **why)
 {
@@ -53,7 +59,7 @@ static struct process *who(struct broker *b, const struct wire_hello *w, const c
     if (w->process != 0) {
         *why = "the process is another one, or has ended";
         p = process_find(b, w->process);
-        return p != NULL && p->state == PROCESS_ATTACHED && p->attached == (pid_t)w->pid ? p : NULL;
+        return p != NULL && pid_of(p) == (pid_t)w->pid ? p : NULL;
     }
     if (w->role == WIRE_PROCESS) {
         *why = "the run has its root";

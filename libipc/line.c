@@ -66,6 +66,22 @@ int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
     return -1;
 }
 
+static void take_welcome(struct csp__line *line)
+{
+    struct wire_welcome welcome;
+    if (line->number != 0)
+        return;
+    memcpy(&welcome, (const char *)zmq_msg_data(&line->frame) + sizeof line->head, sizeof welcome);
+    csp__socket_widen(&line->frame);
+    if (csp__state.process == 0) { /* else it may be read by any thread */
+        csp__state.process = welcome.process;
+        csp__state.ticket = 0;
+    }
+    line->number = welcome.line;
+    line->deadline = welcome.deadline;
+    line->holds = (line->head.flags & WIRE_NOW) == 0;
+}
+
 static void dispatch(struct csp__line *line)
 {
     if (wire_check(zmq_msg_data(&line->frame), zmq_msg_size(&line->frame), &line->head) != 0)
@@ -76,8 +92,11 @@ static void dispatch(struct csp__line *line)
         line->replied = line->head.seq == line->seq;
         break;
     case WIRE_WELCOME:
+        take_welcome(line);
+        break;
     case WIRE_REFUSED:
-        line->replied = line->number == 0;
+        line->gone = 1;
+        line->replied = line->joins;
         break;
     case WIRE_ROOM:
         csp__stream_room(line);
@@ -305,36 +324,24 @@ static int hello(struct csp__line *line)
     return csp__line_send(line, &msg);
 }
 
-static int await_welcome(struct csp__line *line)
+int csp__line_join(struct csp__line *line)
 {
-    if (csp__state.meanwhile != NULL)
-        csp__state.meanwhile(csp__state.meanwhile_with);
-    csp__state.meanwhile = NULL;
+    if (line->number != 0)
+        return 0;
     csp_time by = csp_in(HELLO_MS);
     int state;
-    while ((state = csp__line_pump(line)) == 0) {
-        if (csp_now() >= by)
-            return csp__failf(ETIMEDOUT, "the broker of %s did not answer within %d s", csp__state.dir,
-                              HELLO_MS / 1000);
+    line->joins = 1;
+    while ((state = csp__line_pump(line)) == 0 && line->number == 0 && csp_now() < by)
         csp__line_wait(line, 0, by);
-    }
-    line->replied = 0;
-    if (state > 0)
-        csp__socket_widen(&line->frame);
-    const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof line->head;
-    if (state > 0 && line->head.type == WIRE_REFUSED)
-        return csp__failf((int)line->head.count, "the broker of %s refused: %.*s", csp__state.dir,
-                          (int)line->head.length, payload);
+    line->joins = line->replied = 0;
+    if (line->number != 0)
+        return 0;
+    if (state == 0)
+        return csp__failf(ETIMEDOUT, "the broker of %s did not answer within %d s", csp__state.dir, HELLO_MS / 1000);
     if (state < 0)
         return csp__fail(ENOTCONN, "attaching to the run", 0);
-    struct wire_welcome welcome;
-    memcpy(&welcome, payload, sizeof welcome);
-    csp__state.process = welcome.process;
-    csp__state.ticket = 0;
-    line->number = welcome.line;
-    line->deadline = welcome.deadline;
-    line->holds = (line->head.flags & WIRE_NOW) == 0;
-    return 0;
+    return csp__failf((int)line->head.count, "the broker of %s refused: %.*s", csp__state.dir, (int)line->head.length,
+                      (const char *)zmq_msg_data(&line->frame) + sizeof line->head);
 }
 
 /* The file of the page, where the broker has not come to it. */
@@ -432,9 +439,10 @@ static struct csp__line *open_line(const char *what)
         csp__fail(key_error != 0 ? key_error : errno, what, 0);
         return NULL;
     }
+    int is_born = csp__state.birth >= 0; /* then the first request need not wait for the broker's welcome */
     if (connect_socket(line) != 0 || hello(line) != 0) {
         csp__fail(errno, what, 0);
-    } else if (await_welcome(line) == 0) {
+    } else if (is_born || csp__line_join(line) == 0) {
         if (pthread_setspecific(key, line) == 0) {
             mine = line;
             csp__state.lines++;

@@ -43,11 +43,12 @@ struct csp__call {
 struct csp__line {
     struct csp__socket socket;
     struct csp__context *context;
-    uint64_t number;
+    uint64_t number;   /* 0: before WELCOME */
     uint64_t seq;      /* of the last request or offer */
     const void *place; /* where the public call that is at work returns to */
     int replied;   /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
     int gone;      /* the broker is */
+    int joins;     /* it waits for WELCOME */
     int cancelled; /* this process is: CSP_CANCELLED, CSP_DEADLINE; 0: not */
     csp_time deadline;        /* of the scopes that this process is in */
     struct csp__scope *scope; /* the innermost that this thread has entered */
@@ -92,6 +93,10 @@ struct csp__line *csp__line(const char *what);
 
 /* The same with the state's lock held. */
 struct csp__line *csp__line_locked(const char *what);
+
+/* Waits until the broker has welcomed the line; what is asked meanwhile is answered after that. 0, or -1 with the error
+ * noted: ENOTCONN, ETIMEDOUT, or why it was refused. */
+int csp__line_join(struct csp__line *line);
 
 /* Closes the calling thread's line without a word to the broker, if it has one. The state's lock is held. */
 void csp__line_close(void);

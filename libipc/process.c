@@ -236,22 +236,15 @@ struct birth {
     int (*fn)(void *);
     void *arg;
     int own_group;
-    int named[2]; /* pipe: what the broker answered to ANNOUNCE, for the child */
+    int number[2]; /* pipe: that of the process, once it was announced, for the child */
 };
-
-/* What need not be done before the broker is connected to, which takes longer; no signal comes until it was done. */
-static void clean(void *inherited)
-{
-    default_signals();
-    csp__inherited_replace(inherited);
-}
 
 static _Noreturn void be_child(const struct birth *birth)
 {
     struct csp__inherited inherited;
     atomic_store(&csp__foreign, 0);
-    close(birth->named[1]); /* so that its end comes where the parent dies */
-    csp__state.birth = birth->named[0];
+    close(birth->number[1]); /* so that its end comes where the parent dies */
+    csp__state.birth = birth->number[0];
     if (birth->own_group)
         (void)setpgid(0, 0);
     csp__line_forget();
@@ -260,13 +253,10 @@ static _Noreturn void be_child(const struct birth *birth)
     csp__inherited_find(&inherited);
     if (!csp__descriptors_left())
         csp__inherited_replace(&inherited);
-    csp__state.meanwhile = clean;
-    csp__state.meanwhile_with = &inherited;
-    (void)csp__state_forked(birth->named[0]); /* where that fails each call of fn says so */
+    (void)csp__state_forked(birth->number[0]); /* where that fails each call of fn says so */
     csp__state_born();
-    if (csp__state.meanwhile != NULL)
-        clean(&inherited);
-    csp__state.meanwhile = NULL;
+    default_signals(); /* while the broker is being connected to; no signal comes until then */
+    csp__inherited_replace(&inherited);
     pthread_mutex_unlock(&csp__state.lock);
     sigset_t none;
     sigemptyset(&none);
@@ -283,12 +273,11 @@ static int let_go(struct csp__line *line, const struct birth *birth, struct csp_
     struct wire_announce body = {
         .function = (uint64_t)(uintptr_t)birth->fn, .pid = (uint32_t)child->pid, .success = {1}};
     struct csp__request r = {.flags = WIRE_INHERIT, .head = &body, .head_len = sizeof body};
-    struct wire_announced named;
-    if (csp__announce_request(line, &r, "go", &child->process, &named.ticket) != 0)
+    uint64_t ticket; /* it needs none: the broker knows it by its pid */
+    if (csp__announce_request(line, &r, "go", &child->process, &ticket) != 0)
         return -1;
-    named.process = (uint64_t)child->process;
-    ssize_t n = write(birth->named[1], &named, sizeof named); /* we have its other end too: no SIGPIPE */
-    return n == sizeof named ? 0 : csp__fail(EIO, "go", 0);
+    ssize_t n = write(birth->number[1], &child->process, sizeof child->process); /* no SIGPIPE: we could read it too */
+    return n == sizeof child->process ? 0 : csp__fail(EIO, "go", 0);
 }
 
 /* The child as process, or -1: that failed, and it was ended. */
@@ -334,12 +323,12 @@ static csp_proc start(struct csp__line *line, struct birth *birth)
         return csp__failf(EBUSY,
                           "go: %u other threads use the library: their memory could be in any state in the child",
                           csp__state.lines - 1);
-    if (pipe2(birth->named, O_CLOEXEC) != 0)
+    if (pipe2(birth->number, O_CLOEXEC) != 0)
         return csp__fail(errno, "go", 0);
     csp_proc process = give_birth(line, birth);
     int err = errno;
-    close(birth->named[0]);
-    close(birth->named[1]);
+    close(birth->number[0]);
+    close(birth->number[1]);
     errno = err;
     return process;
 }

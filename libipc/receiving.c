@@ -97,6 +97,8 @@ static void drop_batch(struct csp__stream *s)
 static int make_page(struct csp__line *line)
 {
     char path[sizeof csp__state.dir + 32];
+    if (csp__line_join(line) != 0)
+        return -1;
     (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

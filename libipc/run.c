@@ -309,16 +309,15 @@ void csp__state_born(void)
 {
     if (csp__state.birth < 0)
         return;
-    struct wire_announced named;
+    uint64_t process;
     struct pollfd polls[] = {{.fd = csp__state.birth, .events = POLLIN}, {.fd = csp__state.broker, .events = POLLIN}};
     while (poll(polls, 2, -1) < 0 && errno == EINTR)
         ; /* the broker's death too, for the pipe's end may not come: any thread of the parent's may have forked */
-    if ((polls[0].revents & POLLIN) == 0 || read(csp__state.birth, &named, sizeof named) != sizeof named)
+    if ((polls[0].revents & POLLIN) == 0 || read(csp__state.birth, &process, sizeof process) != sizeof process)
         _exit(1);
     close(csp__state.birth);
     csp__state.birth = -1;
-    csp__state.process = named.process;
-    csp__state.ticket = named.ticket;
+    csp__state.process = process;
 }
 
 /* Whether this process may begin a run now; the lock is held. */

@@ -220,8 +220,8 @@ static csp_time outer_deadline(void)
 
 csp_time csp_deadline(void)
 {
-    const struct csp__line *line = csp__in_run() ? csp__line("deadline") : NULL;
-    if (line == NULL)
+    struct csp__line *line = csp__in_run() ? csp__line("deadline") : NULL;
+    if (line == NULL || csp__line_join(line) != 0)
         return outer_deadline();
     csp_time nearest = csp__sooner(line->deadline, outer_deadline());
     for (const struct csp__scope *s = line->scope; s != NULL; s = s->outer)

@@ -37,9 +37,7 @@ struct csp__state {
     int notices;   /* of the broker, for the root that wants them; -1 */
     unsigned lines;
     struct csp__context *context;
-    int birth;                 /* in csp_go's child: where its number and ticket come from; -1: it has them */
-    void (*meanwhile)(void *); /* what is to be done while the first line waits for the broker; NULL: nothing */
-    void *meanwhile_with;
+    int birth; /* in csp_go's child: where its number comes from; -1: it has it */
 };
 
 extern struct csp__state csp__state;
