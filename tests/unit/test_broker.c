@@ -281,6 +281,47 @@ START_TEST(only_the_announcer_says_started)
 }
 END_TEST
 
+static struct heard announce_pid(uint32_t pid)
+{
+    struct wire_announce w = {.pid = pid};
+    return ask(run.root, WIRE_ANNOUNCE, none, &w, sizeof w);
+}
+
+START_TEST(a_process_that_was_there_when_it_was_announced_attaches_by_its_number)
+{
+    struct wire_announced a;
+    struct heard h = announce_pid((uint32_t)getpid());
+    ck_assert_int_eq(h.head.count, 0);
+    memcpy(&a, h.data, sizeof a);
+    h = hello(speaker_new(), 0, a.process, WIRE_PROCESS);
+    ck_assert_int_eq(h.head.type, WIRE_WELCOME);
+    struct wire_welcome w;
+    memcpy(&w, h.data, sizeof w);
+    ck_assert_uint_eq(w.process, a.process);
+    ck_assert_int_eq(hello(speaker_new(), 0, a.process, WIRE_PROCESS).head.type, WIRE_WELCOME); /* a further line */
+}
+END_TEST
+
+START_TEST(one_that_was_not_there_needs_its_ticket)
+{
+    uint64_t process;
+    announce(run.root, &process, 0, 0, 0, 0);
+    ck_assert_int_eq(refused(hello(speaker_new(), 0, process, WIRE_PROCESS)), EACCES);
+}
+END_TEST
+
+START_TEST(what_is_gone_is_not_announced)
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_uint_eq(announce_pid((uint32_t)pid).head.count, ESRCH);
+    ck_assert_uint_eq(announce_pid(UINT32_MAX).head.count, EINVAL);
+}
+END_TEST
+
 START_TEST(a_group_counts_and_is_never_negative)
 {
     uint64_t g = make_group(run.root);
@@ -459,6 +500,9 @@ Suite *broker_suite(void)
     tcase_add_test(with_run, a_child_that_inherits_holds_all_of_it);
     tcase_add_test(with_run, a_process_that_never_started_gives_its_ends_up);
     tcase_add_test(with_run, only_the_announcer_says_started);
+    tcase_add_test(with_run, a_process_that_was_there_when_it_was_announced_attaches_by_its_number);
+    tcase_add_test(with_run, one_that_was_not_there_needs_its_ticket);
+    tcase_add_test(with_run, what_is_gone_is_not_announced);
     tcase_add_test(with_run, a_group_counts_and_is_never_negative);
     tcase_add_test(with_run, a_wait_ends_when_the_count_is_0);
     tcase_add_test(with_run, a_program_group_that_would_be_everybody_is_refused);
