@@ -105,6 +105,9 @@ typedef struct csp_msg {
     void *data;
     size_t len; /* bytes */
     csp_chan chan;
+    uint64_t id;    /* received from a channel with retry: for csp_ack; stable, and unique in the run; else 0 */
+    unsigned tries; /* deliveries of it, this one included: more than 1 says that it was delivered before */
+    char *reason;   /* of a dead letter: why it is one; in `data`'s memory. Else NULL */
 } csp_msg;
 
 /* How a process ended: how is one of the following; code is the exit status (CSP_CODE) or the signal (CSP_SIGNAL, 0

@@ -25,7 +25,7 @@ static const struct shape shapes[WIRE_TO_PAIR_END] = {
     [WIRE_OFFER] = {"OFFER", sizeof(struct wire_offer), ANY, sizeof(struct wire_case), WIRE_MAX_CASES,
                     WIRE_NOW | WIRE_ORDERED | WIRE_SHIELD},
     [WIRE_WITHDRAW] = {"WITHDRAW", 0, 0, 0, 0, 0},
-    [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_BACK},
+    [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_BACK | WIRE_STAGED},
     [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT},
     [WIRE_MAKE] = {"MAKE", sizeof(struct wire_make), sizeof(struct wire_make) + WIRE_MAX_NAME, 0, 0, WIRE_DIRECT},
     [WIRE_OPEN] = {"OPEN", 1, WIRE_MAX_NAME, 0, 0, 0},
@@ -47,13 +47,17 @@ static const struct shape shapes[WIRE_TO_PAIR_END] = {
     [WIRE_JOINED] = {"JOINED", sizeof(struct wire_joined), 0, 0, 0, 0},
     [WIRE_RECALLED] = {"RECALLED", 0, 0, 0, 0, 0},
     [WIRE_DRAINED] = {"DRAINED", sizeof(struct wire_recall), 0, 0, 0, 0},
+    [WIRE_SET] = {"SET", sizeof(struct wire_set), sizeof(struct wire_set) + WIRE_MAX_PATH, 0, 0, 0},
+    [WIRE_SETTLE] = {"SETTLE", sizeof(struct wire_settle), sizeof(struct wire_settle) + WIRE_MAX_REASON, 0, 0, 0},
+    [WIRE_ACK] = {"ACK", 0, ANY, sizeof(uint64_t), UINT32_MAX, WIRE_STAGED},
+    [WIRE_NACK] = {"NACK", sizeof(struct wire_nack), sizeof(struct wire_nack) + WIRE_MAX_REASON, 0, 0, 0},
     [WIRE_WELCOME] = {"WELCOME", sizeof(struct wire_welcome), 0, 0, 0, WIRE_NOW},
     [WIRE_REFUSED] = {"REFUSED", 0, 1024, 0, 0, 0},
-    [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, 0},
+    [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, WIRE_LEASE},
     [WIRE_ANSWER] = {"ANSWER", 0, ANY, 0, 0, 0},
     [WIRE_ROOM] = {"ROOM", 0, 0, 0, 0, 0},
     [WIRE_DELIVER] = {"DELIVER", 0, ANY, sizeof(uint32_t), UINT32_MAX,
-                      WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED | WIRE_DIRECT},
+                      WIRE_GAP | WIRE_NOEOL | WIRE_CHAN | WIRE_CLOSED | WIRE_DIRECT | WIRE_LEASE},
     [WIRE_CANCELLED] = {"CANCELLED", 0, 0, 0, 0, 0},
     [WIRE_BIND] = {"BIND", sizeof(struct wire_pair), 0, 0, 0, 0},
     [WIRE_CONNECT] = {"CONNECT", sizeof(struct wire_pair), 0, 0, 0, 0},
@@ -115,9 +119,28 @@ static uint64_t sum_lengths(const char *lengths, uint32_t count)
     return low + high + one;
 }
 
+int wire_lease(const struct wire_head *head, const void *payload, struct wire_lease *lease)
+{
+    memset(lease, 0, sizeof *lease);
+    if ((head->flags & WIRE_LEASE) == 0)
+        return 0;
+    size_t fixed = head->type == WIRE_COMMIT ? sizeof(struct wire_commit) : 0;
+    if (head->length < fixed + sizeof *lease)
+        return refuse();
+    memcpy(lease, (const char *)payload + head->length - sizeof *lease, sizeof *lease);
+    size_t rest = head->length - fixed - sizeof *lease;
+    return lease->id != 0 && lease->tries != 0 && lease->reason <= WIRE_MAX_REASON && lease->reason <= rest ? 0
+                                                                                                            : refuse();
+}
+
 int64_t wire_block_data(const struct wire_head *head, const void *payload)
 {
     size_t tail = (size_t)head->count * sizeof(uint32_t) + ((head->flags & WIRE_CHAN) != 0 ? sizeof(uint64_t) : 0);
+    struct wire_lease lease;
+    if (wire_lease(head, payload, &lease) != 0)
+        return refuse();
+    if ((head->flags & WIRE_LEASE) != 0)
+        tail += sizeof lease + lease.reason;
     if (tail > head->length || ((head->flags & WIRE_CHAN) != 0 && head->count != 1))
         return refuse();
     size_t data = head->length - tail;

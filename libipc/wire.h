@@ -22,6 +22,8 @@
 #define WIRE_MAX_CASES  4096
 #define WIRE_MAX_NAME   255                            /* bytes of a name, without the end */
 #define WIRE_MAX_FRAME  (WIRE_MAX_VALUE + (16u << 20)) /* ZMQ_MAXMSGSIZE of both sides */
+#define WIRE_MAX_REASON 1024                           /* bytes of text why a value was refused */
+#define WIRE_MAX_PATH   4096                           /* bytes of a directory */
 #define WIRE_MAX_SLOTS  512                            /* receiving streams of one line: 64-bit counts in a page */
 #define WIRE_PAGE_SIZE  4096                           /* bytes of the file DIR/pN */
 #define WIRE_NO_CASE    UINT32_MAX                     /* COMMIT.count: nothing happened */
@@ -59,6 +61,11 @@ enum wire_type {
     WIRE_JOINED,
     WIRE_RECALLED,
     WIRE_DRAINED,
+    /* caller -> broker: leases; SET and SETTLE are requests, the others not answered */
+    WIRE_SET,
+    WIRE_SETTLE,
+    WIRE_ACK,
+    WIRE_NACK,
     WIRE_TO_BROKER_END,
     /* broker -> caller */
     WIRE_WELCOME = 64,
@@ -90,6 +97,9 @@ enum wire_flag {
     WIRE_SHIELD = 1 << 8,  /* OFFER: cancellation does not end it */
     WIRE_DIRECT = 1 << 9,  /* MAKE: the channel may be joined directly; DELIVER with count 0: it is, from here on */
     WIRE_BACK = 1 << 10,   /* PUT: values of a pair that was recalled; no window bounds them */
+    WIRE_LEASE = 1 << 11,  /* DELIVER, COMMIT: the payload ends with wire_lease */
+    WIRE_STAGED = 1 << 12, /* PUT: kept by the broker until the line's ACK with it; ACK: what was so kept is put, in one
+                              step with the acknowledgement */
 };
 
 /* What a case waits for. Those from PUT on the caller decides alone: they only tell the broker what it waits for. */
@@ -107,10 +117,12 @@ enum wire_op {
     WIRE_OP_FD,    /* channel: a descriptor of the caller's, which is ready */
     WIRE_OP_END
 };
-enum wire_kind { WIRE_CHANNEL, WIRE_GROUP, WIRE_PAIR };    /* MAKE.kind */
-enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER }; /* MAKE.policy */
-enum wire_role { WIRE_PROCESS, WIRE_GUEST };               /* HELLO.role */
-enum wire_whom { WIRE_ONE_PROCESS, WIRE_ONE_SCOPE };       /* CANCEL.count */
+enum wire_kind { WIRE_CHANNEL, WIRE_GROUP, WIRE_PAIR };                             /* MAKE.kind */
+enum wire_policy { WIRE_CLOSE_SENDERS, WIRE_CLOSE_NEVER, WIRE_CLOSE_IDLE };         /* MAKE.policy */
+enum wire_when { WIRE_CLOSE_AT_ONCE, WIRE_CLOSE_WHEN_IDLE };                        /* CLOSE.count */
+enum wire_overflow { WIRE_BLOCK, WIRE_DROP_OLDEST, WIRE_DROP_NEWEST, WIRE_REJECT }; /* SET.overflow */
+enum wire_role { WIRE_PROCESS, WIRE_GUEST };                                        /* HELLO.role */
+enum wire_whom { WIRE_ONE_PROCESS, WIRE_ONE_SCOPE };                                /* CANCEL.count */
 
 struct wire_head {
     uint32_t magic;
@@ -123,7 +135,7 @@ struct wire_head {
 struct wire_hello {
     uint8_t token[WIRE_TOKEN_SIZE];
     uint64_t ticket;  /* of an announced process; 0: the root's first line, a further line of `process`, or a guest */
-    uint64_t process; /* 0 on a process's first line */
+    uint64_t process; /* 0 on a process's first line; a guest's: inside of which it is, 0: none */
     uint32_t pid, role;
 };
 struct wire_welcome {
@@ -166,6 +178,8 @@ struct wire_announce { /* then count wire_ends, then the name */
     uint32_t replica;
     uint32_t pid;        /* it is there, and waits for its ticket; 0: it is yet to be started */
     uint8_t success[32]; /* bit c: exit code c is a clean end */
+    uint64_t after;      /* the process whose successor it is, 0: none */
+    int64_t timeout;     /* ns that it may hold a lease, 0: no bound */
 };
 struct wire_ends {
     uint64_t channel;
@@ -201,6 +215,30 @@ struct wire_recall { /* RECALL, ANSWER to UNPAIR, DRAINED */
     uint64_t taken;  /* values of this generation; DRAINED: that came */
 };
 
+struct wire_set {        /* then the durable directory, if it has one */
+    uint64_t dead;       /* the channel of dead letters, 0: none */
+    int64_t least, most; /* ns of back-off after the first failure, and at most */
+    uint32_t attempts;   /* deliveries of a value before it is a dead letter; 0: it is not leased */
+    uint32_t ordered;    /* 1: what its receivers put with STAGED goes on in the order of its values */
+    uint32_t overflow, reserved;
+};
+struct wire_lease { /* at the end of the payload, behind `reason` bytes of text */
+    uint64_t id;    /* of the first value; the others' follow */
+    uint32_t tries; /* deliveries, this one included */
+    uint32_t reason;
+};
+struct wire_nack { /* then the reason, text */
+    uint64_t id;
+    int64_t delay; /* ns until it is redelivered; WIRE_DEAD_LETTER, WIRE_BACK_OFF */
+};
+struct wire_settle { /* then the reason, text; the ANSWER too, without it */
+    uint64_t count;  /* the oldest so many leases of the process on the channel, 0: all; ANSWER: so many were settled */
+    int64_t delay;   /* WIRE_DONE, or as in wire_nack */
+};
+#define WIRE_DEAD_LETTER (-1)
+#define WIRE_BACK_OFF    (-2) /* as the channel's settings say */
+#define WIRE_DONE        (-3)
+
 #define WIRE_REVOKED (UINT64_C(1) << 63) /* in wire_page.taken: the receiver must take nothing more */
 
 /* The page of a pair, section 15 of docs/protocol.md. Each count has a cache line of its own: it is written by one side
@@ -223,6 +261,10 @@ struct wire_head wire_head(enum wire_type type, unsigned flags, size_t length);
 /* Reads and checks the header of a frame of `size` bytes: magic, version, a known type, the exact length, and the least
  * and greatest payload and count that the type allows. Returns 0, or -1 with EPROTO. */
 int wire_check(const void *frame, size_t size, struct wire_head *head);
+
+/* For a DELIVER or COMMIT whose header was checked: its lease, whose text is the lease->reason bytes before it; all 0
+ * where it has none. Returns 0, or -1 with EPROTO. */
+int wire_lease(const struct wire_head *head, const void *payload, struct wire_lease *lease);
 
 /* For a PUT or DELIVER whose header was checked: bytes of data before the lengths, or -1 with EPROTO where the lengths,
  * the gaps and the payload do not add up. `payload` points behind the header. */
