@@ -93,6 +93,8 @@ static bool is_alive(struct pass *s, struct process *p)
 {
     if (p->state == PROCESS_ENDED || (p->guest && !p->uses))
         return false; /* it wakes nobody */
+    if (p->standing)
+        return false; /* but when it is started, and that depends on the one before it */
     if (p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) || list_empty(&p->lines) ||
         p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
         return true;
@@ -267,7 +269,9 @@ static void follow_process(struct pass *s, struct process *p)
     LIST_EACH(node, next, &p->lines)
     follow_line(s, LIST_OWNER(node, struct line, node));
     wake_queue(s, &p->awaited, false);
-    reach_scope(s, p->scope); /* it may fail */
+    if (p->successor != NULL)
+        wake(s, p->successor); /* it may end */
+    reach_scope(s, p->scope);  /* it may fail */
     if (p->guest)
         follow_guest(s);
 }

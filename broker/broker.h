@@ -43,7 +43,8 @@ struct channel {
     struct reason why; /* the first reason other than clean with which a sending end ended */
     char *name;        /* NULL: none */
 
-    uint64_t senders, receivers;    /* ENDS: holders in each direction */
+    uint64_t senders, receivers;    /* ENDS: holders in each direction, */
+    uint64_t standing[2];           /* and how many of those to send and to receive are successors that stand by */
     struct list sending, receiving; /* queues of waiters */
     struct list buffer;             /* blocks by order */
     uint64_t values, bytes;         /* in the buffer */
@@ -104,6 +105,9 @@ struct process {
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
+    struct process *before; /* whose successor it is, until one of both has ended; section 17 */
+    struct process *successor;
+    bool standing;     /* a successor that waits for the end of that one, and was not started */
     bool uses;         /* a guest that has done more than look: it may wake others */
     bool aside;        /* the reporter's: nothing of it is an event */
     const char *fault; /* why it is in broker.failing */
@@ -431,6 +435,18 @@ void page_guard(void);
 /* Makes a file with the page of a pair, and maps it. NULL with errno: there is no file. */
 struct wire_page *page_make(const char *path);
 void page_free(struct wire_page *page);
+
+/* successor.c: section 17 */
+/* Whether it may announce a successor of the process with this number, 0: of none; 0 or an errno. */
+int successor_check(const struct broker *b, const struct process *from, uint64_t after);
+/* It has, and granted its ends. */
+void successor_stand(const struct broker *b, struct process *p, uint64_t after);
+/* It stands by no more: it was started, or has its predecessor's place, or has ended. */
+void successor_rise(struct process *p);
+/* A process has ended: its successor takes its place, and a predecessor has none any more. */
+void successor_part(struct process *p);
+/* The reason with which the sending end of a process goes that ends with this one. */
+struct reason successor_reason(const struct process *p, const struct channel *c, struct reason why);
 
 /* process.c */
 struct process *process_new(struct broker *b, const char *name, size_t length);

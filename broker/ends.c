@@ -112,7 +112,7 @@ void ends_release_all(struct broker *b, struct process *p, struct reason why)
     LIST_EACH(node, next, &p->held)
     {
         struct end *e = LIST_OWNER(node, struct end, node);
-        ends_release(b, p, e->channel, e->mask, why);
+        ends_release(b, p, e->channel, e->mask, successor_reason(p, e->channel, why));
     }
     table_free(&p->ends);
 }

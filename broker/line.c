@@ -98,6 +98,7 @@ static void attach(struct broker *b, struct process *p, struct line *l, const st
     if (p->ticket != 0)
         table_remove(&b->tickets, &p->by_ticket);
     p->ticket = 0;
+    successor_rise(p);
     p->state = PROCESS_ATTACHED;
     p->since = b->now;
     p->attached = (pid_t)w->pid;

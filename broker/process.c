@@ -110,6 +110,7 @@ void process_end(struct broker *b, struct process *p, struct reason why)
         return;
     why = process_reason(p, why);
     record_buried(b, p, why);
+    successor_rise(p);
     LIST_EACH(node, next, &p->lines)
     line_end(b, LIST_OWNER(node, struct line, node), why);
     ends_release_all(b, p, why);
@@ -130,7 +131,8 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     p->since = b->now;
     p->reason = why;
     b->live--;
-    scope_part(b, p, why);
+    scope_part(b, p, p->successor != NULL ? (struct reason){HOW_CLEAN, 0} : why);
+    successor_part(p);
     deadlock_possible(b);
     LIST_EACH(node, next, &p->zombies)
     unkeep(b, LIST_OWNER(node, struct process, zombie));
@@ -230,11 +232,14 @@ static int announce(struct broker *b, struct line *l, const struct message *m, s
     if (err == 0 && w.pid != 0)
         err = watch_announced(b, p, w.pid);
     if (err == 0)
+        err = successor_check(b, from, w.after);
+    if (err == 0)
         err = grant(b, from, p, m);
     if (err != 0) {
         process_free(b, p);
         return err;
     }
+    successor_stand(b, p, w.after);
     p->parent = from->item.key;
     p->replica = w.replica;
     p->function = w.function;
@@ -286,6 +291,7 @@ static int started(struct broker *b, struct process *p, uint32_t pid)
             return err;
     }
     p->pid = (pid_t)pid;
+    successor_rise(p);
     if (p->state == PROCESS_ANNOUNCED) {
         p->state = PROCESS_STARTED;
         p->since = b->now;

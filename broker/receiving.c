@@ -178,7 +178,7 @@ void receiving_rearm(struct broker *b, struct channel *c)
 
 static bool has_rivals(const struct channel *c)
 {
-    return c->receivers + c->guests > 1;
+    return c->receivers - c->standing[1] + c->guests > 1;
 }
 
 /* How many values of the block the stream may be given. */

@@ -65,7 +65,7 @@ static void hold_on(struct sending *s, struct reason why)
 
 void sending_detach(struct broker *b, struct sending *s, struct reason why)
 {
-    hold_on(s, why);
+    hold_on(s, successor_reason(s->line->process, s->channel, why));
     detach(s);
     pair_sender_ends(b, s);
     if (s->waiting == 0 && !pair_keeps(s))

@@ -75,7 +75,9 @@ static int print_process(FILE *out, const struct process *p)
     }
     bool written = fclose(list) == 0;
     if (written) {
-        const char *state = !list_empty(&p->lines) && idle == 0 ? "waiting" : states[p->state];
+        const char *state = p->standing                           ? "standing"
+                            : !list_empty(&p->lines) && idle == 0 ? "waiting"
+                                                                  : states[p->state];
         fprintf(out, "process\t%" PRIu64 "\t%s\t%" PRIu32 "\t%d\t%d\t%s\t%s\t%" PRId64, p->item.key,
                 stat_or_dash(p->name), p->replica, (int)p->pid, (int)p->program, state, stat_or_dash(waits), since);
     }
@@ -90,8 +92,9 @@ static void print_channel(FILE *out, const struct channel *c)
     struct pair_counts pair = pair_counts(c);
     uint64_t values = c->kind == WIRE_GROUP ? (uint64_t)c->group : c->values + pair.values;
     fprintf(out, "channel\t%" PRIu64 "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64, c->item.key,
-            stat_or_dash(c->name), c->capacity, values, c->bytes + pair.bytes, c->max_bytes, c->senders);
-    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers,
+            stat_or_dash(c->name), c->capacity, values, c->bytes + pair.bytes, c->max_bytes,
+            c->senders - c->standing[0]);
+    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers - c->standing[1],
             c->order + pair.values + pair.taken, c->received + pair.taken, states[c->state], c->why.how, c->why.code,
             c->lost);
 }

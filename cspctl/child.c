@@ -35,7 +35,9 @@ int child_announce(struct child *c, const struct stage *stage, const csp_chan *c
     struct csp__grant *grants;
     size_t n = process_grants(stage->p, c->process, chans, &grants);
 
-    c->proc = csp__announce(grants, n, process->name, c->replica, process->success, &c->ticket);
+    const struct csp__announcement a = {
+        .grants = grants, .n = n, .name = process->name, .replica = c->replica, .success = process->success};
+    c->proc = csp__announce(&a, &c->ticket);
     int err = errno;
     free(grants);
     errno = err;

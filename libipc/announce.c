@@ -12,33 +12,29 @@
 
 #define ANSWER_MS 10000 /* a broker that has not answered by then never will */
 
-csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *name, unsigned replica,
-                       const uint8_t success[32], uint64_t *ticket)
+csp_proc csp__announce(const struct csp__announcement *a, uint64_t *ticket)
 {
     struct csp__line *line = csp__line("announce");
     if (line == NULL)
         return -1;
-    if (name == NULL)
-        name = "";
-    size_t name_len = strlen(name);
+    const char *name = a->name != NULL ? a->name : "";
+    size_t name_len = strlen(name), ends_len = a->n * sizeof(struct wire_ends);
     if (name_len > WIRE_MAX_NAME)
         return csp__failf(EINVAL, "announce: a process's name has at most %d bytes", WIRE_MAX_NAME);
-    char *rest = malloc(n * sizeof(struct wire_ends) + name_len + 1);
+    char *rest = malloc(ends_len + name_len + 1);
     if (rest == NULL)
         return csp__fail(ENOMEM, "announce", 0);
-    for (size_t i = 0; i < n; i++) {
-        struct wire_ends ends = {.channel = grants[i].chan, .ends = (uint32_t)grants[i].ends};
+    for (size_t i = 0; i < a->n; i++) {
+        struct wire_ends ends = {.channel = a->grants[i].chan, .ends = (uint32_t)a->grants[i].ends};
         memcpy(rest + i * sizeof ends, &ends, sizeof ends);
     }
-    memcpy(rest + n * sizeof(struct wire_ends), name, name_len + 1);
-    struct wire_announce body = {.replica = replica, .success = {1}};
-    if (success != NULL)
-        memcpy(body.success, success, sizeof body.success);
-    struct csp__request r = {.count = (uint32_t)n,
-                             .head = &body,
-                             .head_len = sizeof body,
-                             .rest = rest,
-                             .rest_len = n * sizeof(struct wire_ends) + name_len};
+    memcpy(rest + ends_len, name, name_len + 1);
+    struct wire_announce body = {
+        .replica = a->replica, .success = {1}, .after = (uint64_t)a->after, .timeout = a->timeout};
+    if (a->success != NULL)
+        memcpy(body.success, a->success, sizeof body.success);
+    struct csp__request r = {
+        .count = (uint32_t)a->n, .head = &body, .head_len = sizeof body, .rest = rest, .rest_len = ends_len + name_len};
     csp_proc process = -1;
     int result = csp__announce_request(line, &r, "announce", &process, ticket);
     int err = errno;

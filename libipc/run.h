@@ -53,10 +53,18 @@ struct csp__grant {
     int ends;
 };
 
-/* Announces a process with just these ends; success is a map of 256 bits (exit codes that are clean), NULL for {0}.
- * The new process attaches with CSP_TICKET=*ticket in its environment. */
-csp_proc csp__announce(const struct csp__grant *grants, size_t n, const char *name, unsigned replica,
-                       const uint8_t success[32], uint64_t *ticket);
+struct csp__announcement {
+    const struct csp__grant *grants; /* just these ends */
+    size_t n;
+    const char *name; /* NULL: none */
+    unsigned replica;
+    const uint8_t *success; /* a map of 256 bits: exit codes that are clean; NULL: {0} */
+    csp_proc after;         /* whose successor it is: docs/protocol.md, section 17; 0: nobody's */
+    csp_time timeout;       /* how long it may hold a lease, ns; 0: no bound */
+};
+
+/* Announces a process. It attaches with CSP_TICKET=*ticket in its environment. */
+csp_proc csp__announce(const struct csp__announcement *a, uint64_t *ticket);
 
 /* The announced process runs as pid; pid 0: it was never started, and its ends go. */
 int csp__started(csp_proc p, pid_t pid);

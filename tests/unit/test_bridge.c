@@ -123,7 +123,8 @@ static struct job job(const char *options, const char *in, const char *out, cons
         args[n++] = (char *)script;
     }
     size_t ngrants = grants_of(args, grants);
-    j.proc = csp__announce(grants, ngrants, program, 1, NULL, &ticket);
+    const struct csp__announcement a = {.grants = grants, .n = ngrants, .name = program, .replica = 1};
+    j.proc = csp__announce(&a, &ticket);
     ck_assert_msg(j.proc > 0, "%s", csp_errmsg());
     ck_assert_int_eq(pipe2(report, O_CLOEXEC), 0);
     fflush(NULL);

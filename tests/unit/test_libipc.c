@@ -257,7 +257,7 @@ START_TEST(a_guest_uses_named_channels)
     ck_assert_int_eq(errno, EEXIST);
     uint64_t ticket;
     struct csp__grant both = {.chan = c, .ends = CSP_SEND | CSP_RECV};
-    ck_assert_int_gt(csp__announce(&both, 1, "holder", 0, NULL, &ticket), 0);
+    ck_assert_int_gt(csp__announce(&(struct csp__announcement){.grants = &both, .n = 1, .name = "holder"}, &ticket), 0);
     ck_assert_int_eq(let_in(outsider), 0);
     char *text = csp__stat();
     ck_assert_ptr_nonnull(text);
