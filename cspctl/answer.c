@@ -167,6 +167,16 @@ static json_t *names(const struct answer *a, size_t n, unsigned states)
     return list;
 }
 
+static json_t *hedged(const struct answer *a, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (a[i].tries > 1)
+            json_array_append_new(list, json_string(a[i].backend));
+    return list;
+}
+
 json_t *answers_json(const struct answer *a, size_t n, const struct merge *merge, double took_ms)
 {
     json_t *failed = json_array();
@@ -174,10 +184,10 @@ json_t *answers_json(const struct answer *a, size_t n, const struct merge *merge
     for (size_t i = 0; i < n; i++)
         if (a[i].state == ANSWER_FAILED)
             json_array_append_new(failed, json_pack("{s:s, s:s}", "name", a[i].backend, "error", a[i].error));
-    json_t *backends =
-        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "total", (json_int_t)n, "ok", (json_int_t)answers_good(a, n),
-                  "missing", names(a, n, 1U << ANSWER_LATE | 1U << ANSWER_FAILED), "late",
-                  names(a, n, 1U << ANSWER_LATE), "failed", failed, "partial", names(a, n, 1U << ANSWER_PARTIAL));
+    json_t *backends = json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "total", (json_int_t)n, "ok", (json_int_t)answers_good(a, n), "missing",
+        names(a, n, 1U << ANSWER_LATE | 1U << ANSWER_FAILED), "late", names(a, n, 1U << ANSWER_LATE), "failed", failed,
+        "partial", names(a, n, 1U << ANSWER_PARTIAL), "hedged", hedged(a, n));
     return json_pack("{s:f, s:b, s:o, s:o}", "took_ms", took_ms, "timed_out", answers_in(a, n, ANSWER_LATE) > 0,
                      "backends", backends, "hits", answers_merge(a, n, merge));
 }

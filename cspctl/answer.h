@@ -16,6 +16,7 @@ struct answer {
     int state;           /* enum answer_state */
     char *error;         /* FAILED: why; owned */
     json_t *hits;        /* COMPLETE, PARTIAL: an array; owned */
+    size_t tries;        /* requests that were made of it: more than 1 where it was hedged */
 };
 
 /* Reads the text of an answer into a, which is LATE before. */

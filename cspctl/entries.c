@@ -101,12 +101,14 @@ void read_services(struct reader *r, const struct value *v)
     for (size_t i = 0; i < n; i++) {
         check_name(r, m[i].place, "a service", m[i].key, false);
         struct service *s = &p->services[p->nservices++];
-        *s = (struct service){.name = pool_copy(p->pool, m[i].key, strlen(m[i].key)), .place = m[i].place};
+        *s = (struct service){.name = pool_copy(p->pool, m[i].key, strlen(m[i].key)), .place = m[i].place, .hedge = -1};
         if (!is_entry(r, v, &m[i]))
             continue;
-        const struct member *require =
-            given(read_section(r, SECTION_SERVICE, m[i].value, m[i].place, s), SECTION_SERVICE, "require");
+        const struct member **keys = read_section(r, SECTION_SERVICE, m[i].value, m[i].place, s);
+        const struct member *require = given(keys, SECTION_SERVICE, "require");
+        const struct member *hedge = given(keys, SECTION_SERVICE, "hedge");
         s->require_place = require ? require->place : s->place;
+        s->hedge_place = hedge ? hedge->place : s->place;
     }
 }
 

@@ -145,9 +145,10 @@ static json_t *service_json(const struct pipeline *p, const struct service *s)
 
     for (size_t i = 0; i < s->nbackends; i++)
         json_array_append_new(backends, text_json(p->processes[s->backends[i]].name));
-    return json_pack("{s:s,s:I,s:o,s:{s:s,s:I},s:o}", "name", s->name, "deadline_ns", (json_int_t)s->deadline,
-                     "require", s->require == REQUIRE_ALL ? json_string("all") : json_integer(s->require), "merge",
-                     "by", s->merge.by, "limit", (json_int_t)s->merge.limit, "backends", backends);
+    return json_pack("{s:s,s:I,s:o,s:o,s:{s:s,s:I},s:o}", "name", s->name, "deadline_ns", (json_int_t)s->deadline,
+                     "hedge_ns", s->hedge < 0 ? json_null() : json_integer(s->hedge), "require",
+                     s->require == REQUIRE_ALL ? json_string("all") : json_integer(s->require), "merge", "by",
+                     s->merge.by, "limit", (json_int_t)s->merge.limit, "backends", backends);
 }
 
 static json_t *vars_json(const struct pipeline *p)

@@ -137,9 +137,9 @@ static int print_channels(const struct pipeline *p, FILE *to)
 
 static int print_services(const struct pipeline *p, FILE *to)
 {
-    static const struct column columns[] = {{"SERVICE", COLUMN_TEXT}, {"DEADLINE", COLUMN_NUMBER},
-                                            {"REQUIRE", COLUMN_TEXT}, {"MERGE", COLUMN_TEXT},
-                                            {"LIMIT", COLUMN_NUMBER}, {"BACKENDS", COLUMN_TEXT}};
+    static const struct column columns[] = {
+        {"SERVICE", COLUMN_TEXT}, {"DEADLINE", COLUMN_NUMBER}, {"HEDGE", COLUMN_NUMBER}, {"REQUIRE", COLUMN_TEXT},
+        {"MERGE", COLUMN_TEXT},   {"LIMIT", COLUMN_NUMBER},    {"BACKENDS", COLUMN_TEXT}};
     struct table *t = table_new(columns, sizeof columns / sizeof *columns);
     char deadline[UNIT_TEXT];
     struct pool *pool = pool_new();
@@ -151,6 +151,7 @@ static int print_services(const struct pipeline *p, FILE *to)
             backends = pool_format(pool, "%s%s%s", backends, j ? ", " : "", p->processes[s->backends[j]].name);
         table_cell(t, "%s", s->name);
         table_cell(t, "%s", unit_print_duration(s->deadline, deadline));
+        table_cell(t, "%s", s->hedge < 0 ? "-" : unit_print_duration(s->hedge, deadline));
         table_cell(t, "%s", s->require == REQUIRE_ALL ? "all" : pool_format(pool, "%" PRId64, s->require));
         table_cell(t, "by %s", s->merge.by);
         table_cell(t, "%" PRId64, s->merge.limit);

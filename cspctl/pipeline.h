@@ -138,10 +138,11 @@ struct service {
     const char *name;
     int64_t deadline; /* ns for the whole call */
     int64_t require;  /* answers needed for success: 1 .. nbackends, or REQUIRE_ALL */
+    int64_t hedge;    /* ns without an answer after which another replica is asked; -1: never */
     struct merge merge;
     size_t *backends; /* processes; a backend's request channel is processes[i].requests */
     size_t nbackends;
-    struct place place, require_place; /* of its name; of `require`, if it is given */
+    struct place place, require_place, hedge_place; /* of its name; of those, if they are given */
 };
 
 struct pipeline {

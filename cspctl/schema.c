@@ -86,6 +86,8 @@ const struct key schema[] = {
      .max = LONGEST, .example = "80ms", .help = "when a call ends with the answers that are there"},
     {SECTION_SERVICE, TYPE_REQUIRE, "require", .offset = SERVICE_FIELD(require), .fallback = "1", .min = 1,
      .max = PIPELINE_MAX_ENTRIES, .example = "1", .help = "how many answers make a call a success, or all"},
+    {SECTION_SERVICE, TYPE_DURATION, "hedge", .offset = SERVICE_FIELD(hedge), .min = 0, .max = LONGEST,
+     .example = "20ms", .help = "after this long without an answer another replica is asked, too; 0ms: all at once"},
     {SECTION_SERVICE, TYPE_SECTION, "merge", .section = SECTION_MERGE, .example = "{by: rank, limit: 20}",
      .help = "how the answers become one"},
 
@@ -115,7 +117,6 @@ const struct key schema[] = {
     {SECTION_PROCESS, TYPE_LATER, "restart", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "ready", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "depends_on", .help = "of a later version"},
-    {SECTION_SERVICE, TYPE_LATER, "hedge", .help = "of a later version"},
 };
 const size_t schema_size = sizeof schema / sizeof *schema;
 

@@ -21,11 +21,12 @@ static json_t *to_json(const struct pipeline *p, const struct service *s)
     json_t *backends = json_array();
 
     for (size_t i = 0; i < s->nbackends; i++)
-        json_array_append_new(backends, json_string(p->processes[s->backends[i]].name));
+        json_array_append_new(backends, json_pack("{s:s, s:I}", "name", p->processes[s->backends[i]].name, "replicas",
+                                                  (json_int_t)p->processes[s->backends[i]].replicas));
     int64_t require = s->require == REQUIRE_ALL ? (int64_t)s->nbackends : s->require;
-    return json_pack("{s:I, s:I, s:s, s:I, s:o}", "deadline_ns", (json_int_t)s->deadline, "require",
-                     (json_int_t)require, "merge_by", s->merge.by, "limit", (json_int_t)s->merge.limit, "backends",
-                     backends);
+    return json_pack("{s:I, s:I, s:I, s:s, s:I, s:o}", "deadline_ns", (json_int_t)s->deadline, "hedge_ns",
+                     (json_int_t)s->hedge, "require", (json_int_t)require, "merge_by", s->merge.by, "limit",
+                     (json_int_t)s->merge.limit, "backends", backends);
 }
 
 int services_write(const char *dir, const struct pipeline *p)
@@ -52,24 +53,29 @@ static struct service_info *from_json(const char *name, const json_t *o)
 {
     struct pool *pool = pool_new();
     struct service_info *s = pool_zalloc(pool, sizeof *s);
-    json_int_t deadline, require, limit;
+    json_int_t deadline, hedge, require, limit, replicas;
     const char *by;
     json_t *backends, *backend;
     size_t i;
 
-    if (json_unpack((json_t *)o, "{s:I, s:I, s:s, s:I, s:o}", "deadline_ns", &deadline, "require", &require, "merge_by",
-                    &by, "limit", &limit, "backends", &backends) != 0) {
+    if (json_unpack((json_t *)o, "{s:I, s:I, s:I, s:s, s:I, s:o}", "deadline_ns", &deadline, "hedge_ns", &hedge,
+                    "require", &require, "merge_by", &by, "limit", &limit, "backends", &backends) != 0) {
         pool_free(pool);
         return NULL;
     }
     *s = (struct service_info){.name = pool_copy(pool, name, strlen(name)), .deadline = deadline, .pool = pool};
     s->require = require;
+    s->hedge = hedge;
     s->merge = (struct merge){.by = pool_copy(pool, by, strlen(by)), .limit = limit};
     s->backends = pool_zalloc(pool, json_array_size(backends) * sizeof *s->backends);
     json_array_foreach(backends, i, backend)
     {
-        const char *text = json_is_string(backend) ? json_string_value(backend) : "";
-        s->backends[s->nbackends++] = pool_copy(pool, text, strlen(text));
+        const char *text = "";
+        if (json_unpack(backend, "{s:s, s:I}", "name", &text, "replicas", &replicas) != 0 || replicas < 1) {
+            pool_free(pool);
+            return NULL;
+        }
+        s->backends[s->nbackends++] = (struct backend_info){pool_copy(pool, text, strlen(text)), replicas};
     }
     return s;
 }

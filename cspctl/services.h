@@ -7,12 +7,18 @@
 
 #include "pipeline.h"
 
+struct backend_info {
+    const char *name; /* its request channel is SERVICE.NAME */
+    int64_t replicas;
+};
+
 struct service_info {
     const char *name;
-    int64_t deadline;      /* ns */
-    int64_t require;       /* answers */
-    struct merge merge;    /* how answers become one */
-    const char **backends; /* names; the request channel of one is SERVICE.BACKEND */
+    int64_t deadline;   /* ns */
+    int64_t require;    /* answers */
+    struct merge merge; /* how answers become one */
+    int64_t hedge;      /* ns until another replica is asked; -1: never */
+    struct backend_info *backends;
     size_t nbackends;
     struct pool *pool;
 };

@@ -11,6 +11,14 @@
 
 #define CYCLE_SHOWN 12 /* processes of a cycle that are named */
 
+static bool has_replicas(const struct pipeline *p, const struct service *s)
+{
+    for (size_t i = 0; i < s->nbackends; i++)
+        if (p->processes[s->backends[i]].replicas > 1)
+            return true;
+    return false;
+}
+
 static void check_service(struct reader *r, const struct service *s)
 {
     if (s->nbackends == 0)
@@ -20,6 +28,9 @@ static void check_service(struct reader *r, const struct service *s)
         diagnose(r->d, s->require_place, "write all, or a number that can be reached (replicas share one answer)",
                  "require: %d answers, and \"%s\" has %zu backend%s", (int)s->require, s->name, s->nbackends,
                  s->nbackends == 1 ? "" : "s");
+    if (s->hedge >= 0 && s->nbackends != 0 && !has_replicas(r->p, s))
+        diagnose(r->d, s->hedge_place, "write replicas: 2 in one of its backends, or take hedge out",
+                 "hedge: there is no other replica to ask: each backend of \"%s\" has one", s->name);
 }
 
 static bool is_complete(const struct reader *r, const struct channel *c)
