@@ -18,7 +18,11 @@ typedef struct csp__block {
     const void *lengths; /* count 32-bit lengths, unaligned: read with csp__block_length */
     size_t count;
     int gap;
-    int noeol;    /* the last value ended without its terminator */
+    int noeol;   /* the last value ended without its terminator */
+    uint64_t id; /* of the first value, where it was received from a leased channel; the others' follow; else 0 */
+    unsigned tries;
+    const char *reason; /* of dead letters, reason_len bytes; else NULL */
+    size_t reason_len;
     void *hold;   /* the library's: what the pointers point into */
     char **given; /* csp__give_block's */
     size_t size;
@@ -50,6 +54,30 @@ int csp__take_block(csp_chan c, csp__block *b, csp_time by);
 csp_case csp__on_block(csp_chan c, csp__block *b);
 
 void csp__block_free(csp__block *b);
+
+/* ---- one step: section 16 of docs/protocol.md. The values of a leased channel that came in a block, or in a stream of
+ * blocks, are acknowledged by these alone. */
+
+/* Has the broker keep the values of a block for this thread, unseen, until it settles; c is a sending stream of this
+ * thread. Never waits, and no window bounds it. Returns 0, or -1: EPIPE (nobody will receive them any more), EINVAL (no
+ * such stream), EMSGSIZE (a value is over max_bytes; none was staged). */
+int csp__stage_block(csp_chan c, const csp__block *b);
+
+/* Puts all that this thread has staged, on each of its streams, and acknowledges the n values that were received from
+ * c, in one step. Does not wait. What was staged counts as put from here on: csp__put_block and csp_flush wait for it.
+ */
+int csp__settle(csp_chan c, const uint64_t *ids, size_t n);
+
+/* Drops what this thread has staged, and acknowledges n values that follow one another in their ids: of a block. */
+int csp__acknowledge(csp_chan c, uint64_t first, size_t n);
+
+/* Drops what this thread has staged, and gives a value back: delay in ns, CSP_FOREVER: it is a dead letter,
+ * CSP_BACK_OFF: as the channel's settings say. The reason, of len bytes, is cut at 1,024. */
+int csp__give_back(csp_chan c, uint64_t id, csp_time delay, const char *reason, size_t len);
+
+/* A case: what was put on the sending stream c is within its window, or c is broken. Not to be waited for where what
+ * was put is from an ordered channel: it may be parked for what the caller has not received yet. */
+csp_case csp__on_room(csp_chan c);
 
 /* max_bytes of the channel, from its opening: the largest value that it takes. 0 with errno. */
 size_t csp__max_bytes(csp_chan c);

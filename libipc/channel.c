@@ -75,7 +75,9 @@ csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, unsig
     struct wire_make body = {.capacity = capacity,
                              .max_bytes = max_bytes,
                              .kind = WIRE_CHANNEL,
-                             .policy = (how & CSP__NEVER_CLOSES) != 0 ? WIRE_CLOSE_NEVER : WIRE_CLOSE_SENDERS};
+                             .policy = (how & CSP__NEVER_CLOSES) != 0  ? WIRE_CLOSE_NEVER
+                                       : (how & CSP__CLOSES_IDLE) != 0 ? WIRE_CLOSE_IDLE
+                                                                       : WIRE_CLOSE_SENDERS};
     struct csp__request r = {.type = WIRE_MAKE,
                              .flags = (how & CSP__MAY_BE_DIRECT) != 0 ? WIRE_DIRECT : 0,
                              .head = &body,

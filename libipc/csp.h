@@ -65,6 +65,23 @@
  * see an ECANCELED, gets its SIGTERM at once. Source: N. J. Smith's nurseries and cancel scopes (Trio); Go, errgroup
  * and context.
  *
+ * LEASES. A value that was received from a channel with csp_set_retry (or `retry:` in the pipeline file) is leased to
+ * the process: it is done when that acknowledges it, and goes to another receiver, in its old place, when that gives it
+ * back, or ends with it, killed or not. So each value is done at least once; its `tries`, and its `id`, which stays the
+ * same, tell a receiver that it may have been done before. Who wants to say itself when a value is done receives it
+ * with csp_recv_msg or csp_on_msg, and says csp_ack or csp_nack, from any thread. Who uses csp_recv or csp_on_recv need
+ * not: such a value counts as done when its thread next receives from that channel (also by a case of a select, and
+ * before that waits, whatever comes of it), drops its receiving end, or ends: returns, where others go on; csp_term,
+ * exit(0) or a return of 0 in the thread that calls it. So the plain loop
+ *
+ *     while ((n = csp_recv(jobs, job, sizeof job, CSP_FOREVER)) >= 0)
+ *         do_it(job, n);
+ *     return 0;
+ *
+ * does each job at least once, whenever it is killed: a crash, an exit status other than 0, and cancellation give back
+ * the value that it was at. What was held by another thread of a process that ends is given back. Source: Amazon SQS,
+ * the visibility timeout; AMQP 0-9-1, basic.ack.
+ *
  * THREADS. Any thread may call; each has a line of its own to the broker. Handles (csp_chan, csp_proc) are plain
  * values, good in every thread and process of the run; the ends belong to the process. */
 #ifndef CSP_H
@@ -93,8 +110,9 @@ typedef int64_t csp_proc;
 
 /* A point in time in nanoseconds of CLOCK_MONOTONIC, the same in all processes of a machine. */
 typedef int64_t csp_time;
-#define CSP_NOW     ((csp_time)0)
-#define CSP_FOREVER ((csp_time)-1)
+#define CSP_NOW      ((csp_time)0)
+#define CSP_FOREVER  ((csp_time)-1)
+#define CSP_BACK_OFF ((csp_time)-2) /* of csp_nack alone */
 
 /* The ends of a channel, as a mask. */
 enum { CSP_SEND = 1, CSP_RECV = 2 };
@@ -106,7 +124,7 @@ typedef struct csp_msg {
     size_t len; /* bytes */
     csp_chan chan;
     uint64_t id;    /* received from a channel with retry: for csp_ack; stable, and unique in the run; else 0 */
-    unsigned tries; /* deliveries of it, this one included: more than 1 says that it was delivered before */
+    unsigned tries; /* deliveries of it, this one included: more than 1 says that it was delivered before; else 0 */
     char *reason;   /* of a dead letter: why it is one; in `data`'s memory. Else NULL */
 } csp_msg;
 
@@ -209,10 +227,36 @@ CSP_API int csp_drop(csp_chan c, int ends);
  * close(c), which panics where this returns an error. */
 CSP_API int csp_close(csp_chan c);
 
+/* Gives up this process's sending end, and has the channel close by itself when nothing is left to be done: no value of
+ * it is buffered, under way, leased or to be delivered again, and all who hold its sending end wait to receive, with
+ * csp_recv or a select of nothing but receives and without a deadline, from this channel or from others that are as
+ * idle. So a channel whose receivers send on it (a crawler, a ring) ends when the work does. It also closes as others
+ * do, when its sending ends have gone.
+ * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held). */
+CSP_API int csp_close_when_idle(csp_chan c);
+
 /* Why a channel closed. 1 and *why for a closed or broken channel: CSP_CLEAN, or else how the first of its senders that
  * did not end well ended; 0 while it is open. `why` may be NULL.
  * Returns 0 or 1, or -1: EBADF (no such channel). */
 CSP_API int csp_why(csp_chan c, csp_exit *why);
+
+/* What is done about a value that was received and not acknowledged. */
+typedef struct csp_retry {
+    unsigned attempts;    /* deliveries of a value, at least 1; one that comes back after so many is a dead letter */
+    csp_time least, most; /* ns that it waits after its first failure, and at most: twice as long after each further */
+    csp_chan dead;        /* dead letters are sent there, and wait for room; nil: they are given up */
+} csp_retry;
+
+/* Makes c a channel whose values are leased: see LEASES. Before anything else is done with it, by a process that holds
+ * both its ends. It may send on r->dead, which is a channel of its own; c holds a sending end of that until c is closed
+ * and all of its values are done. While a dead letter waits for room c delivers nothing. What is leased is not counted
+ * for the capacity. A stream receives the same way; what is delivered ahead is no lease. The channel closes for its
+ * receivers only when all its values are done, so that none ends while another may still give one back; who holds all
+ * that are left is told at once, and what that then gives back can be received all the same.
+ * Returns 0, or -1: EINVAL (attempts 0, a negative time, most < least; capacity 0, a group or a pair; dead is c), EBUSY
+ * (a value was sent on it, or it is a stream), EPERM (this process does not hold both ends, or c is named: the pipeline
+ * file says it there), EBADF (no such channel, or dead is none that this process may send on). */
+CSP_API int csp_set_retry(csp_chan c, const csp_retry *r);
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
@@ -245,6 +289,18 @@ CSP_API int csp_send_msg(csp_chan c, const csp_msg *m, csp_time by);
 /* As csp_recv, for a value of any size with what is attached to it; *m is overwritten, and the caller's to free with
  * csp_msg_free. Returns 0, or -1 with the errors of csp_recv but EMSGSIZE; then *m is empty. */
 CSP_API int csp_recv_msg(csp_chan c, csp_msg *m, csp_time by);
+
+/* The value with this id, which this process received from a channel with retry (csp_recv_msg, csp_on_msg), is done: it
+ * is gone for good. Does not wait for the broker; a process that is killed within about 1 ms may have said nothing.
+ * Returns 0, or -1: ENOENT (this process holds no such lease: it was acknowledged or given back before). */
+CSP_API int csp_ack(uint64_t id);
+
+/* The value with this id is not done: it is to be delivered again, to anybody, at the time `again` (CSP_NOW: at once;
+ * CSP_BACK_OFF: when the channel's settings say), and lets others pass meanwhile; or, with CSP_FOREVER, never: it is a
+ * dead letter. After as many deliveries as the channel's settings allow it is a dead letter whatever is said. The
+ * reason, at most 1,024 bytes of it, goes with a dead letter; NULL: none. Does not wait for the broker.
+ * Returns 0, or -1: ENOENT (this process holds no such lease), EINVAL (another negative time). */
+CSP_API int csp_nack(uint64_t id, csp_time again, const char *reason);
 
 /* Frees what csp_recv_msg or csp_on_msg gave, and empties *m. Does nothing to an empty one; keeps errno. */
 CSP_API void csp_msg_free(csp_msg *m);

@@ -43,10 +43,26 @@ int csp__cancelled(void);
 enum csp__declared {
     CSP__NEVER_CLOSES = 1,  /* when its sending ends have gone */
     CSP__MAY_BE_DIRECT = 2, /* where one sends and one receives the broker may join them directly */
+    CSP__CLOSES_IDLE = 4,   /* when nothing of it is left, and all who could send wait to receive, too */
 };
 
 /* Declares a named channel (root only); how: a mask of enum csp__declared. */
 csp_chan csp__declare(const char *name, size_t capacity, size_t max_bytes, unsigned how);
+
+enum csp__overflow { CSP__BLOCK, CSP__DROP_OLDEST, CSP__DROP_NEWEST, CSP__REJECT };
+
+struct csp__settings { /* section 16 of docs/protocol.md */
+    csp_retry retry;   /* attempts 0: its values are not leased, but where `ordered` */
+    int ordered;       /* what its receivers stage goes on in the order of its values */
+    enum csp__overflow overflow;
+    const char *durable; /* a directory, or NULL */
+};
+
+/* Settings of a channel, before anything else is done with it: the root's of a named one, else of who holds both its
+ * ends. Returns 0, or -1: EPERM (neither), EBUSY (it was used), EINVAL (a number out of its range; capacity 0, a group
+ * or a pair; `dead` is the channel itself, or a directory over 4,096 bytes), EBADF (no such channel, or `dead` is none
+ * that this process may send on), or as from opening the store in the directory. */
+int csp__set(csp_chan c, const struct csp__settings *settings);
 
 struct csp__grant {
     csp_chan chan;
