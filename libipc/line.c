@@ -313,7 +313,7 @@ static int hello(struct csp__line *line)
     struct wire_hello body = {.ticket = csp__state.ticket,
                               .process = csp__state.ticket == 0 ? csp__state.process : 0,
                               .pid = (uint32_t)getpid(),
-                              .role = csp__state.role};
+                              .role = csp__state.process == 0 ? csp__state.role : WIRE_PROCESS};
     memcpy(body.token, csp__state.token, sizeof body.token);
     struct wire_head head = wire_head(WIRE_HELLO, 0, sizeof body);
     zmq_msg_t msg;

@@ -225,7 +225,8 @@ struct wire_set {        /* then the durable directory, if it has one */
 struct wire_lease { /* at the end of the payload, behind `reason` bytes of text */
     uint64_t id;    /* of the first value; the others' follow */
     uint32_t tries; /* deliveries, this one included */
-    uint32_t reason;
+    uint16_t reason;
+    uint16_t letter; /* 1: it is not leased: a dead letter, on a channel whose values are not */
 };
 struct wire_nack { /* then the reason, text */
     uint64_t id;
