@@ -40,6 +40,7 @@ LINK = $(CC) $(OPT) $(SAN) -pthread -Wl,--as-needed $(LDFLAGS)
 IPC_LIBS    := -lzmq
 BROKER_LIBS := -lzmq
 CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq -ldw -lelf
+EXEC_LIBS   := -ljansson
 SEARCH_LIBS := -lsqlite3 -ljansson -lm
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 
@@ -102,13 +103,15 @@ $(BUILD)/cspctl: $(CTL_OBJ) $(BUILD)/libipc.a
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ $^ $(CTL_LIBS)
 
+LIBS_OF_search := SEARCH
+LIBS_OF_exec := EXEC
 define worker_rule
 $(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard workers/$(1).c)) $(BUILD)/libipc.a
 	@mkdir -p $$(@D)
 	$$(call say,LD $$@)
 	$$(Q)$$(LINK) -o $$@ $$^ $$($(2)_LIBS) $(IPC_LIBS)
 endef
-$(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(if $(filter search,$(w)),SEARCH,NO))))
+$(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(or $(LIBS_OF_$(w)),NO))))
 
 # ---- tests: each tests/unit/test_NAME.c and tests/e2e/test_NAME.c is a program that runs NAME_suite ----
 TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
@@ -119,6 +122,7 @@ TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS)
 NEEDS_search  := $(BUILD)/tests/search.a
 NEEDS_records := $(BUILD)/tests/exec.a
 NEEDS_bridge  := $(BUILD)/tests/exec.a
+NEEDS_joblog  := $(BUILD)/tests/exec.a
 NEEDS_gather  := $(BUILD)/tests/cspctl.a
 NEEDS_log     := $(BUILD)/tests/cspctl.a
 NEEDS_pipeline := $(BUILD)/tests/cspctl.a
