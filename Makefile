@@ -38,7 +38,7 @@ ALL_CFLAGS = $(CSTD) $(WARN) $(OPT) $(SAN) -fPIC -fvisibility=hidden -pthread -M
 LINK = $(CC) $(OPT) $(SAN) -pthread -Wl,--as-needed $(LDFLAGS)
 
 IPC_LIBS    := -lzmq
-BROKER_LIBS := -lzmq
+BROKER_LIBS := -lzmq -lsqlite3
 CTL_LIBS    := -lczmq -lyaml -ljansson -lzmq -ldw -lelf
 EXEC_LIBS   := -ljansson
 SEARCH_LIBS := -lsqlite3 -ljansson -lm
@@ -196,14 +196,17 @@ storm: setup
 
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench
-BENCH_PARTS := bench flow trips sockets private
+BENCH_PARTS := bench flow trips sockets private keeping
 BENCHES     := $(filter-out $(addprefix $(BENCH)/,$(BENCH_PARTS)),$(patsubst tests/bench/%.c,$(BENCH)/%,$(wildcard tests/bench/*.c)))
 NNG         := $(wildcard /usr/include/nng/nng.h)
 BENCHES     := $(if $(NNG),$(BENCHES),$(filter-out $(BENCH)/nng-%,$(BENCHES)))
+LMDB        := $(wildcard /usr/include/lmdb.h)
+BENCHES     := $(if $(LMDB),$(BENCHES),$(filter-out $(BENCH)/lmdb-%,$(BENCHES)))
 $(BENCHES): $(BENCH)/%: $(BUILD)/obj/tests/bench/%.o $(patsubst %,$(BUILD)/obj/tests/bench/%.o,$(BENCH_PARTS)) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(LINK) -o $@ $^ $(if $(filter nng-%,$*),-lnng) $(IPC_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(if $(filter nng-%,$*),-lnng) \
+	    $(if $(filter lmdb-%,$*),-llmdb) $(if $(filter sqlite-%,$*),-lsqlite3) $(IPC_LIBS)
 benches: $(BENCHES)
 FIGURES ?=
 bench bench-quick:
@@ -240,7 +243,7 @@ sanitize: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/%=build/sanitize/%)
 
-SOURCES = $(filter-out $(if $(NNG),,tests/bench/nng-%),\
+SOURCES = $(filter-out $(if $(NNG),,tests/bench/nng-%) $(if $(LMDB),,tests/bench/lmdb-%),\
           $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 lint:
 	@scripts/setup lint
