@@ -26,7 +26,7 @@ static const struct shape shapes[WIRE_TO_PAIR_END] = {
                     WIRE_NOW | WIRE_ORDERED | WIRE_SHIELD},
     [WIRE_WITHDRAW] = {"WITHDRAW", 0, 0, 0, 0, 0},
     [WIRE_PUT] = {"PUT", 0, ANY, sizeof(uint32_t), UINT32_MAX, WIRE_GAP | WIRE_NOEOL | WIRE_BACK | WIRE_STAGED},
-    [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT},
+    [WIRE_TOOK] = {"TOOK", 0, 0, 0, 0, WIRE_WAIT | WIRE_IDLE},
     [WIRE_MAKE] = {"MAKE", sizeof(struct wire_make), sizeof(struct wire_make) + WIRE_MAX_NAME, 0, 0, WIRE_DIRECT},
     [WIRE_OPEN] = {"OPEN", 1, WIRE_MAX_NAME, 0, 0, 0},
     [WIRE_DROP] = {"DROP", 0, 0, 0, 0, 0},

@@ -100,6 +100,7 @@ enum wire_flag {
     WIRE_LEASE = 1 << 11,  /* DELIVER, COMMIT: the payload ends with wire_lease */
     WIRE_STAGED = 1 << 12, /* PUT: kept by the broker until the line's ACK with it; ACK: what was so kept is put, in one
                               step with the acknowledgement */
+    WIRE_IDLE = 1 << 13,   /* TOOK, with WAIT: its process sends nothing before it is told something on a stream */
 };
 
 /* What a case waits for. Those from PUT on the caller decides alone: they only tell the broker what it waits for. */
