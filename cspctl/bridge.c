@@ -11,6 +11,8 @@ bool process_bridged(const struct pipeline *p, size_t process)
 {
     const struct process *c = &p->processes[process];
 
+    if (c->kind == PROCESS_EACH)
+        return true;
     return c->kind == PROCESS_COMMAND &&
            (c->serve != PIPELINE_NONE || c->input.kind == INPUT_CHANNELS || c->output.kind == OUTPUT_CHANNELS ||
             c->error.kind == OUTPUT_CHANNELS || c->in.n > 0 || c->out.n > 0);
@@ -102,24 +104,55 @@ static void ends_options(struct words *w, const struct pipeline *p, const struct
     port_options(w, p, "--out-fd", &c->out);
 }
 
+static void codes_option(struct words *w, const char *name, const uint8_t codes[32])
+{
+    const char *list = "", *comma = "";
+
+    for (unsigned code = 0; code < 256; code++)
+        if (codes[code / 8] >> code % 8 & 1) {
+            list = pool_format(w->pool, "%s%s%u", list, comma, code);
+            comma = ",";
+        }
+    if (*list != '\0')
+        option(w, name, list);
+}
+
+/* The i-th element of its list is written as a value: not one that a variable has made look like it. */
+static bool value_at(const struct process *c, size_t i)
+{
+    return program_value(c->program.argv[i]) != VALUE_NONE;
+}
+
 static void setting_options(struct words *w, const struct process *c, const char *label)
 {
     static const char *const records[] = {
         [RECORDS_LINE] = "line", [RECORDS_NUL] = "nul", [RECORDS_LENGTH] = "length", [RECORDS_WHOLE] = "whole"};
-    const char *success = "", *comma = "";
 
     option(w, "--records-in", records[c->records_in]);
     option(w, "--records-out", records[c->records_out]);
-    for (unsigned code = 0; code < 256; code++)
-        if (c->success[code / 8] >> code % 8 & 1) {
-            success = pool_format(w->pool, "%s%s%u", success, comma, code);
-            comma = ",";
-        }
-    if (*success != '\0')
-        option(w, "--success", success);
+    codes_option(w, "--success", c->success);
     option(w, "--grace", pool_format(w->pool, "%" PRId64, (c->grace + 999999) / 1000000));
     option(w, "--report", pool_format(w->pool, "%d", bridge_report_fd(c)));
     option(w, "--label", label);
+}
+
+/* What only a process has that acknowledges its values. */
+static void lease_options(struct words *w, const struct process *c, char *const argv[])
+{
+    for (size_t i = 0; c->kind == PROCESS_EACH && argv[i] != NULL; i++)
+        if (program_value(argv[i]) != VALUE_NONE && (c->program.shell != NULL || value_at(c, i)))
+            option(w, program_value(argv[i]) == VALUE_ONE ? "--value" : "--values", pool_format(w->pool, "%zu", i));
+    if (c->kind == PROCESS_EACH)
+        word(w, "--each");
+    else if (c->ack != ACK_WRITE)
+        option(w, "--ack", c->ack == ACK_LINE ? "line" : "explicit");
+    if (c->batch.values > 0)
+        option(w, "--batch", pool_format(w->pool, "%" PRId64, c->batch.values));
+    if (c->batch.bytes > 0)
+        option(w, "--batch-bytes", pool_format(w->pool, "%" PRId64, c->batch.bytes));
+    if (c->timeout > 0)
+        option(w, "--timeout", pool_format(w->pool, "%" PRId64, (c->timeout + 999999) / 1000000));
+    codes_option(w, "--reject", c->reject);
 }
 
 static int highest(const struct ports *ports, int fd)
@@ -151,6 +184,7 @@ char **process_command(const struct pipeline *p, size_t process, unsigned replic
         word(&w, exec);
         ends_options(&w, p, &p->processes[process]);
         setting_options(&w, &p->processes[process], process_label(p, process, replica, pool));
+        lease_options(&w, &p->processes[process], argv);
         word(&w, "--");
     }
     for (size_t i = 0; argv[i] != NULL; i++)

@@ -35,8 +35,14 @@ int child_announce(struct child *c, const struct stage *stage, const csp_chan *c
     struct csp__grant *grants;
     size_t n = process_grants(stage->p, c->process, chans, &grants);
 
-    const struct csp__announcement a = {
-        .grants = grants, .n = n, .name = process->name, .replica = c->replica, .success = process->success};
+    bool watched =
+        process->kind == PROCESS_WORKER || (process->kind == PROCESS_COMMAND && process->ack == ACK_EXPLICIT);
+    const struct csp__announcement a = {.grants = grants,
+                                        .n = n,
+                                        .name = process->name,
+                                        .replica = c->replica,
+                                        .success = process->success,
+                                        .timeout = watched ? process->timeout : 0}; /* else the bridge sees to it */
     c->proc = csp__announce(&a, &c->ticket);
     int err = errno;
     free(grants);

@@ -34,7 +34,11 @@ size_t intern_channel(struct reader *r, const char *name, struct place place)
     }
     p->channels = pool_more(p->pool, p->channels, p->nchannels, sizeof *p->channels);
     struct channel *new = &p->channels[p->nchannels];
-    *new = (struct channel){.name = pool_copy(p->pool, name, strlen(name)), .service = PIPELINE_NONE, .place = place};
+    *new = (struct channel){.name = pool_copy(p->pool, name, strlen(name)),
+                            .service = PIPELINE_NONE,
+                            .dead = PIPELINE_NONE,
+                            .source = PIPELINE_NONE,
+                            .place = place};
     read_defaults(r, SECTION_CHANNEL, new);
     return p->nchannels++;
 }
@@ -106,6 +110,16 @@ static void refuse_worker(struct reader *r, const struct value *v, const char *k
     if (r->p->processes[r->process].kind == PROCESS_WORKER)
         diagnose(r->d, v->place, diagnostics_text(r->d, "write %s: [CHANNEL, ...]", key),
                  "%s: a worker opens its channels by their names", v->key->name);
+}
+
+/* Only noted here: to make the channel may move the one that is being read. */
+void read_dead(struct reader *r, const struct value *v)
+{
+    if (output_word(v->text) >= 0)
+        diagnose(r->d, v->place, "name a channel, and read it in a process", "dead: %s is not a channel",
+                 diagnostics_quote(r->d, v->text));
+    else if (check_channel_name(r, v->place, v->text))
+        *(struct mention *)v->field = (struct mention){pool_copy(r->p->pool, v->text, strlen(v->text)), v->place};
 }
 
 static void add_input(struct reader *r, const struct value *v)

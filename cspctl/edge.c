@@ -64,12 +64,25 @@ size_t edge_streams(const struct pipeline *p, const struct channel *c, int side)
 
 enum kind { PAIR, STREAM, RENDEZVOUS, REQUESTS };
 
+/* What it sends it puts in one step with an acknowledgement. */
+static bool has_settled_sender(const struct pipeline *p, const struct channel *c)
+{
+    for (size_t i = 0; i < c->nsenders; i++) {
+        const struct process *process = &p->processes[c->senders[i].process];
+        if (process->kind == PROCESS_EACH || (process->kind == PROCESS_COMMAND && process->ack == ACK_LINE))
+            return true;
+    }
+    return false;
+}
+
 static enum kind kind_of(const struct pipeline *p, const struct channel *c)
 {
     if (c->service != PIPELINE_NONE)
         return REQUESTS;
     if (c->capacity == 0)
         return RENDEZVOUS;
+    if (c->attempts > 0 || c->ordered || c->source != PIPELINE_NONE || has_settled_sender(p, c))
+        return STREAM; /* the broker has the settlements */
     return edge_streams(p, c, CSP_SEND) == 1 && edge_streams(p, c, CSP_RECV) == 1 ? PAIR : STREAM;
 }
 
@@ -84,6 +97,13 @@ const char *edge_kind(const struct pipeline *p, const struct channel *c)
 bool edge_is_pair(const struct pipeline *p, const struct channel *c)
 {
     return kind_of(p, c) == PAIR;
+}
+
+const char *edge_delivery(const struct channel *c)
+{
+    if (c->ordered)
+        return c->retries ? "at least once, ordered" : "at most once, ordered";
+    return c->retries ? "at least once" : "at most once";
 }
 
 /* "4 senders"; of none declared, guests. */
@@ -120,6 +140,10 @@ const char *edge_why(const struct pipeline *p, const struct channel *c, struct p
     case REQUESTS:
         return pool_format(pool, "of service %s", p->services[c->service].name);
     default:
+        if (receivers == 1 && senders == 1)
+            return c->attempts > 0 || c->ordered ? "values are acknowledged"
+                   : c->source != PIPELINE_NONE  ? "dead letters"
+                                                 : "sent with acknowledgements";
         if (receivers == 1)
             return side_text(pool, senders, "send", "sender");
         if (senders == 1)

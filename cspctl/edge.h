@@ -14,7 +14,6 @@
 struct pool;
 
 /* What a value can count on: it goes to one receiver, and is lost with it. */
-#define EDGE_DELIVERY "at most once"
 
 /* Bytes beside its own that a value costs: in a frame with others, where a length stands; alone in the broker. */
 #define EDGE_LENGTH 4
@@ -30,6 +29,9 @@ const char *edge_kind(const struct pipeline *p, const struct channel *c);
 
 /* The kind is "pair". */
 bool edge_is_pair(const struct pipeline *p, const struct channel *c);
+
+/* What becomes of its values when who has them dies: "at most once", "at least once", and ", ordered". */
+const char *edge_delivery(const struct channel *c);
 
 /* Why it is that. Belongs to the pool. */
 const char *edge_why(const struct pipeline *p, const struct channel *c, struct pool *pool);

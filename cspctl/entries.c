@@ -87,7 +87,9 @@ void read_channels(struct reader *r, const struct value *v)
         if (channel == PIPELINE_NONE)
             return;
         r->p->channels[channel].declared = true;
-        read_section(r, SECTION_CHANNEL, m[i].value, m[i].place, &r->p->channels[channel]);
+        struct channel *c = &r->p->channels[channel];
+        const struct member **keys = read_section(r, SECTION_CHANNEL, m[i].value, m[i].place, c);
+        c->retries = given(keys, SECTION_CHANNEL, "retry") != NULL;
     }
 }
 
@@ -118,22 +120,72 @@ static void conflict(struct reader *r, const struct member *a, const struct memb
         diagnose(r->d, a->place, hint, "\"%s\" and \"%s\" exclude each other", a->key, b->key);
 }
 
+/* The key of a process that only some kinds of it heed. */
+static void heeded(struct reader *r, const struct member **m, const char *key, bool heeds, const char *hint)
+{
+    const struct member *found = given(m, SECTION_PROCESS, key);
+
+    if (found && !heeds)
+        diagnose(r->d, found->place, hint, "\"%s\" means nothing here", key);
+}
+
+static void check_acknowledgement(struct reader *r, const struct process *process, const struct member **m)
+{
+    bool each = process->kind == PROCESS_EACH, line = process->kind == PROCESS_COMMAND && process->ack == ACK_LINE;
+    bool bridged = process->kind != PROCESS_WORKER;
+
+    heeded(r, m, "batch", each, "it is how many values one run of `each` gets");
+    heeded(r, m, "reject", each, "it is about the exit status of a run of `each`");
+    heeded(r, m, "ack", bridged && !each,
+           each ? "the exit of a run acknowledges its values: take it out"
+                : "a worker acknowledges by its next receive, by csp_ack or by `cspctl ack`: take it out");
+    heeded(r, m, "order", each || line || process->order == ORDER_NONE,
+           "it has to be known which output is of which input: write each: instead of command:, or ack: line");
+    heeded(r, m, "timeout", bridged ? each || process->ack != ACK_WRITE : true,
+           "nothing says here when a value is done: write each: instead of command:, or ack: line or explicit");
+    heeded(r, m, "partition", bridged, "a worker opens its channels itself: partition is for each and command");
+    if (line && (process->in.n > 0 || process->out.n > 0))
+        diagnose(r->d, given(m, SECTION_PROCESS, "ack")->place, "use stdin and stdout alone",
+                 "ack: line is between stdin and stdout: \"in\" and \"out\" have no part in it");
+}
+
+static void check_each(struct reader *r, const struct process *process, const struct member **m)
+{
+    const struct member *each = given(m, SECTION_PROCESS, "each");
+
+    if (process->input.kind != INPUT_CHANNELS || process->in.n > 0 || process->serve != PIPELINE_NONE)
+        diagnose(r->d, each->place, "write stdin: CHANNEL, and leave out \"in\" and \"serve\"",
+                 "each: the values of the runs come from the channels of stdin");
+    for (size_t i = 0; (process->batch.values > 1 || process->batch.bytes > 0) && i < process->program.argc; i++)
+        if (program_value(process->program.argv[i]) == VALUE_ONE)
+            diagnose(r->d, process->program.places[i], "write $@, which becomes one argument for each value",
+                     "each: $1 is but the first value of a batch");
+}
+
 static void check_process(struct reader *r, struct process *process, const struct member **m)
 {
     const struct member *command = given(m, SECTION_PROCESS, "command"), *worker = given(m, SECTION_PROCESS, "worker");
+    const struct member *each = given(m, SECTION_PROCESS, "each");
     const struct member *serve = given(m, SECTION_PROCESS, "serve");
     static const char requests[] = "what a backend reads are requests, what it writes are answers";
 
-    if (!command && !worker && !given(m, SECTION_PROCESS, "each"))
-        diagnose(r->d, process->place, "write command: [PROGRAM, ARGUMENT ...], or worker: [PROGRAM, ARGUMENT ...]",
+    if (!command && !worker && !each)
+        diagnose(r->d, process->place,
+                 "write command: [PROGRAM, ARGUMENT ...], or with each: or worker: instead of command:",
                  "the process \"%s\" has no program", process->name);
     conflict(r, worker, command, "a process is one program: keep one of them");
     conflict(r, given(m, SECTION_PROCESS, "stdin"), serve, requests);
     conflict(r, given(m, SECTION_PROCESS, "stdout"), serve, requests);
+    conflict(r, each, command, "a process is one program: keep one of them");
+    conflict(r, worker, each, "a process is one program: keep one of them");
     if (worker && !command)
         conflict(r, given(m, SECTION_PROCESS, "records"), worker, "a worker sends and receives values as they are");
-    if (command || worker)
+    if (command || worker || each)
         check_program(r, process);
+    if (!!command + !!worker + !!each == 1)
+        check_acknowledgement(r, process, m);
+    if (each && !command && !worker)
+        check_each(r, process, m);
 }
 
 static void read_process(struct reader *r, const struct value *v, const struct member *m)

@@ -14,6 +14,10 @@ int explain_text(const struct pipeline *p, FILE *to);
 /* Caller owns the result. */
 json_t *explain_json(const struct pipeline *p);
 
+/* "command", "each", "worker"; "senders", "never", "idle". */
+const char *explain_kind(const struct process *process);
+const char *explain_close(const struct channel *c);
+
 /* Whether the replicas of a process have different arguments. */
 bool explain_argv_differs(const struct pipeline *p, size_t process);
 

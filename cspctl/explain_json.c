@@ -94,10 +94,10 @@ static json_t *process_json(const struct pipeline *p, size_t i)
     char *cwd = pipeline_cwd(p, i, 1);
     json_t *map = json_pack(
         "{s:s,s:s,s:o,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:s,s:s},s:o,s:o,s:o,s:I}", "name", process->name, "kind",
-        process->kind == PROCESS_WORKER ? "worker" : "command", "argv", argv_json(p, i, 1), "program",
-        text_json(process->program.path), "replicas", (json_int_t)process->replicas, "stdin", input_json(p, process, i),
-        "stdout", output_json(p, &process->output), "stderr", output_json(p, &process->error), "in",
-        ports_json(p, &process->in), "out", ports_json(p, &process->out), "serve",
+        explain_kind(process), "argv", argv_json(p, i, 1), "program", text_json(process->program.path), "replicas",
+        (json_int_t)process->replicas, "stdin", input_json(p, process, i), "stdout", output_json(p, &process->output),
+        "stderr", output_json(p, &process->error), "in", ports_json(p, &process->in), "out",
+        ports_json(p, &process->out), "serve",
         process->serve == PIPELINE_NONE ? json_null() : text_json(p->services[process->serve].name), "records", "in",
         records[process->records_in], "out", records[process->records_out], "env", settings_json(p, i), "cwd",
         text_json(cwd), "success", success_json(process), "grace_ns", (json_int_t)process->grace);
@@ -127,13 +127,12 @@ static json_t *ends_json(const struct pipeline *p, const struct end *ends, size_
 static json_t *channel_json(const struct pipeline *p, const struct channel *c)
 {
     struct pool *pool = pool_new();
-    json_t *map =
-        json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:I,s:I}", "name", c->name, "kind", edge_kind(p, c), "why",
-                  edge_why(p, c, pool), "delivery", EDGE_DELIVERY, "capacity", (json_int_t)c->capacity, "max_bytes",
-                  (json_int_t)c->max_bytes, "close", c->close == CLOSE_NEVER ? "never" : "senders", "senders",
-                  ends_json(p, c->senders, c->nsenders), "receivers", ends_json(p, c->receivers, c->nreceivers),
-                  "memory", (json_int_t)edge_memory(p, c, EXEC_WINDOW), "memory_with_large_values",
-                  (json_int_t)edge_memory(p, c, INT64_MAX));
+    json_t *map = json_pack(
+        "{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:I,s:I}", "name", c->name, "kind", edge_kind(p, c), "why",
+        edge_why(p, c, pool), "delivery", edge_delivery(c), "capacity", (json_int_t)c->capacity, "max_bytes",
+        (json_int_t)c->max_bytes, "close", explain_close(c), "senders", ends_json(p, c->senders, c->nsenders),
+        "receivers", ends_json(p, c->receivers, c->nreceivers), "memory", (json_int_t)edge_memory(p, c, EXEC_WINDOW),
+        "memory_with_large_values", (json_int_t)edge_memory(p, c, INT64_MAX));
 
     pool_free(pool);
     return map;

@@ -36,6 +36,21 @@ char *explain_word(struct pool *pool, const char *text)
     return out;
 }
 
+const char *explain_kind(const struct process *process)
+{
+    static const char *const kinds[] = {
+        [PROCESS_COMMAND] = "command", [PROCESS_EACH] = "each", [PROCESS_WORKER] = "worker"};
+
+    return kinds[process->kind];
+}
+
+const char *explain_close(const struct channel *c)
+{
+    static const char *const words[] = {[CLOSE_SENDERS] = "senders", [CLOSE_NEVER] = "never", [CLOSE_IDLE] = "idle"};
+
+    return words[c->close];
+}
+
 static const char *command_line(struct pool *pool, const struct pipeline *p, size_t process, unsigned replica)
 {
     char **argv = pipeline_argv(p, process, replica);
@@ -58,7 +73,7 @@ static void process_rows(struct table *t, struct pool *pool, const struct pipeli
             table_cell(t, "%" PRId64 " of %" PRId64, replica, process->replicas);
         else
             table_cell(t, "%" PRId64, process->replicas);
-        table_cell(t, "%s", process->kind == PROCESS_WORKER ? "worker" : "command");
+        table_cell(t, "%s", explain_kind(process));
         table_cell(t, "%s", command_line(pool, p, i, (unsigned)replica));
     }
 }
@@ -111,10 +126,10 @@ static void channel_row(struct table *t, struct pool *pool, const struct pipelin
     table_cell(t, "%s", ends_text(pool, p, c->receivers, c->nreceivers, "(cspctl recv)"));
     table_cell(t, "%s", edge_kind(p, c));
     table_cell(t, "%s", edge_why(p, c, pool));
-    table_cell(t, "%s", EDGE_DELIVERY);
+    table_cell(t, "%s", edge_delivery(c));
     table_cell(t, "%" PRId64, c->capacity);
     table_cell(t, "%s", unit_print_size(c->max_bytes, max_bytes));
-    table_cell(t, "%s", c->close == CLOSE_NEVER ? "never" : "senders");
+    table_cell(t, "%s", explain_close(c));
     table_cell(t, "%s", memory_text(edge_memory(p, c, EXEC_WINDOW), memory));
 }
 

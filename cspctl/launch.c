@@ -47,20 +47,37 @@ static char **pack(const char *const *text, size_t n)
     return vector;
 }
 
+enum program_value program_value(const char *text)
+{
+    if (strcmp(text, "$1") == 0 || strcmp(text, "${1}") == 0)
+        return VALUE_ONE;
+    return strcmp(text, "$@") == 0 ? VALUE_ALL : VALUE_NONE;
+}
+
+static size_t argument(const struct pipeline *p, const char *text, bool each, unsigned replica, char *to)
+{
+    if (!each || program_value(text) == VALUE_NONE)
+        return template_expand(p, text, replica, to);
+    if (to)
+        strcpy(to, text);
+    return strlen(text);
+}
+
 char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica)
 {
     const struct program *program = &p->processes[process].program;
-    const char *const shell[] = {"/bin/sh", "-c", program->shell};
+    bool each = p->processes[process].kind == PROCESS_EACH;
+    const char *const shell[] = {"/bin/sh", "-c", program->shell, "sh", "$@"};
 
     if (program->shell)
-        return pack(shell, 3);
+        return pack(shell, each ? 5 : 3);
     size_t size = (program->argc + 1) * sizeof(char *);
     for (size_t i = 0; i < program->argc; i++)
-        size += template_expand(p, program->argv[i], replica, NULL) + 1;
+        size += argument(p, program->argv[i], each, replica, NULL) + 1;
     char **vector = memory_alloc(size), *to = (char *)(vector + program->argc + 1);
     for (size_t i = 0; i < program->argc; i++) {
         vector[i] = to;
-        to += template_expand(p, program->argv[i], replica, to) + 1;
+        to += argument(p, program->argv[i], each, replica, to) + 1;
     }
     vector[program->argc] = NULL;
     return vector;

@@ -27,11 +27,24 @@ struct variable {
     struct place place;
 };
 
+/* From the least to the most, ns. */
+struct span {
+    int64_t least, most;
+};
+
+/* A name, and where the file has it. */
+struct mention {
+    const char *name;
+    struct place place;
+};
+
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_CONTINUE };
 enum close_policy {
     CLOSE_SENDERS, /* when the last declared sender has finally ended */
     CLOSE_NEVER,   /* only by `cspctl close` or with the run; guests may be its only senders or receivers */
+    CLOSE_IDLE,    /* earlier, too: when nothing is left to be done and all who could send wait to receive */
 };
+enum overflow { OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_REJECT };
 enum records { RECORDS_LINE, RECORDS_NUL, RECORDS_LENGTH, RECORDS_WHOLE };
 
 /* One declared end of a channel. A process stands once in a list, however many of its descriptors lead there; each of
@@ -43,9 +56,17 @@ struct end {
 
 struct channel {
     const char *name;
-    int64_t capacity;  /* values; 0 is a rendezvous: operations one by one, no stream */
-    int64_t max_bytes; /* of buffered values, and the largest single value */
-    int close;         /* enum close_policy */
+    int64_t capacity;            /* values; 0 is a rendezvous: operations one by one, no stream */
+    int64_t max_bytes;           /* of buffered values, and the largest single value */
+    int close;                   /* enum close_policy */
+    int overflow;                /* enum overflow: what a value meets for which there is no room */
+    bool retries;                /* `retry` is given: each value is done at least once */
+    int64_t attempts;            /* deliveries before a value is a dead letter; 0: its values are not leased */
+    struct span delay;           /* of the back-off */
+    struct mention dead_letters; /* the channel that gets them; no name: none */
+    size_t dead;                 /* the same, or PIPELINE_NONE */
+    size_t source;               /* the first channel whose dead letters come here, or PIPELINE_NONE */
+    bool ordered;                /* what its receivers make of it goes on in its order */
     size_t service; /* a service's request channel (named SERVICE.BACKEND, close: never, senders are guests), or NONE */
     struct end *senders, *receivers;
     size_t nsenders, nreceivers;
@@ -55,7 +76,20 @@ struct channel {
 
 enum process_kind {
     PROCESS_COMMAND, /* an ordinary program: under a bridge where a channel leads to one of its descriptors */
+    PROCESS_EACH,    /* one run of the program for each value, or batch, under a bridge of its own kind */
     PROCESS_WORKER,  /* speaks libipc or cspctl: attaches by itself with CSP_TICKET; its descriptors are no channels */
+};
+
+enum acknowledge {
+    ACK_WRITE,    /* a value is done when it was written to the program */
+    ACK_LINE,     /* by the line of output that answers it */
+    ACK_EXPLICIT, /* when the program says so */
+};
+enum output_order { ORDER_NONE, ORDER_INPUT };
+
+/* How many values one run of `each` gets. */
+struct batch {
+    int64_t values, bytes; /* at most; 0: of that no bound; both 0: one value */
 };
 
 /* What a descriptor 0 is. */
@@ -120,10 +154,16 @@ struct process {
     size_t requests; /* with serve: the channel its requests come from, shared by its replicas, else PIPELINE_NONE */
     int records_in, records_out; /* enum records */
     struct settings env;
-    const char *cwd;     /* a template, or NULL: the caller's */
-    uint8_t success[32]; /* bit c % 8 of byte c / 8: exit code c is no failure (as csp__announce takes it) */
-    int64_t grace;       /* ns from TERM to KILL */
-    struct place place;  /* of its name */
+    const char *cwd;       /* a template, or NULL: the caller's */
+    uint8_t success[32];   /* bit c % 8 of byte c / 8: exit code c is no failure (as csp__announce takes it) */
+    uint8_t reject[32];    /* the same: a value whose run ends so is a dead letter at once */
+    int64_t grace;         /* ns from TERM to KILL */
+    int64_t timeout;       /* ns that a value may take, 0: no bound */
+    struct batch batch;    /* of `each` */
+    int ack;               /* enum acknowledge */
+    int order;             /* enum output_order */
+    const char *partition; /* the field by which values go to the same replica, or NULL */
+    struct place place;    /* of its name */
 };
 
 #define REQUIRE_ALL   (-1)
@@ -171,9 +211,14 @@ void pipeline_free(struct pipeline *p);
 /* The following expand templates for one replica (from 1). They can't fail: the templates were checked by
  * pipeline_load(). Caller owns each result and frees it with one free(). */
 
-/* The argument vector, NULL at its end; {"/bin/sh", "-c", ...} for a string. Execute program.path where that is set,
- * else look argv[0] up in the PATH of pipeline_environment(). */
+/* The argument vector, NULL at its end; {"/bin/sh", "-c", ...} for a string. Of `each` it has the words $1 and $@
+ * still, also behind a string, where all values are positional parameters. Execute program.path where that is set, else
+ * look argv[0] up in the PATH of pipeline_environment(). */
 char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica);
+
+/* What an element of a list under `each` stands for: only as a whole word, so that no value is ever part of one. */
+enum program_value { VALUE_NONE, VALUE_ONE, VALUE_ALL };
+enum program_value program_value(const char *text);
 
 /* The whole environment, NULL at its end; later ones win: the caller's, vars, `replica` and CSP_REPLICA, env:, extra
  * ("NAME=value" words, NULL at its end, or NULL for none). */

@@ -25,7 +25,9 @@ static bool is_plain_word(const char *text)
 
 static void set_kind(struct reader *r, const struct value *v)
 {
-    r->p->processes[r->process].kind = strcmp(v->key->name, "worker") == 0 ? PROCESS_WORKER : PROCESS_COMMAND;
+    r->p->processes[r->process].kind = strcmp(v->key->name, "worker") == 0 ? PROCESS_WORKER
+                                       : strcmp(v->key->name, "each") == 0 ? PROCESS_EACH
+                                                                           : PROCESS_COMMAND;
 }
 
 static void set_arguments(struct reader *r, const struct value *v, size_t n)
@@ -69,6 +71,8 @@ static bool check_argument(struct reader *r, const struct value *element, size_t
     else if (i == 0 && !*element->text)
         diagnose(r->d, element->place, "write the program first, then its arguments", "%s: the program has no name",
                  element->key->name);
+    else if (strcmp(element->key->name, "each") == 0 && program_value(element->text) != VALUE_NONE)
+        return true;
     else
         return template_check(&r->doc, r->p, element->node, element->text, false);
     return false;
@@ -175,5 +179,6 @@ void check_program(struct reader *r, struct process *process)
     else if (can_judge(process, name) && !sets_path(process) &&
              !(strchr(name, '/') ? is_program(name) : find_in_path(name, path, sizeof path)))
         diagnose_warning(r->d, process->program.places[0], "it has to be there when the pipeline starts",
-                         "command: there is no program %s", diagnostics_quote(r->d, name));
+                         "%s: there is no program %s", process->kind == PROCESS_EACH ? "each" : "command",
+                         diagnostics_quote(r->d, name));
 }

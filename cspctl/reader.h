@@ -49,6 +49,9 @@ void read_name(struct reader *r, const struct value *v);
 void read_field(struct reader *r, const struct value *v);
 void read_template(struct reader *r, const struct value *v);
 void read_require(struct reader *r, const struct value *v);
+void read_delay(struct reader *r, const struct value *v);
+void read_delays(struct reader *r, const struct value *v);
+void read_batch(struct reader *r, const struct value *v);
 void read_code(struct reader *r, const struct value *v);
 void read_codes(struct reader *r, const struct value *v);
 void read_settings(struct reader *r, const struct value *v);
@@ -64,6 +67,7 @@ void read_output_channels(struct reader *r, const struct value *v);
 void read_port_names(struct reader *r, const struct value *v);
 void read_port_numbers(struct reader *r, const struct value *v);
 void read_serve(struct reader *r, const struct value *v);
+void read_dead(struct reader *r, const struct value *v);
 /* entries.c */
 void read_variables(struct reader *r, const struct value *v);
 void read_channels(struct reader *r, const struct value *v);
@@ -99,6 +103,10 @@ size_t intern_channel(struct reader *r, const char *name, struct place place);
 
 /* Whether the programs can be found: a worker's must, a command's is a warning. Sets the paths of workers. */
 void check_program(struct reader *r, struct process *process);
+
+/* guarantee.c: which values are leased, and whether all keep what the file promises; before the topology. */
+void settle_leases(struct reader *r);
+void check_guarantees(struct reader *r);
 
 /* topology.c: what only the whole file shows. */
 void check_topology(struct reader *r);

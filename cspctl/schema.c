@@ -23,7 +23,7 @@
 const char *const section_titles[SECTION_COUNT] = {
     [SECTION_FILE] = "a pipeline",   [SECTION_CHANNEL] = "a channel", [SECTION_PROCESS] = "a process",
     [SECTION_SERVICE] = "a service", [SECTION_STDIN] = "stdin",       [SECTION_RECORDS] = "records",
-    [SECTION_MERGE] = "merge",
+    [SECTION_MERGE] = "merge",       [SECTION_RETRY] = "retry",
 };
 
 const struct key schema[] = {
@@ -50,11 +50,23 @@ const struct key schema[] = {
      .max = WIRE_MAX_VALUE, .example = "16MiB",
      .help = "how many bytes wait in it, whichever bound comes first; a larger value is an error"},
     {SECTION_CHANNEL, TYPE_CHOICE, "close", .offset = CHANNEL_FIELD(close), .fallback = "senders",
-     .choices = {"senders", "never"}, .later = "idle", .example = "never",
-     .help = "senders: when the last declared sender has ended; never: with the run, or by `cspctl close`"},
+     .choices = {"senders", "never", "idle"}, .example = "idle",
+     .help =
+         "senders: when the last declared sender has ended; idle, for cycles: when nothing is left to be done, too; "
+         "never: with the run, or by `cspctl close`"},
+    {SECTION_CHANNEL, TYPE_CHOICE, "overflow", .offset = CHANNEL_FIELD(overflow), .fallback = "block",
+     .choices = {"block", "drop-oldest", "drop-newest", "reject"}, .example = "block",
+     .help =
+         "what a value meets for which there is no room: its sender waits; the oldest goes; it goes itself; the send "
+         "fails"},
+    {SECTION_CHANNEL, TYPE_SECTION, "retry", .section = SECTION_RETRY,
+     .example = "{attempts: 5, delay: [1s, 30s], dead: failed}",
+     .help = "each value is done at least once: what is not acknowledged is delivered again"},
 
     {SECTION_PROCESS, TYPE_PROGRAM, "command", .offset = PROCESS_FIELD(program), .example = "[grep, -e, word]",
      .help = "an ordinary program, joined by its descriptors: a list of arguments, or a string for sh -c"},
+    {SECTION_PROCESS, TYPE_PROGRAM, "each", .offset = PROCESS_FIELD(program), .example = "[./thumb.sh, $1]",
+     .help = "one run of the program for each value, which is its $1 and its stdin; its exit acknowledges"},
     {SECTION_PROCESS, TYPE_PROGRAM, "worker", .offset = PROCESS_FIELD(program), .example = "[search, web.db]",
      .help = "a program that speaks libipc or cspctl"},
     {SECTION_PROCESS, TYPE_COUNT, "replicas", .offset = PROCESS_FIELD(replicas), .fallback = "1", .min = 1,
@@ -79,6 +91,20 @@ const struct key schema[] = {
      .help = "the directory it starts in; by default the caller's"},
     {SECTION_PROCESS, TYPE_CODES, "success", .offset = PROCESS_FIELD(success), .fallback = "0", .max = 255,
      .example = "[0, 1]", .help = "the exit codes that are no failure"},
+    {SECTION_PROCESS, TYPE_CODES, "reject", .offset = PROCESS_FIELD(reject), .max = 255, .example = "65",
+     .help = "for each: the exit codes that make a value a dead letter at once"},
+    {SECTION_PROCESS, TYPE_BATCH, "batch", .offset = PROCESS_FIELD(batch), .example = "100",
+     .help = "for each: how many values one run gets, as $@ and on stdin: a count or a size"},
+    {SECTION_PROCESS, TYPE_CHOICE, "ack", .offset = PROCESS_FIELD(ack), .fallback = "write",
+     .choices = {"write", "line", "explicit"}, .example = "line",
+     .help = "what acknowledges a value: that it was written to the program; its line of output; `cspctl ack`"},
+    {SECTION_PROCESS, TYPE_CHOICE, "order", .offset = PROCESS_FIELD(order), .fallback = "none",
+     .choices = {"none", "input"}, .example = "input",
+     .help = "input: what the replicas write goes on in the order of their input"},
+    {SECTION_PROCESS, TYPE_FIELD, "partition", .offset = PROCESS_FIELD(partition), .example = "1",
+     .help = "the field by which values go to the same replica: its number, or a key where values are JSON objects"},
+    {SECTION_PROCESS, TYPE_DURATION, "timeout", .offset = PROCESS_FIELD(timeout), .min = 1, .max = LONGEST,
+     .example = "30s", .help = "that a value may take; then who has it is killed, and it is delivered again"},
     {SECTION_PROCESS, TYPE_DURATION, "grace", .offset = PROCESS_FIELD(grace), .fallback = "10s", .max = LONGEST,
      .example = "10s", .help = "from SIGTERM to SIGKILL when it has to stop"},
 
@@ -104,16 +130,15 @@ const struct key schema[] = {
     {SECTION_MERGE, TYPE_COUNT, "limit", .offset = SERVICE_FIELD(merge.limit), .fallback = "20", .min = 1,
      .max = 1000000, .example = "20", .help = "how many hits the answer has at most"},
 
-    {SECTION_CHANNEL, TYPE_LATER, "overflow", .help = "of a later version"},
-    {SECTION_CHANNEL, TYPE_LATER, "retry", .help = "of a later version"},
+    {SECTION_RETRY, TYPE_COUNT, "attempts", .offset = CHANNEL_FIELD(attempts), .fallback = "5", .min = 1,
+     .max = MOST_VALUES, .example = "5", .help = "how often a value is delivered before it is a dead letter"},
+    {SECTION_RETRY, TYPE_DELAY, "delay", .offset = CHANNEL_FIELD(delay), .fallback = "1s", .max = LONGEST,
+     .example = "[1s, 30s]",
+     .help = "how long a value waits after its first failure, and at most: twice as long after each further one"},
+    {SECTION_RETRY, TYPE_DEAD, "dead", .offset = CHANNEL_FIELD(dead_letters), .example = "failed",
+     .help = "the channel of dead letters; without it what has failed for good is given up, and counted"},
+
     {SECTION_CHANNEL, TYPE_LATER, "durable", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "each", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "batch", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "ack", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "order", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "partition", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "reject", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "timeout", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "restart", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "ready", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "depends_on", .help = "of a later version"},

@@ -16,6 +16,7 @@ enum section {
     SECTION_STDIN,
     SECTION_RECORDS,
     SECTION_MERGE,
+    SECTION_RETRY,
     SECTION_COUNT
 };
 
@@ -36,6 +37,9 @@ enum type {
     TYPE_SERVE,
     TYPE_CODES,
     TYPE_SETTINGS,
+    TYPE_DELAY,     /* a duration, or the least and the most: struct span */
+    TYPE_DEAD,      /* the name of a channel: struct mention */
+    TYPE_BATCH,     /* a count or a size: struct batch */
     TYPE_SECTION,   /* a mapping of the section .section, or, where .choices are given, one of these words for all its
                        keys */
     TYPE_VARIABLES, /* the following: entries by name, each of the section .section */

@@ -74,6 +74,35 @@ static bool start_run(struct supervisor *s)
     return true;
 }
 
+static unsigned how_declared(const struct pipeline *p, const struct channel *c)
+{
+    unsigned how = c->close == CLOSE_NEVER ? CSP__NEVER_CLOSES : c->close == CLOSE_IDLE ? CSP__CLOSES_IDLE : 0;
+
+    return how | (edge_is_pair(p, c) ? CSP__MAY_BE_DIRECT : 0);
+}
+
+static bool set_channel(struct supervisor *s, size_t i)
+{
+    static const enum csp__overflow overflows[] = {[OVERFLOW_BLOCK] = CSP__BLOCK,
+                                                   [OVERFLOW_DROP_OLDEST] = CSP__DROP_OLDEST,
+                                                   [OVERFLOW_DROP_NEWEST] = CSP__DROP_NEWEST,
+                                                   [OVERFLOW_REJECT] = CSP__REJECT};
+    const struct channel *c = &s->stage.p->channels[i];
+    const struct csp__settings settings = {.retry = {.attempts = (unsigned)c->attempts,
+                                                     .least = c->delay.least,
+                                                     .most = c->delay.most,
+                                                     .dead = c->dead != PIPELINE_NONE ? s->chans[c->dead] : 0},
+                                           .ordered = c->ordered,
+                                           .overflow = overflows[c->overflow]};
+
+    if (c->attempts == 0 && !c->ordered && c->overflow == OVERFLOW_BLOCK)
+        return true;
+    if (csp__set(s->chans[i], &settings) == 0)
+        return true;
+    return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
+}
+
+/* All are there before the first has settings, for these name others. */
 static bool declare_channels(struct supervisor *s)
 {
     const struct pipeline *p = s->stage.p;
@@ -81,12 +110,13 @@ static bool declare_channels(struct supervisor *s)
     s->chans = pool_zalloc(s->stage.pool, p->nchannels * sizeof *s->chans);
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
-        s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes,
-                                   (c->close == CLOSE_NEVER ? CSP__NEVER_CLOSES : 0) |
-                                       (edge_is_pair(p, c) ? CSP__MAY_BE_DIRECT : 0));
+        s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes, how_declared(p, c));
         if (s->chans[i] == 0)
             return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
     }
+    for (size_t i = 0; i < p->nchannels; i++)
+        if (!set_channel(s, i))
+            return false;
     return true;
 }
 

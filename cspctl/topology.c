@@ -37,7 +37,8 @@ static bool is_complete(const struct reader *r, const struct channel *c)
 {
     bool guests = c->service != PIPELINE_NONE || (c->declared && c->close == CLOSE_NEVER);
 
-    return guests || (c->nsenders && c->nreceivers) || zhashx_lookup(r->mentioned, c->name);
+    return guests || ((c->nsenders || c->source != PIPELINE_NONE) && c->nreceivers) ||
+           zhashx_lookup(r->mentioned, c->name);
 }
 
 /* The channel that this one was probably meant to be. One that lacks just the other side comes first. */
@@ -85,6 +86,16 @@ static void one_sided(struct reader *r, const struct channel *c, const struct ch
              c->name, r->p->processes[e->process].name, writes ? "writes" : "reads");
 }
 
+static void unread_letters(struct reader *r, const struct channel *c)
+{
+    const struct channel *source = &r->p->channels[c->source];
+
+    diagnose(r->d, source->dead_letters.place,
+             diagnostics_text(r->d, "name it as the stdin of a process: keep: {command: 'cat > %s.txt', stdin: %s}",
+                              c->name, c->name),
+             "dead: nothing reads the channel \"%s\", which gets the dead letters of \"%s\"", c->name, source->name);
+}
+
 static void check_sides(struct reader *r)
 {
     struct pipeline *p = r->p;
@@ -95,6 +106,10 @@ static void check_sides(struct reader *r)
         if (is_complete(r, c) || said[i])
             continue;
         const struct channel *near = diagnostics_full(r->d) ? NULL : nearest_channel(r, c);
+        if (!c->nsenders && c->source != PIPELINE_NONE) {
+            unread_letters(r, c);
+            continue;
+        }
         if (!c->nsenders && !c->nreceivers) {
             diagnose(r->d, c->place,
                      near ? diagnostics_text(r->d, "did you mean \"%s\"%s?", near->name, use_of(r, near))
@@ -112,6 +127,7 @@ struct search {
     struct reader *r;
     enum { NEW, ON_PATH, FINISHED } * state; /* by process */
     bool *cut;                               /* by channel: its cycle is said */
+    bool *letters;                           /* by channel: the sources of its dead letters are being looked at */
     size_t *path, *by;                       /* processes from the root, and the channel by which each is reached */
     size_t depth;
 };
@@ -136,12 +152,14 @@ static void say_cycle(struct search *s, size_t first, size_t channel)
     for (size_t i = 0; i < closing->nsenders; i++)
         if (closing->senders[i].process == s->path[first])
             at = closing->senders[i].place;
-    diagnose(s->r->d, at,
-             diagnostics_text(
-                 s->r->d,
-                 "write channels: {%s: {close: never}}, and end it by `cspctl close %s`, a deadline or `cspctl stop`",
-                 closing->name, closing->name),
-             "this cycle never ends, since each waits for the other's end: %s -> %s", text, start);
+    diagnose(
+        s->r->d, at,
+        diagnostics_text(
+            s->r->d,
+            "write channels: {%s: {close: idle}}, and it ends when nothing is left to be done; or close: never, and "
+            "end it by `cspctl close %s`, a deadline or `cspctl stop`",
+            closing->name, closing->name),
+        "this cycle never ends, since each waits for the other's end: %s -> %s", text, start);
     s->cut[channel] = true;
 }
 
@@ -151,7 +169,14 @@ static void visit_senders(struct search *s, size_t channel)
 {
     const struct channel *c = &s->r->p->channels[channel];
 
-    for (size_t i = 0; c->close != CLOSE_NEVER && i < c->nsenders && !s->cut[channel]; i++) {
+    /* Where it gets dead letters its end waits for that of their source, and so for whoever sends there. */
+    for (size_t i = 0; c->source != PIPELINE_NONE && !s->letters[channel] && i < s->r->p->nchannels; i++)
+        if (s->r->p->channels[i].dead == channel) {
+            s->letters[channel] = true;
+            visit_senders(s, i);
+            s->letters[channel] = false;
+        }
+    for (size_t i = 0; c->close == CLOSE_SENDERS && i < c->nsenders && !s->cut[channel]; i++) {
         size_t sender = c->senders[i].process, first = 0;
         if (s->state[sender] == NEW) {
             s->by[s->depth] = channel;
@@ -185,6 +210,7 @@ static void check_cycles(struct reader *r)
     struct search s = {.r = r,
                        .state = pool_zalloc(pool, n * sizeof *s.state),
                        .cut = pool_zalloc(pool, r->p->nchannels * sizeof *s.cut),
+                       .letters = pool_zalloc(pool, r->p->nchannels * sizeof *s.letters),
                        .path = pool_zalloc(pool, (n + 1) * sizeof *s.path),
                        .by = pool_zalloc(pool, (n + 1) * sizeof *s.by)};
 
@@ -197,6 +223,8 @@ void check_topology(struct reader *r)
 {
     for (size_t i = 0; i < r->p->nservices; i++)
         check_service(r, &r->p->services[i]);
+    settle_leases(r);
     check_sides(r);
     check_cycles(r);
+    check_guarantees(r);
 }

@@ -45,10 +45,11 @@ static const char *better_unit(struct reader *r, const char *text, enum type typ
 
 static void not_a_number(struct reader *r, const struct value *v, const char *why)
 {
-    const char *better = better_unit(r, v->text, v->key->type);
-    const char *units = v->key->type == TYPE_DURATION ? " (units: ns us ms s m h d)"
-                        : v->key->type == TYPE_SIZE   ? " (units: B KiB MiB GiB, kB MB GB)"
-                                                      : "";
+    bool time = v->key->type == TYPE_DURATION || v->key->type == TYPE_DELAY;
+    const char *better = better_unit(r, v->text, time ? TYPE_DURATION : v->key->type);
+    const char *units = time                        ? " (units: ns us ms s m h d)"
+                        : v->key->type == TYPE_SIZE ? " (units: B KiB MiB GiB, kB MB GB)"
+                                                    : "";
     const char *hint = better ? diagnostics_text(r->d, "did you mean %s?%s", better, units)
                               : diagnostics_text(r->d, "write %s: %s%s", v->key->name, v->key->example, units);
 
@@ -157,6 +158,51 @@ void read_template(struct reader *r, const struct value *v)
         wrong(r, v, "this is empty");
     else if (template_check(&r->doc, r->p, v->node, v->text, false))
         *(const char **)v->field = pool_copy(r->p->pool, v->text, strlen(v->text));
+}
+
+/* One duration is as long always, unless it is the default, which grows. */
+void read_delay(struct reader *r, const struct value *v)
+{
+    struct span *span = v->field;
+    struct value one = *v;
+
+    one.field = &span->least;
+    read_duration(r, &one);
+    span->most = v->node != 0 ? span->least : span->least * 30;
+}
+
+void read_delays(struct reader *r, const struct value *v)
+{
+    struct span *span = v->field;
+    int64_t *const to[] = {&span->least, &span->most};
+    struct value element;
+    size_t n;
+    const int *item = document_items(&r->doc, v->node, &n);
+
+    if (n != 2) {
+        wrong(r, v, "expected the least and the most, found a list of %zu", n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (read_element(r, v, item[i], &element)) {
+            element.field = to[i];
+            read_duration(r, &element);
+        }
+    if (span->least > span->most)
+        wrong(r, v, "the least is more than the most");
+}
+
+void read_batch(struct reader *r, const struct value *v)
+{
+    struct batch *batch = v->field;
+    const char *bad = unit_count(v->text, &batch->values);
+
+    if (bad)
+        bad = unit_size(v->text, &batch->bytes);
+    if (bad)
+        wrong(r, v, "%s is neither a count nor a size", diagnostics_quote(r->d, v->text));
+    else if (batch->values + batch->bytes == 0)
+        wrong(r, v, "a batch of nothing");
 }
 
 void read_code(struct reader *r, const struct value *v)

@@ -113,7 +113,11 @@ static void say_piece(const struct document *doc, const struct pipeline *p, stru
     if (piece->kind == PIECE_NAME)
         unset(doc->d, p, at, piece);
     else if (piece->kind == PIECE_LONE)
-        diagnose(doc->d, at, dollar, "no variable's name follows \"$\"");
+        diagnose(doc->d, at,
+                 isdigit((unsigned char)piece->start[1]) || piece->start[1] == '@'
+                     ? "under each, $1 and $@ are elements of their own; else write $$ for a dollar sign"
+                     : dollar,
+                 "no variable's name follows \"$\"");
     else if (piece->kind == PIECE_UNCLOSED)
         diagnose(doc->d, at, "close it with }, or write $$ for a dollar sign", "\"${\" is not closed");
     else
