@@ -203,8 +203,8 @@ FILENAME ~ /^broker\// {
         gsub(/.*= "|"/, "", part[0])
         put("state", "broker/", part[0])
     }
-    if (/ \? "waiting" : states/)
-        put("state", "broker/", "waiting")
+    if (FILENAME ~ /stat\.c$/)
+        put_all("state", "broker/", $0, " \\? \"(waiting|standing)\"", 4, 1)
 }
 
 # ---- the models --------------------------------------------------------------------------------------------------
