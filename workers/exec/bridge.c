@@ -236,6 +236,9 @@ static void take_signals(struct bridge *b)
     while (read(b->signals, &s, sizeof s) == (ssize_t)sizeof s) {
         if (s.ssi_signo == SIGCHLD) {
             reap(b);
+        } else if (s.ssi_signo == SIGTERM && s.ssi_code == SI_QUEUE && s.ssi_int == EXEC_TERM_RETIRE &&
+                   wiring_retire(&b->w)) {
+            continue; /* the program ends by the end of its inputs; who is impatient sends a TERM */
         } else if (s.ssi_signo == SIGTERM && b->cancelled) {
             fire(b, LATE);
         } else if (s.ssi_signo == SIGTERM && !b->termed) {

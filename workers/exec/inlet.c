@@ -119,7 +119,7 @@ static int pass(struct inlet *in, csp__block *b, const bool *closed)
     return -1;
 }
 
-/* Until every channel has ended (1), or the program does not read or must not (0). */
+/* Until every channel has ended, or it is to retire (1), or the program does not read or must not (0). */
 static int receive(struct inlet *in, csp_case *cases, bool *closed)
 {
     size_t n = in->port->n, open = n;
@@ -129,16 +129,17 @@ static int receive(struct inlet *in, csp_case *cases, bool *closed)
             cases[i] = csp__on_block(closed[i] ? 0 : in->port->chans[i], &b);
         cases[n] = csp_on_fd(in->fd, 0);
         cases[n + 1] = csp_on_fd(in->joint->halt, POLLIN);
-        int which = csp_select(cases, n + 2, CSP_FOREVER);
+        cases[n + 2] = csp_on_fd(in->joint->retire, POLLIN);
+        int which = csp_select(cases, n + 3, CSP_FOREVER);
         if (which < 0) {
             notice_fault(in->joint, "receive from", in->port->names[0]);
             return 0;
         }
         size_t i = (size_t)which;
         if (i >= n) {
-            if (i == n)
+            if (i != n + 1)
                 give_up(in, closed);
-            return 0;
+            return i == n + 2;
         }
         if (cases[i].err == 0) {
             if (pass(in, &b, closed) != 0)
@@ -167,7 +168,7 @@ static void close_pipe(struct inlet *in)
 void *inlet_run(void *arg)
 {
     struct inlet *in = arg;
-    csp_case *cases = calloc(in->port->n + 2, sizeof *cases);
+    csp_case *cases = calloc(in->port->n + 3, sizeof *cases);
     bool *closed = calloc(in->port->n, sizeof *closed);
     int size = fcntl(in->fd, F_GETPIPE_SZ);
     in->size = size > 0 ? (uint64_t)size : 0;

@@ -30,6 +30,7 @@ struct joint {
     int notices;          /* the pipe's end for writing */
     int report;           /* to whoever started the bridge; -1: nobody */
     int halt;             /* an eventfd: readable when nothing of the program is left, so that all threads finish */
+    int retire;           /* an eventfd: readable when nothing more is to be received */
     atomic_bool complete; /* set before `halt`: the program ended by itself, so an incomplete last value was meant */
 };
 

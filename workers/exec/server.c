@@ -117,14 +117,16 @@ static enum outcome serve_next(struct server *s)
 {
     csp_msg m = {0};
     int error;
-    csp_case cases[] = {csp_on_fd(s->out, POLLIN), csp_on_fd(s->joint->halt, POLLIN), csp_on_msg(s->requests, &m)};
+    csp_case cases[] = {csp_on_fd(s->out, POLLIN), csp_on_fd(s->joint->halt, POLLIN),
+                        csp_on_fd(s->joint->retire, POLLIN), csp_on_msg(s->requests, &m)};
     switch (csp_select_first(cases, sizeof cases / sizeof *cases, CSP_FOREVER)) {
     case 0:
         return discard(s);
     case 1:
-        return HALTED;
     case 2:
-        return cases[2].err == 0 ? serve(s, &m) : HALTED;
+        return HALTED;
+    case 3:
+        return cases[3].err == 0 ? serve(s, &m) : HALTED;
     default:
         error = errno;
         notice_fault(s->joint, "receive from", s->name);

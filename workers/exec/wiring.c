@@ -38,7 +38,8 @@ static int open_ports(struct port *p, size_t n, int ends, const char **what)
 
 int wiring_open(struct wiring *w, struct options *o, const char **what)
 {
-    *w = (struct wiring){.o = o, .joint = {.notices = -1, .report = o->report, .halt = -1}, .notices = -1};
+    *w =
+        (struct wiring){.o = o, .joint = {.notices = -1, .report = o->report, .halt = -1, .retire = -1}, .notices = -1};
     w->server.in = w->server.out = -1;
     if (open_ports(o->in, o->nin, CSP_RECV, what) != 0 || open_ports(o->out, o->nout, CSP_SEND, what) != 0)
         return -1;
@@ -69,7 +70,8 @@ static int open_joint(struct wiring *w)
     if (fcntl(w->notices, F_SETFL, O_NONBLOCK) != 0)
         return -1;
     w->joint.halt = eventfd(0, EFD_CLOEXEC);
-    return w->joint.halt < 0 ? -1 : 0;
+    w->joint.retire = eventfd(0, EFD_CLOEXEC);
+    return w->joint.halt < 0 || w->joint.retire < 0 ? -1 : 0;
 }
 
 int wiring_pipes(struct wiring *w)
@@ -143,12 +145,25 @@ size_t wiring_readers(const struct wiring *w)
     return w->o->nout + (w->o->serve != NULL);
 }
 
+static void signal_event(int fd)
+{
+    uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+bool wiring_retire(struct wiring *w)
+{
+    if (w->o->nin == 0 && w->o->serve == NULL)
+        return false;
+    signal_event(w->joint.retire);
+    return true;
+}
+
 void wiring_halt(struct wiring *w, bool complete)
 {
-    const uint64_t one = 1;
     atomic_store(&w->joint.complete, complete);
-    while (write(w->joint.halt, &one, sizeof one) < 0 && errno == EINTR)
-        ;
+    signal_event(w->joint.halt);
 }
 
 void wiring_join(struct wiring *w)
@@ -187,4 +202,5 @@ void wiring_free(struct wiring *w)
     close_fd(w->notices);
     close_fd(w->joint.notices);
     close_fd(w->joint.halt);
+    close_fd(w->joint.retire);
 }

@@ -40,6 +40,9 @@ int wiring_start(struct wiring *w);
 /* How many of them read from the program. */
 size_t wiring_readers(const struct wiring *w);
 
+/* Nothing more is received, and the program's inputs are closed. False: it has none. */
+bool wiring_retire(struct wiring *w);
+
 /* The threads finish: nothing of the program is left. */
 void wiring_halt(struct wiring *w, bool complete);
 
