@@ -48,7 +48,7 @@ CSP__ENTRY int csp__give_block(csp_chan c, const csp__block *b, char *memory, si
     return result;
 }
 
-int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len)
+int csp__block_of_message(csp__block *b, zmq_msg_t *msg, const struct wire_lease *lease, size_t offset, size_t len)
 {
     struct csp__batch *hold = calloc(1, sizeof *hold);
     if (hold == NULL)
@@ -56,10 +56,16 @@ int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t l
     zmq_msg_init(&hold->msg);
     zmq_msg_move(&hold->msg, msg);
     hold->single = (uint32_t)len;
-    *b = (csp__block){.data = (const char *)zmq_msg_data(&hold->msg) + offset,
+    const char *data = (const char *)zmq_msg_data(&hold->msg) + offset;
+    *b = (csp__block){.data = data,
                       .len = len,
                       .lengths = &hold->single,
                       .count = 1,
+                      .id = lease->id,
+                      .tries = lease->tries,
+                      .is_letter = lease->letter,
+                      .reason = lease->reason != 0 ? data + len : NULL,
+                      .reason_len = lease->reason,
                       .hold = hold};
     return 0;
 }

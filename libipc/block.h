@@ -21,6 +21,7 @@ typedef struct csp__block {
     int noeol;   /* the last value ended without its terminator */
     uint64_t id; /* of the first value, where it was received from a leased channel; the others' follow; else 0 */
     unsigned tries;
+    int is_letter;      /* they are dead letters of a channel that leases nothing: not to be acknowledged */
     const char *reason; /* of dead letters, reason_len bytes; else NULL */
     size_t reason_len;
     void *hold;   /* the library's: what the pointers point into */

@@ -2,6 +2,7 @@
 /* Channels: making, opening, dropping, closing. Decision: each is one question to the broker, which alone knows who
  * holds what; nothing is remembered here but a thread's streams and the names for error messages. */
 #include "error.h"
+#include "lease.h"
 #include "line.h"
 #include "name.h"
 #include "pair.h"
@@ -135,6 +136,10 @@ int csp_drop(csp_chan c, int ends)
     s = csp__stream_find(line, c);
     if (s != NULL)
         csp__stream_end(line, s, ends);
+    if ((ends & CSP_RECV) != 0) {
+        csp__lease_done(line, c);
+        csp__lease_return_stash(line, c);
+    }
     struct csp__stash *stash = (ends & CSP_RECV) != 0 ? csp__stash_find(line, c) : NULL;
     if (stash != NULL)
         csp__stash_remove(line, stash);
@@ -158,6 +163,24 @@ CSP__ENTRY int csp_close(csp_chan c)
         return -1;
     if (s != NULL && s->send.on)
         s->send.broken = 1; /* the ROOM that says so may be on its way still */
+    return 0;
+}
+
+int csp_close_when_idle(csp_chan c)
+{
+    static const char what[] = "close when idle";
+    struct csp__line *line = csp__line(what);
+    if (line == NULL)
+        return -1;
+    struct csp__stream *s = csp__stream_find(line, c);
+    if (s != NULL && s->send.on && csp__pair_unpair(line, s) != 0)
+        return csp__fail(errno, what, c);
+    if (csp__request(what,
+                     &(struct csp__request){.type = WIRE_CLOSE, .chan = c, .count = WIRE_CLOSE_WHEN_IDLE}) != 0)
+        return -1;
+    s = csp__stream_find(line, c);
+    if (s != NULL)
+        csp__stream_end(line, s, CSP_SEND);
     return 0;
 }
 

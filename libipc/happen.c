@@ -10,28 +10,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int take_message(csp_case *c, const void *data, size_t len, csp_chan attached)
+static int take_message(csp_case *c, const struct csp__given *given)
 {
-    char *copy = malloc(len + 1);
+    size_t len = given->len;
+    size_t reason = given->reason != NULL ? given->lease.reason + 1u : 0;
+    char *copy = malloc(len + 1 + reason);
     if (copy == NULL)
         return -1;
     if (len != 0)
-        memcpy(copy, data, len);
+        memcpy(copy, given->data, len);
     copy[len] = '\0';
-    *(csp_msg *)c->buf = (csp_msg){.data = copy, .len = len, .chan = attached};
-    c->len = len;
+    *(csp_msg *)c->buf = (csp_msg){
+        .data = copy, .len = len, .chan = given->attached, .id = given->lease.id, .tries = given->lease.tries};
+    if (reason != 0) {
+        char *text = copy + len + 1;
+        memcpy(text, given->reason, reason - 1);
+        text[reason - 1] = '\0';
+        ((csp_msg *)c->buf)->reason = text;
+    }
     return 0;
 }
 
-int csp__take(csp_case *c, const void *data, size_t len, csp_chan attached)
+int csp__take(struct csp__line *line, csp_case *c, const struct csp__given *given)
 {
-    c->len = len;
+    c->len = given->len;
+    if (csp__is_leased(&given->lease) && csp__lease_prepare(line) != 0)
+        return -1;
     if (c->op == CSP__OP_MSG)
-        return take_message(c, data, len, attached);
-    if (len > (size_t)c->arg)
+        return take_message(c, given);
+    if (given->len > (size_t)c->arg)
         return EMSGSIZE;
-    if (len != 0)
-        memcpy(c->buf, data, len);
+    if (given->len != 0)
+        memcpy(c->buf, given->data, given->len);
     return 0;
 }
 
@@ -39,26 +49,32 @@ static int happen_stash(const struct csp__plan *p, size_t i, struct csp__stash *
 {
     csp_case *c = &p->cases[i];
     const char *data = (const char *)zmq_msg_data(&s->msg) + s->offset;
+    const struct csp__given given = {.data = data,
+                                     .len = s->len,
+                                     .attached = s->attached,
+                                     .lease = s->lease,
+                                     .reason = s->lease.reason != 0 ? data + s->len : NULL};
     if (c->op == CSP__OP_BLOCK)
-        c->err = csp__block_of_message(c->buf, &s->msg, s->offset, s->len);
+        c->err = csp__block_of_message(c->buf, &s->msg, &s->lease, s->offset, s->len);
     else
-        c->err = csp__take(c, data, s->len, s->attached);
+        c->err = csp__take(p->line, c, &given);
     if (c->err < 0)
         return csp__plan_fail(p, ENOMEM);
-    if (c->err == 0)
+    if (c->err == 0) {
+        csp__lease_note(p->line, c->op, c->chan, &s->lease);
         csp__stash_remove(p->line, s);
+    }
     return (int)i;
 }
 
 static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream *s)
 {
     csp_case *c = &p->cases[i];
-    size_t len;
-    csp_chan attached;
-    const void *data = csp__stream_front(s, &len, &attached);
-    if (data == NULL && !s->recv.closed)
+    struct csp__given given = {.data = NULL};
+    given.data = csp__stream_front(s, &given.len, &given.attached);
+    if (given.data == NULL && !s->recv.closed)
         return CSP__NONE; /* a pair was recalled since it was seen to be ready */
-    if (data == NULL) {
+    if (given.data == NULL) {
         c->len = 0;
         c->err = EPIPE;
         return (int)i;
@@ -70,18 +86,21 @@ static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream
         return (int)i;
     }
     csp_msg before = c->op == CSP__OP_MSG ? *(csp_msg *)c->buf : (csp_msg){.data = NULL};
-    c->err = csp__take(c, data, len, attached);
+    given.reason = csp__stream_lease(s, &given.lease);
+    c->err = csp__take(p->line, c, &given);
     if (c->err < 0)
         return csp__plan_fail(p, ENOMEM);
     if (c->err != 0)
         return (int)i;
-    if (csp__stream_count(p->line, s, 1, len) != 0) { /* nobody has seen the copy yet: this call has not returned */
+    if (csp__stream_count(p->line, s, 1, given.len) !=
+        0) { /* nobody has seen the copy yet: this call has not returned */
         if (c->op == CSP__OP_MSG) {
             csp_msg_free(c->buf);
             *(csp_msg *)c->buf = before;
         }
         return CSP__NONE;
     }
+    csp__lease_note(p->line, c->op, c->chan, &given.lease);
     csp__stream_pop(p->line, s);
     return (int)i;
 }

@@ -7,6 +7,7 @@
 #include "descriptors.h"
 #include "error.h"
 #include "hold.h"
+#include "lease.h"
 #include "pair.h"
 #include "scope.h"
 #include "stream.h"
@@ -266,11 +267,13 @@ struct csp__stash *csp__stash_find(struct csp__line *line, csp_chan c)
     return s;
 }
 
-void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, size_t offset, size_t len)
+void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, const struct wire_lease *lease,
+                    size_t offset, size_t len)
 {
     struct csp__stash *s = line->spare;
     line->spare = NULL;
-    *s = (struct csp__stash){.next = line->stash, .chan = c, .attached = attached, .offset = offset, .len = len};
+    *s = (struct csp__stash){
+        .next = line->stash, .chan = c, .attached = attached, .lease = *lease, .offset = offset, .len = len};
     zmq_msg_init(&s->msg);
     zmq_msg_move(&s->msg, &line->frame);
     line->stash = s;
@@ -363,6 +366,7 @@ static void free_memory(struct csp__line *line)
     while (line->stash != NULL)
         csp__stash_remove(line, line->stash);
     csp__scopes_free(line);
+    csp__lease_forget(line);
     if (line->page != NULL)
         munmap((void *)line->page, WIRE_PAGE_SIZE);
     zmq_msg_close(&line->frame);
@@ -395,8 +399,12 @@ static void leave(void *arg)
     struct csp__line *line = arg;
     if (atomic_load(&csp__foreign))
         return; /* a copy of somebody else's */
-    if (!atomic_load(&line->context->over) && csp__hold_flush(line) == 0 && !line->gone && csp__pairs_unpair(line) == 0)
+    if (!atomic_load(&line->context->over) && csp__hold_flush(line) == 0 && !line->gone &&
+        csp__pairs_unpair(line) == 0) {
+        csp__lease_done(line, 0);
+        csp__lease_return_stash(line, 0);
         (void)csp__ask(line, &(struct csp__request){.type = WIRE_LEAVE}, csp_in(LEAVE_MS), 0, NULL, NULL);
+    }
     pthread_mutex_lock(&csp__state.lock);
     csp__line_close();
     pthread_mutex_unlock(&csp__state.lock);

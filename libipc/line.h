@@ -17,6 +17,7 @@
 #define CSP__BUCKETS   64
 #define CSP__OWN_POLLS 2 /* of line->polls: the socket and the broker's death */
 
+struct csp__lease;
 struct csp__pair;
 struct csp__scope;
 struct csp__slot;
@@ -26,8 +27,9 @@ struct csp__stream;
 struct csp__stash {
     struct csp__stash *next;
     csp_chan chan, attached;
+    struct wire_lease lease;
     zmq_msg_t msg;
-    size_t offset, len; /* of the value in msg */
+    size_t offset, len; /* of the value in msg; its reason follows */
 };
 
 /* A public call that can wait: its name in error messages, and where it returns to in the caller's code, which the
@@ -64,6 +66,8 @@ struct csp__line {
     struct csp__turns turns; /* which channels were passed over how often */
     unsigned calls;
     struct csp__stash *stash, *spare;
+    int staged;                             /* something is, perhaps */
+    struct csp__lease *plain, *spare_lease; /* of values that its next receive acknowledges */
     struct csp__stream *streams[CSP__BUCKETS];
     struct csp__pair *pairs; /* of its streams */
     size_t pairs_count;
@@ -168,7 +172,8 @@ int csp__ask(struct csp__line *line, const struct csp__request *r, csp_time by, 
 int csp__request(const char *what, const struct csp__request *r);
 
 /* Moves the value at offset of the line's frame to the stash; there is a spare entry. */
-void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, size_t offset, size_t len);
+void csp__stash_put(struct csp__line *line, csp_chan c, csp_chan attached, const struct wire_lease *lease,
+                    size_t offset, size_t len);
 struct csp__stash *csp__stash_find(struct csp__line *line, csp_chan c);
 void csp__stash_remove(struct csp__line *line, struct csp__stash *s);
 

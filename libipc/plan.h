@@ -3,6 +3,7 @@
 #ifndef CSP_PLAN_H
 #define CSP_PLAN_H
 
+#include "lease.h"
 #include "select.h"
 
 #define CSP__NONE   (-1)
@@ -63,7 +64,7 @@ uint64_t csp__random(struct csp__line *line);
 /* Makes the ready local case happen. Its index; CSP__NONE: it cannot happen after all; CSP__FAILED. */
 int csp__happen(const struct csp__plan *p, size_t i);
 
-/* Gives the value to a receiving case. 0: done; EMSGSIZE; -1: no memory. */
-int csp__take(csp_case *c, const void *data, size_t len, csp_chan attached);
+/* Gives the value to a receiving case, and prepares for its lease. 0: done; EMSGSIZE; -1: no memory. */
+int csp__take(struct csp__line *line, csp_case *c, const struct csp__given *given);
 
 #endif

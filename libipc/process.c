@@ -6,6 +6,7 @@
 #include "process.h"
 #include "descriptors.h"
 #include "error.h"
+#include "lease.h"
 #include "name.h"
 #include "run.h"
 #include "scope.h"
@@ -250,6 +251,7 @@ static _Noreturn void be_child(const struct birth *birth)
     csp__line_forget();
     csp__scope_forked();
     csp__children_forget();
+    csp__leases_clear();
     csp__inherited_find(&inherited);
     if (!csp__descriptors_left())
         csp__inherited_replace(&inherited);

@@ -167,9 +167,12 @@ static int read_block(struct csp__line *line, struct csp__batch *b)
                              .noeol = (head->flags & WIRE_NOEOL) != 0};
     if ((head->flags & WIRE_CHAN) != 0)
         memcpy(&b->attached, payload + b->data + sizeof(uint32_t), sizeof b->attached);
+    (void)wire_lease(head, payload, &b->lease); /* wire_block_data has checked it */
     zmq_msg_init(&b->msg);
     zmq_msg_move(&b->msg, &line->frame);
     b->payload = (const char *)zmq_msg_data(&b->msg) + sizeof *head;
+    if (b->lease.reason != 0)
+        b->reason = b->payload + head->length - sizeof b->lease - b->lease.reason;
     return 0;
 }
 
@@ -199,6 +202,9 @@ void csp__stream_deliver(struct csp__line *line)
         line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
         return;
     }
+    if ((line->head.flags & WIRE_CLOSED) == 0)
+        s->recv.closed = 0; /* what was leased came back */
+    s->recv.marked |= b->lease.id != 0;
     s->recv.delivered += b->count;
     csp__batch_queue(s, b);
 }
@@ -218,6 +224,15 @@ const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan
     *len = wire_block_length(b->payload, b->data, b->index);
     *attached = b->attached;
     return b->payload + b->offset;
+}
+
+const char *csp__stream_lease(const struct csp__stream *s, struct wire_lease *lease)
+{
+    const struct csp__batch *b = s->recv.first;
+    *lease = b->lease;
+    if (lease->id != 0)
+        lease->id += b->index;
+    return b->reason;
 }
 
 static int say_took(struct csp__line *line, struct csp__stream *s, unsigned flags)
@@ -311,6 +326,11 @@ int csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__b
                         .count = count,
                         .gap = b->gap,
                         .noeol = b->noeol,
+                        .id = b->lease.id != 0 ? b->lease.id + b->index : 0,
+                        .tries = b->lease.tries,
+                        .is_letter = b->lease.letter,
+                        .reason = b->reason,
+                        .reason_len = b->lease.reason,
                         .hold = b};
     s->recv.first = b->next;
     if (s->recv.first == NULL)

@@ -18,11 +18,14 @@ struct csp__batch { /* a DELIVER, with values that were not taken yet; or one va
     uint32_t count, index;
     uint32_t single; /* the length of the one value of a COMMIT */
     int gap, noeol;
+    struct wire_lease lease; /* of its first value */
+    const char *reason;
     struct csp__pair *pair; /* that brought it; NULL: the broker did */
 };
 
 struct csp__receiving { /* what a select looks at first */
     int on, closed;
+    int marked; /* its values have ids: no fast way is theirs */
     struct csp__batch *first, **last;
     struct csp__pair *pair; /* NULL: hosted */
     int waiting;            /* the broker was told that we wait */
@@ -46,6 +49,9 @@ int csp__stream_may_take(struct csp__stream *s);
 
 /* The value to take next, or NULL where there is none. It stands until csp__stream_pop. */
 const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan *attached);
+
+/* What goes with it of its lease: id 0: nothing. Its reason, or NULL. */
+const char *csp__stream_lease(const struct csp__stream *s, struct wire_lease *lease);
 
 /* Counts values of the front batch as received, before they are used. 0; -1: they must not be, for they came over a
  * pair that was recalled, and will be delivered again; the front is another. */
@@ -73,9 +79,9 @@ void csp__batch_free(struct csp__batch *b);
 /* Drops all batches that the pair brought. */
 void csp__batches_drop(struct csp__stream *s, const struct csp__pair *pair);
 
-/* Makes a block of the one value at offset of a message, which it takes over. 0, or -1: no memory, and the message is
- * as it was. */
-int csp__block_of_message(csp__block *b, zmq_msg_t *msg, size_t offset, size_t len);
+/* Makes a block of the one value at offset of a message, which it takes over; its reason follows the value. 0, or -1:
+ * no memory, and the message is as it was. */
+int csp__block_of_message(csp__block *b, zmq_msg_t *msg, const struct wire_lease *lease, size_t offset, size_t len);
 
 /* Tells the broker what was taken. */
 void csp__stream_tell(struct csp__line *line, struct csp__stream *s);

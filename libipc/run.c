@@ -7,6 +7,7 @@
 #include "error.h"
 #include "hold.h"
 #include "launch.h"
+#include "lease.h"
 #include "line.h"
 #include "name.h"
 #include "pair.h"
@@ -73,6 +74,7 @@ static void in_forked_child(void)
     else
         pthread_mutex_init(&csp__state.lock, NULL); /* another thread may have held it */
     csp__hold_forked();
+    csp__leases_forked();
     csp__name_forked();
 }
 
@@ -120,6 +122,7 @@ static void forget_run(void)
     free(outer_run);
     outer_run = NULL;
     csp__name_clear();
+    csp__leases_clear();
     csp__state.broker = csp__state.lock_file = csp__state.notices = -1;
     csp__state.process = csp__state.ticket = 0;
     csp__state.is_root = csp__state.said_bye = 0;
@@ -376,6 +379,10 @@ static int say_bye(csp_exit why, csp_time by)
     csp__state.said_bye = 1;
     if (csp__pairs_unpair(line) != 0)
         return csp__fail(errno, "leaving the run", 0);
+    if (why.how == CSP_CLEAN) {
+        csp__lease_done(line, 0);
+        csp__lease_return_stash(line, 0); /* a guest's BYE would acknowledge them */
+    }
     struct wire_exit body = {.how = why.how, .code = why.code};
     struct csp__request r = {.type = WIRE_BYE, .head = &body, .head_len = sizeof body};
     return csp__ask(line, &r, by, 0, NULL, NULL) < 0 ? csp__fail(errno, "leaving the run", 0) : 0;

@@ -64,6 +64,13 @@ struct csp__settings { /* section 16 of docs/protocol.md */
  * that this process may send on), or as from opening the store in the directory. */
 int csp__set(csp_chan c, const struct csp__settings *settings);
 
+#define CSP__DONE ((csp_time)-3) /* a delay of csp__settle_oldest: they are acknowledged */
+
+/* Settles the oldest `count` leases of this process on a channel, 0: all; of a guest's inside of a process: of that.
+ * The delay is in ns, or CSP__DONE, CSP_BACK_OFF, CSP_FOREVER (dead letters); the reason goes with those, NULL: none.
+ * Returns how many they were, or -1: ENOENT (none), EBADF (no such channel). */
+int64_t csp__settle_oldest(csp_chan c, uint64_t count, csp_time delay, const char *reason);
+
 struct csp__grant {
     csp_chan chan;
     int ends;

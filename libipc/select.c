@@ -188,17 +188,31 @@ static void release(const struct csp__plan *p)
 
 /* ---- what the broker decides */
 
-/* The value in the line's frame goes to the case; one that does not fit, or has no memory, to the stash. */
-static int receive(const struct csp__plan *p, csp_case *c, csp_chan attached, size_t offset, size_t len)
+/* The value in the line's frame goes to the case; one that does not fit, or has no memory, to the stash. Its errno or
+ * 0; -1: no memory; EPROTO: the frame contradicts itself. */
+static int receive(const struct csp__plan *p, csp_case *c, csp_chan attached)
 {
-    const char *data = (const char *)zmq_msg_data(&p->line->frame) + offset;
+    struct csp__line *line = p->line;
+    const struct wire_head *head = &line->head;
+    const char *payload = (const char *)zmq_msg_data(&line->frame) + sizeof *head;
+    const char *data = payload + sizeof(struct wire_commit);
+    struct csp__given given = {.data = data, .len = head->length - sizeof(struct wire_commit), .attached = attached};
+    if (wire_lease(head, payload, &given.lease) != 0)
+        return EPROTO;
+    if (given.lease.id != 0)
+        given.len -= sizeof given.lease + given.lease.reason;
+    if (given.lease.reason != 0)
+        given.reason = data + given.len;
+    size_t offset = sizeof *head + sizeof(struct wire_commit);
     int err;
     if (c->op == CSP__OP_BLOCK)
-        err = csp__block_of_message(c->buf, &p->line->frame, offset, len);
+        err = csp__block_of_message(c->buf, &line->frame, &given.lease, offset, given.len);
     else
-        err = csp__take(c, data, len, attached);
+        err = csp__take(line, c, &given);
     if (err != 0)
-        csp__stash_put(p->line, c->chan, attached, offset, len);
+        csp__stash_put(line, c->chan, attached, &given.lease, offset, given.len);
+    else
+        csp__lease_note(line, c->op, c->chan, &given.lease);
     return err;
 }
 
@@ -233,9 +247,11 @@ static int committed(struct csp__plan *p)
     if (csp__receives(c) && c->err != 0)
         c->len = 0;
     else if (csp__receives(c))
-        c->err = receive(p, c, commit.attached, offset, head->length - sizeof commit);
+        c->err = receive(p, c, commit.attached);
     else if (c->op == CSP__OP_SCOPE && head->length == sizeof commit + sizeof(struct wire_exit))
         memcpy(c->buf, (const char *)zmq_msg_data(&p->line->frame) + offset, sizeof(struct wire_exit));
+    if (c->err == EPROTO)
+        return csp__plan_fail(p, EPROTO);
     return c->err >= 0 ? index : csp__plan_fail(p, ENOMEM);
 }
 
@@ -482,6 +498,14 @@ static int reserve(struct csp__line *line, size_t n)
     return 0;
 }
 
+/* What this thread received with csp_recv, from a channel that it receives from again, it means to be done. */
+static void pass_on(const struct csp__plan *p)
+{
+    for (size_t i = 0; i < p->n && p->line->plain != NULL; i++)
+        if (p->cases[i].chan != 0 && csp__receives(&p->cases[i]))
+            csp__lease_done(p->line, p->cases[i].chan);
+}
+
 int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struct csp__call *call)
 {
     const char *what = call->what;
@@ -503,6 +527,8 @@ int csp__select(csp_case *cases, size_t n, csp_time by, int ordered, const struc
                           .ordered = ordered,
                           .what = what,
                           .next = CSP_FOREVER};
+    if (line->plain != NULL)
+        pass_on(&p);
     int result = csp__select_fast(&p);
     if (result == CSP__NONE)
         result = run(&p);

@@ -34,6 +34,7 @@ int csp__sending_begin(struct csp__sending *send, uint64_t window)
 void csp__sending_end(struct csp__sending *send)
 {
     free(send->costs);
+    free(send->staged);
     csp__pack_free(&send->pack);
     *send = (struct csp__sending){.on = 0};
 }
@@ -86,8 +87,7 @@ int csp__stream_is_flushed(struct csp__stream *s)
     return is;
 }
 
-/* Makes room for the costs of so many values more. */
-static int reserve_costs(struct csp__sending *send, size_t values)
+int csp__sending_reserve(struct csp__sending *send, size_t values)
 {
     uint64_t waiting = send->put - send->committed;
     if (waiting + values <= send->size)
@@ -106,7 +106,7 @@ static int reserve_costs(struct csp__sending *send, size_t values)
     return 0;
 }
 
-static void note_put(struct csp__sending *send, uint32_t bytes)
+void csp__sending_note(struct csp__sending *send, uint32_t bytes)
 {
     send->costs[send->put++ & (send->size - 1)] = bytes;
     send->bytes += bytes;
@@ -179,9 +179,9 @@ static int put(struct csp__line *line, struct csp__stream *s, const void *p, siz
     int result = prepare(line, s, bytes, 0);
     if (result != 0)
         return result;
-    if (reserve_costs(send, 1) != 0 || csp__pack_add(&send->pack, p, len) != 0)
+    if (csp__sending_reserve(send, 1) != 0 || csp__pack_add(&send->pack, p, len) != 0)
         return csp__fail(ENOMEM, "send", s->chan);
-    note_put(send, (uint32_t)bytes);
+    csp__sending_note(send, (uint32_t)bytes);
     return conclude(line, s, bytes);
 }
 
@@ -213,19 +213,25 @@ static int put_part(struct csp__line *line, struct csp__stream *s, const struct 
     int result = prepare(line, s, bytes, part->flags);
     if (result != 0)
         return result < 0 || result == EAGAIN ? result : csp__fail(result, "send", s->chan);
-    if (reserve_costs(send, part->count) != 0 || csp__pack_add_part(&send->pack, part, bytes) != 0)
+    if (csp__sending_reserve(send, part->count) != 0 || csp__pack_add_part(&send->pack, part, bytes) != 0)
         return csp__fail(ENOMEM, "send", s->chan);
     for (uint32_t i = 0; i < part->count; i++)
-        note_put(send, (uint32_t)csp__cost(wire_block_length(part->lengths, 0, i), part->flags & WIRE_GAP));
+        csp__sending_note(send, (uint32_t)csp__cost(wire_block_length(part->lengths, 0, i), part->flags & WIRE_GAP));
     return conclude(line, s, bytes);
 }
 
 /* ---- blocks */
 
-/* The values of a block from the i-th on that make a frame: up to a quarter of the window, at least one; and what they
- * count. */
-static struct csp__part next_part(const struct csp__stream *s, const csp__block *b, size_t i, const char *data,
-                                  uint64_t *cost)
+int csp__block_fits(const struct csp__stream *s, const csp__block *b)
+{
+    for (size_t i = 0; b->len > s->max_bytes && i < b->count; i++)
+        if (csp__block_length(b, i) > s->max_bytes)
+            return EMSGSIZE;
+    return 0;
+}
+
+struct csp__part csp__block_part(const struct csp__stream *s, const csp__block *b, size_t i, const char *data,
+                                 uint64_t *cost)
 {
     struct csp__part part = {
         .data = data, .lengths = (const char *)b->lengths + i * sizeof(uint32_t), .flags = b->gap != 0 ? WIRE_GAP : 0};
@@ -265,16 +271,15 @@ int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const c
                           const struct csp__call *call)
 {
     const char *data = b->data;
-    for (size_t i = 0; b->len > s->max_bytes && i < b->count; i++)
-        if (csp__block_length(b, i) > s->max_bytes)
-            return csp__fail(EMSGSIZE, "send", s->chan);
+    if (csp__block_fits(s, b) != 0)
+        return csp__fail(EMSGSIZE, "send", s->chan);
     if (csp__line_pump(line) < 0) /* a slow sender must learn that nobody receives long before its window is full */
         return csp__fail(ENOTCONN, "send", s->chan);
     if (csp__scope_ends(line))
         return csp__fail(ECANCELED, "send", s->chan);
     for (size_t i = 0; i < b->count;) {
         uint64_t cost;
-        struct csp__part part = next_part(s, b, i, data, &cost);
+        struct csp__part part = csp__block_part(s, b, i, data, &cost);
         if (await_room(s, cost, by, call) != 0)
             return -1;
         int locked = csp__hold_enter(line);

@@ -21,6 +21,8 @@ struct csp__sending {
     struct csp__stream *next_open; /* of the line's, where it is_open */
     int is_open;
     struct csp__pair *pair; /* NULL: hosted */
+    uint32_t *staged;       /* bytes of the values that were staged */
+    size_t nstaged, staged_size;
 };
 
 /* Makes it the sending half of a stream with this window. 0, or -1: no memory. */
@@ -47,6 +49,18 @@ int csp__stream_put(struct csp__line *line, struct csp__stream *s, const void *p
 /* Puts all values of a block, waiting for the window where it must. Errors as csp__put_block. */
 int csp__stream_put_block(struct csp__line *line, struct csp__stream *s, const csp__block *b, csp_time by,
                           const struct csp__call *call);
+
+/* EMSGSIZE where a value of the block is over max_bytes, else 0. */
+int csp__block_fits(const struct csp__stream *s, const csp__block *b);
+
+/* The values of a block from the i-th on, which lie at data, that make a frame: up to a quarter of the window, at least
+ * one; and what they count. */
+struct csp__part csp__block_part(const struct csp__stream *s, const csp__block *b, size_t i, const char *data,
+                                 uint64_t *cost);
+
+/* Makes room to note so many values more as put; notes one, of so many bytes. 0, or -1: no memory. */
+int csp__sending_reserve(struct csp__sending *send, size_t values);
+void csp__sending_note(struct csp__sending *send, uint32_t bytes);
 
 /* Sends what is in the stream's pack, in one frame, for who has entered (hold.h). 0, or -1: ENOMEM, and it is in there
  * still; ENOTCONN. */

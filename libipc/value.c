@@ -53,7 +53,7 @@ static const void *at_hand(struct csp__line *line, csp_chan c, struct csp__strea
 {
     struct csp__stream *s = csp__stream_find(line, c);
     *stream = s;
-    if (s == NULL || (s->recv.first == NULL && s->recv.pair == NULL))
+    if (s == NULL || s->recv.marked || (s->recv.first == NULL && s->recv.pair == NULL))
         return NULL;
     return csp__stream_front_fast(line, s, len, attached);
 }
