@@ -29,12 +29,15 @@ struct plumbing {
     bool ours[3]; /* close fd[i] here: it was opened for the child */
 };
 
-int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans)
+/* ---- incarnations */
+
+/* A process with the child's ends. Returns its number, or -1 with errno. */
+static csp_proc announce(const struct child *c, const struct stage *stage, const csp_chan *chans, csp_proc after,
+                         uint64_t *ticket)
 {
     const struct process *process = &stage->p->processes[c->process];
     struct csp__grant *grants;
     size_t n = process_grants(stage->p, c->process, chans, &grants);
-
     bool watched =
         process->kind == PROCESS_WORKER || (process->kind == PROCESS_COMMAND && process->ack == ACK_EXPLICIT);
     const struct csp__announcement a = {.grants = grants,
@@ -42,12 +45,58 @@ int child_announce(struct child *c, const struct stage *stage, const csp_chan *c
                                         .name = process->name,
                                         .replica = c->replica,
                                         .success = process->success,
+                                        .after = after,
                                         .timeout = watched ? process->timeout : 0}; /* else the bridge sees to it */
-    c->proc = csp__announce(&a, &c->ticket);
+    csp_proc proc = csp__announce(&a, ticket);
     int err = errno;
+
     free(grants);
     errno = err;
-    return c->proc < 0 ? -1 : 0;
+    return proc;
+}
+
+int child_prepare_next(struct child *c, const struct stage *stage, const csp_chan *chans)
+{
+    csp_proc next = c->next == 0 ? announce(c, stage, chans, c->proc, &c->next_ticket) : c->next;
+
+    if (next < 0)
+        return -1;
+    c->next = next;
+    return 0;
+}
+
+int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans)
+{
+    const struct process *process = &stage->p->processes[c->process];
+
+    c->proc = announce(c, stage, chans, 0, &c->ticket);
+    if (c->proc < 0)
+        return -1;
+    return process->restart.when == RESTART_NEVER ? 0 : child_prepare_next(c, stage, chans);
+}
+
+int child_succeed(struct child *c, const struct stage *stage, const csp_chan *chans)
+{
+    uint64_t ticket;
+    csp_proc next = announce(c, stage, chans, c->next, &ticket);
+
+    if (next < 0)
+        return -1;
+    c->proc = c->next;
+    c->ticket = c->next_ticket;
+    c->next = next;
+    c->next_ticket = ticket;
+    c->pid = 0;
+    return 0;
+}
+
+void child_forgo(struct child *c, csp_exit why)
+{
+    if (c->pid == 0 && c->proc >= 0)
+        (void)csp__reaped(c->proc, why, NULL); /* announced, and never started */
+    if (c->next > 0)
+        (void)csp__reaped(c->next, why, NULL);
+    c->next = 0;
 }
 
 /* ---- descriptors */
@@ -274,7 +323,20 @@ static int execute(struct child *c, const struct stage *stage, const struct plum
     return err;
 }
 
-int child_start(struct child *c, const struct stage *stage)
+/* What the last incarnation was is no more. */
+static void clear(struct child *c)
+{
+    c->ending = (struct ending){.why = {CSP_CLEAN, 0}};
+    c->told = (csp_exit){CSP_CLEAN, 0};
+    c->start_error = 0;
+    c->reported = false;
+    c->held = 0;
+    c->program = 0;
+    c->given = -1;
+    *c->why = '\0';
+}
+
+static int start(struct child *c, const struct stage *stage)
 {
     struct plumbing to;
     bool said;
@@ -285,19 +347,30 @@ int child_start(struct child *c, const struct stage *stage)
         said = false;
     }
     close_plumbing(&to);
-    if (err == 0) {
-        c->phase = CHILD_RUNNING;
+    if (err == 0)
         return 0;
-    }
     if (!said)
         say_not_started(c, stage, err);
     if (c->report >= 0)
         close(c->report);
     c->report = -1;
+    c->pid = 0;
     c->start_error = err;
-    c->phase = CHILD_ENDED;
     c->ending.why = (csp_exit){CSP_CODE, err == ENOENT && !said ? 127 : 126}; /* as the shell has it */
     return -1;
+}
+
+int child_start(struct child *c, const struct stage *stage)
+{
+    struct stage once = *stage;
+
+    clear(c);
+    c->incarnations++;
+    c->since = csp_now();
+    once.pool = pool_new(); /* what is made for one start goes with it: there may be many */
+    int result = start(c, &once);
+    pool_free(once.pool);
+    return result;
 }
 
 int child_start_tool(struct child *c, const struct stage *stage, char **argv, int output)
@@ -317,7 +390,7 @@ int child_start_tool(struct child *c, const struct stage *stage, char **argv, in
 
 void child_signal(const struct child *c, int signal)
 {
-    if (c->pid <= 0 || c->phase == CHILD_ENDED)
+    if (c->pid <= 0 || c->phase > CHILD_KILLED)
         return;
     (void)kill(c->bridged ? c->pid : -c->pid, signal);
     if (signal == SIGTERM)
@@ -326,7 +399,7 @@ void child_signal(const struct child *c, int signal)
 
 void child_cancel(const struct child *c)
 {
-    if (c->bridged && c->pid > 0 && c->phase != CHILD_ENDED) {
+    if (c->bridged && c->pid > 0 && c->phase <= CHILD_KILLED) {
         (void)sigqueue(c->pid, SIGTERM, (union sigval){.sival_int = EXEC_TERM_FAILED});
         (void)kill(c->pid, SIGCONT);
     } else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* One replica of a process: its start, what its bridge reports, and its end.
+/* One replica of a process: its incarnations, one after the other, what the bridge of each reports, and its end.
  * A child is a process group of its own and knows nothing of the supervisor's: descriptors 0 to 2 and the report,
  * default signals, an empty mask, the caller's limits. It is always the supervisor that reaps it, so its pid stays its
  * own as long as signals are sent to it. */
@@ -7,6 +7,7 @@
 #define CSPCTL_CHILD_H
 
 #include "pipeline.h"
+#include "restart.h"
 #include "result.h"
 
 #include <czmq.h>
@@ -22,7 +23,23 @@ enum child_phase {
     CHILD_TOLD,    /* SIGTERM was sent; killed when due */
     CHILD_HALTED,  /* a bridge that was told to kill its program at once: killed when due */
     CHILD_KILLED,  /* SIGKILL was sent; given up when due */
-    CHILD_ENDED,
+    CHILD_BURIED,  /* it has ended, and may have another incarnation: known when the broker has done with this one */
+    CHILD_PAUSED,  /* its next incarnation is started when due */
+    CHILD_ENDED,   /* the last incarnation has */
+    CHILD_PHASES
+};
+
+enum child_event {
+    CHILD_START,   /* what it depends on is ready */
+    CHILD_TELL,    /* it is to end */
+    CHILD_CANCEL,  /* the same, because the run has failed */
+    CHILD_LEAVE,   /* all who send to it have ended, and it is to end by that */
+    CHILD_KILL,    /* it is to end at once */
+    CHILD_DUE,     /* its phase has lasted long enough */
+    CHILD_EXIT,    /* this incarnation has ended, and its ending is known */
+    CHILD_HURRY,   /* a next incarnation is not to be waited for */
+    CHILD_REPLACE, /* this incarnation is to end, and the next one to follow at once, whatever `restart` says */
+    CHILD_EVENTS
 };
 
 struct child {
@@ -30,12 +47,21 @@ struct child {
     unsigned replica;
     const char *label;
     enum child_phase phase;
+    csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
+    struct restarts restarts;
+    bool replacing; /* the next incarnation follows whatever the policy says */
+    uint64_t incarnations;
+    csp_proc next; /* the successor of this incarnation, which holds its ends too; 0: there is none */
+    uint64_t next_ticket;
+    /* of this incarnation; the first one's are those of the replica */
     pid_t pid;
     csp_proc proc; /* -1: not announced */
     uint64_t ticket;
-    csp_time due; /* LEFT to KILLED: when the phase has lasted too long */
+    csp_time since; /* it was started */
     struct ending ending;
-    /* of a bridge */
+    csp_exit told;   /* how it ended for the run, by the broker */
+    int start_error; /* errno of exec, 0 if it started */
+    /* of its bridge */
     bool bridged, reported;
     int report; /* -1: closed */
     size_t held;
@@ -44,7 +70,6 @@ struct child {
     zlistx_t *hold; /* the writing ends of the program's inputs, see hold.h */
     int given;      /* a descriptor that came and whose line has not; -1: none */
     char why[256];
-    int start_error; /* errno of exec, 0 if it started */
 };
 
 /* What all children of a run have in common. */
@@ -57,8 +82,18 @@ struct stage {
     struct pool *pool;
 };
 
-/* Announces the child with its ends. Returns 0, or -1 with errno. */
+/* Announces the child with its ends, and with a successor where it may be restarted. Returns 0, or -1 with errno. */
 int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans);
+
+/* Announces a successor of this incarnation, where there is none. Returns 0, or -1 with errno. */
+int child_prepare_next(struct child *c, const struct stage *stage, const csp_chan *chans);
+
+/* The incarnation that has ended gives way to the next one, which is not started yet and has a successor then. Returns
+ * 0, or -1 with errno and nothing changed; EAGAIN: the broker has not done with the one that has ended. */
+int child_succeed(struct child *c, const struct stage *stage, const csp_chan *chans);
+
+/* There will be no further incarnation: the ends go, with this reason. */
+void child_forgo(struct child *c, csp_exit why);
 
 /* Starts it. Returns 0, or -1 after saying what is wrong; its ending is then set. */
 int child_start(struct child *c, const struct stage *stage);

@@ -7,6 +7,8 @@
 #ifndef CSPCTL_PIPELINE_H
 #define CSPCTL_PIPELINE_H
 
+#include "restart.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,11 +27,6 @@ struct place {
 struct variable {
     const char *name, *value; /* the value is what the command line said, else the default of `vars:` */
     struct place place;
-};
-
-/* From the least to the most, ns. */
-struct span {
-    int64_t least, most;
 };
 
 /* A name, and where the file has it. */
@@ -163,7 +160,8 @@ struct process {
     int ack;               /* enum acknowledge */
     int order;             /* enum output_order */
     const char *partition; /* the field by which values go to the same replica, or NULL */
-    struct place place;    /* of its name */
+    struct restart restart;
+    struct place place; /* of its name */
 };
 
 #define REQUIRE_ALL   (-1)

@@ -32,6 +32,7 @@ static const struct reading readings[] = {
     [TYPE_DELAY] = {"a duration or a list of two", .text = read_delay, .list = read_delays, .expands = true},
     [TYPE_DEAD] = {"the name of a channel", .text = read_dead},
     [TYPE_BATCH] = {"a count or a size", .text = read_batch, .expands = true},
+    [TYPE_RESTART] = {"a word or a mapping", .text = read_restart_word, .map = read_subsection, .expands = true},
     [TYPE_SECTION] = {"a mapping", .text = read_keyword, .map = read_subsection},
     [TYPE_VARIABLES] = {"a mapping of names to texts", .map = read_variables},
     [TYPE_CHANNELS] = {"a mapping of names to channels", .map = read_channels},

@@ -49,12 +49,13 @@ void read_name(struct reader *r, const struct value *v);
 void read_field(struct reader *r, const struct value *v);
 void read_template(struct reader *r, const struct value *v);
 void read_require(struct reader *r, const struct value *v);
-void read_delay(struct reader *r, const struct value *v);
-void read_delays(struct reader *r, const struct value *v);
 void read_batch(struct reader *r, const struct value *v);
 void read_code(struct reader *r, const struct value *v);
 void read_codes(struct reader *r, const struct value *v);
 void read_settings(struct reader *r, const struct value *v);
+void read_delay(struct reader *r, const struct value *v);
+void read_delays(struct reader *r, const struct value *v);
+void read_restart_word(struct reader *r, const struct value *v);
 /* program.c */
 void read_shell(struct reader *r, const struct value *v);
 void read_arguments(struct reader *r, const struct value *v);

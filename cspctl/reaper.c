@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,57 +19,9 @@
 static struct child *find_child(struct supervisor *s, pid_t pid)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i].pid == pid && s->children[i].phase != CHILD_ENDED)
-            return &s->children[i];
+        if (s->children[i]->pid == pid && s->children[i]->phase <= CHILD_KILLED)
+            return s->children[i];
     return NULL;
-}
-
-static void say_not_executed(const struct supervisor *s, const struct child *c)
-{
-    const struct program *program = &s->stage.p->processes[c->process].program;
-    struct place at = program->argv != NULL ? program->places[0] : program->place;
-
-    message("%s:%u:%u: %s: cannot be started: %s", s->stage.p->path, at.line, at.column, c->label, c->why);
-}
-
-static void say_failure(const struct supervisor *s, const struct child *c)
-{
-    const csp_exit why = c->ending.why;
-
-    if (c->process == PIPELINE_NONE && why.how == CSP_CODE)
-        return; /* the call has said it */
-    if (c->start_error != 0 && c->pid > 0)
-        say_not_executed(s, c);
-    else if (c->start_error != 0)
-        return; /* said where it happened */
-    else if (c->reported && *c->why != '\0')
-        message("%s: %s", c->label, c->why);
-    else if (why.how == CSP_SIGNAL)
-        message("%s: killed by signal %d (%s)%s", c->label, why.code, strsignal(why.code),
-                c->bridged ? ": the values that it held may be lost" : "");
-    else
-        message("%s: exit status %d", c->label, why.code);
-}
-
-void reaper_ended(struct supervisor *s, struct child *c)
-{
-    c->phase = CHILD_ENDED;
-    s->alive--;
-    if (c->process != PIPELINE_NONE) {
-        s->alive_of[c->process]--;
-        if (s->stage.p->processes[c->process].serve != PIPELINE_NONE)
-            c->ending.lost = 0; /* requests: who asked is told that there is no answer */
-    }
-    bool failed = result_ended(&s->result, &c->ending, c->label);
-    bool quiet = s->state == RUN_KILLED || s->state == RUN_OVER;
-    if (failed && !quiet)
-        say_failure(s, c);
-    if (ending_lost(&c->ending) > 0 && !quiet)
-        message("%s: up to %" PRIu64 " values lost", c->label, ending_lost(&c->ending));
-    if (c->process == PIPELINE_NONE)
-        supervisor_event(s, EVENT_CALLED);
-    else if (failed && s->stage.p->on_failure == ON_FAILURE_STOP)
-        supervisor_event(s, EVENT_FAILURE);
 }
 
 static csp_exit reason(const struct supervisor *s, struct child *c, const siginfo_t *info)
@@ -92,12 +43,13 @@ static void take_child(struct supervisor *s, struct child *c, const siginfo_t *i
 {
     c->ending.why = reason(s, c, info);
     c->ending.ours = c->phase >= CHILD_TOLD && c->phase <= CHILD_KILLED;
-    if (c->proc >= 0 && csp__reaped(c->proc, c->ending.why) != 0 && errno == ENOTCONN) {
+    c->told = c->ending.why;
+    if (c->proc >= 0 && csp__reaped(c->proc, c->ending.why, &c->told) != 0 && errno == ENOTCONN) {
         result_cause(&s->result, CAUSE_BROKER, 0, NULL);
         supervisor_event(s, EVENT_BROKER);
     }
     (void)waitid(P_PID, (id_t)c->pid, &(siginfo_t){0}, WEXITED);
-    reaper_ended(s, c);
+    supervisor_child(s, c, CHILD_EXIT);
 }
 
 void reaper_run(struct supervisor *s)

@@ -60,6 +60,12 @@ bool result_ended(struct result *r, const struct ending *e, const char *who)
     return true;
 }
 
+void result_restarted(struct result *r, const struct ending *e, bool unknown)
+{
+    r->lost += ending_lost(e);
+    r->cut |= unknown;
+}
+
 int result_status(const struct result *r)
 {
     switch (r->cause) {

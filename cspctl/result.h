@@ -52,6 +52,9 @@ void result_cause(struct result *r, enum cause cause, int code, const char *who)
 /* A process has ended: counts what it lost, and is the cause if it failed first. Returns ending_is_failure(). */
 bool result_ended(struct result *r, const struct ending *e, const char *who);
 
+/* A process has ended and is started again: counts what it lost. unknown: it held values, and nobody knows which. */
+void result_restarted(struct result *r, const struct ending *e, bool unknown);
+
 /* The exit status of the run. */
 int result_status(const struct result *r);
 

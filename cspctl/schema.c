@@ -23,7 +23,7 @@
 const char *const section_titles[SECTION_COUNT] = {
     [SECTION_FILE] = "a pipeline",   [SECTION_CHANNEL] = "a channel", [SECTION_PROCESS] = "a process",
     [SECTION_SERVICE] = "a service", [SECTION_STDIN] = "stdin",       [SECTION_RECORDS] = "records",
-    [SECTION_MERGE] = "merge",       [SECTION_RETRY] = "retry",
+    [SECTION_MERGE] = "merge",       [SECTION_RETRY] = "retry",       [SECTION_RESTART] = "restart",
 };
 
 const struct key schema[] = {
@@ -107,6 +107,9 @@ const struct key schema[] = {
      .example = "30s", .help = "that a value may take; then who has it is killed, and it is delivered again"},
     {SECTION_PROCESS, TYPE_DURATION, "grace", .offset = PROCESS_FIELD(grace), .fallback = "10s", .max = LONGEST,
      .example = "10s", .help = "from SIGTERM to SIGKILL when it has to stop"},
+    {SECTION_PROCESS, TYPE_RESTART, "restart", .offset = PROCESS_FIELD(restart), .fallback = "never",
+     .section = SECTION_RESTART, .example = "on-failure",
+     .help = "whether it is started again when it has ended: never, on-failure, always, or a mapping"},
 
     {SECTION_SERVICE, TYPE_DURATION, "deadline", .offset = SERVICE_FIELD(deadline), .required = true, .min = 1,
      .max = LONGEST, .example = "80ms", .help = "when a call ends with the answers that are there"},
@@ -125,6 +128,17 @@ const struct key schema[] = {
     {SECTION_RECORDS, TYPE_CHOICE, "out", .offset = PROCESS_FIELD(records_out), .fallback = "line",
      .choices = RECORD_KINDS, .example = "line", .help = "what one value is that it writes"},
 
+    {SECTION_RESTART, TYPE_CHOICE, "when", .offset = PROCESS_FIELD(restart.when), .fallback = "on-failure",
+     .choices = {"never", "on-failure", "always"}, .example = "on-failure", .help = "after which ends"},
+    {SECTION_RESTART, TYPE_COUNT, "attempts", .offset = PROCESS_FIELD(restart.attempts), .fallback = "5", .min = 1,
+     .max = RESTART_MOST, .example = "5", .help = "how often within `within`; after one more end it has finally ended"},
+    {SECTION_RESTART, TYPE_DURATION, "within", .offset = PROCESS_FIELD(restart.within), .fallback = "1m", .min = 1,
+     .max = LONGEST, .example = "1m",
+     .help = "the interval of `attempts`; who has run as long is well again, and its delay begins anew"},
+    {SECTION_RESTART, TYPE_DELAY, "delay", .offset = PROCESS_FIELD(restart.delay), .fallback = "1s", .max = LONGEST,
+     .example = "[1s, 30s]",
+     .help = "from its end to the next start: at least the first, doubled each time, at most the second"},
+
     {SECTION_MERGE, TYPE_FIELD, "by", .offset = SERVICE_FIELD(merge.by), .fallback = MERGE_BY_RANK, .example = "rank",
      .help = "rank: interleaved by the place in each answer; else a field of the hits, highest first"},
     {SECTION_MERGE, TYPE_COUNT, "limit", .offset = SERVICE_FIELD(merge.limit), .fallback = "20", .min = 1,
@@ -139,7 +153,6 @@ const struct key schema[] = {
      .help = "the channel of dead letters; without it what has failed for good is given up, and counted"},
 
     {SECTION_CHANNEL, TYPE_LATER, "durable", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "restart", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "ready", .help = "of a later version"},
     {SECTION_PROCESS, TYPE_LATER, "depends_on", .help = "of a later version"},
 };

@@ -17,6 +17,7 @@ enum section {
     SECTION_RECORDS,
     SECTION_MERGE,
     SECTION_RETRY,
+    SECTION_RESTART,
     SECTION_COUNT
 };
 
@@ -40,6 +41,7 @@ enum type {
     TYPE_DELAY,     /* a duration, or the least and the most: struct span */
     TYPE_DEAD,      /* the name of a channel: struct mention */
     TYPE_BATCH,     /* a count or a size: struct batch */
+    TYPE_RESTART,   /* one of the words of `when`, or a mapping: struct restart */
     TYPE_SECTION,   /* a mapping of the section .section, or, where .choices are given, one of these words for all its
                        keys */
     TYPE_VARIABLES, /* the following: entries by name, each of the section .section */

@@ -120,26 +120,51 @@ static bool declare_channels(struct supervisor *s)
     return true;
 }
 
+/* A child more, not started. */
+static struct child *new_child(struct supervisor *s, struct child as)
+{
+    struct child *c = pool_zalloc(s->stage.pool, sizeof *c);
+
+    *c = as;
+    c->proc = c->report = c->given = -1;
+    s->children = pool_more(s->stage.pool, s->children, s->n, sizeof(struct child *));
+    s->children[s->n++] = c;
+    s->alive++;
+    return c;
+}
+
+struct child *supervisor_add(struct supervisor *s, size_t process, unsigned replica)
+{
+    const struct pipeline *p = s->stage.p;
+    struct child *c = new_child(s, (struct child){.process = process, .replica = replica});
+
+    c->bridged = process_bridged(p, process);
+    c->label = process_label(p, process, replica, s->stage.pool);
+    s->alive_of[process]++;
+    if (child_announce(c, &s->stage, s->chans) == 0)
+        return c;
+    int err = errno;
+    message("%s: %s: %s", s->order->name, c->label,
+            err == ENOBUFS ? "too many processes for the limit of open files: raise it (ulimit -n)" : csp_errmsg());
+    child_forgo(c, (csp_exit){CSP_CLEAN, 0});
+    s->n--;
+    s->alive--;
+    s->alive_of[process]--;
+    errno = err;
+    return NULL;
+}
+
 static bool announce_children(struct supervisor *s)
 {
     const struct pipeline *p = s->stage.p;
-    size_t n = pipeline_total_replicas(p);
 
-    s->children = pool_zalloc(s->stage.pool, (n + 1) * sizeof *s->children);
     s->alive_of = pool_zalloc(s->stage.pool, p->nprocesses * sizeof *s->alive_of);
     for (size_t i = 0; i < p->nprocesses; i++)
-        for (unsigned replica = 1; replica <= p->processes[i].replicas; replica++) {
-            struct child *c = &s->children[s->n++];
-            *c = (struct child){.process = i, .replica = replica, .proc = -1, .report = -1};
-            c->bridged = process_bridged(p, i);
-            c->label = process_label(p, i, replica, s->stage.pool);
-            if (child_announce(c, &s->stage, s->chans) != 0)
-                return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->label,
-                              errno == ENOBUFS ? "too many processes for the limit of open files: raise it (ulimit -n)"
-                                               : csp_errmsg());
-            s->alive_of[i]++;
-            s->alive++;
-        }
+        for (unsigned replica = 1; replica <= p->processes[i].replicas; replica++)
+            if (supervisor_add(s, i, replica) == NULL) {
+                result_cause(&s->result, CAUSE_SYSTEM, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, NULL);
+                return false;
+            }
     return true;
 }
 
@@ -151,9 +176,7 @@ bool supervisor_prepare(struct supervisor *s)
 
 static void start_call(struct supervisor *s)
 {
-    struct child *c = &s->children[s->n];
-
-    *c = (struct child){.process = PIPELINE_NONE, .label = s->order->call, .proc = -1, .report = -1};
+    struct child *c = new_child(s, (struct child){.process = PIPELINE_NONE, .label = s->order->call});
     const char *argv[] = {SUPERVISOR_SELF,
                           "call",
                           "--run",
@@ -166,28 +189,21 @@ static void start_call(struct supervisor *s)
                           c->label,
                           s->order->request,
                           NULL};
-    if (child_start_tool(c, &s->stage, (char **)argv, STDOUT_FILENO) != 0) {
-        broken(s, EX_OSERR, "cannot call", strerror(errno));
-        supervisor_event(s, EVENT_FAILURE);
+    if (child_start_tool(c, &s->stage, (char **)argv, STDOUT_FILENO) == 0)
         return;
-    }
-    s->n++;
-    s->alive++;
+    s->n--;
+    s->alive--;
+    broken(s, EX_OSERR, "cannot call", strerror(errno));
+    supervisor_event(s, EVENT_FAILURE);
 }
 
 void supervisor_start(struct supervisor *s)
 {
     if (s->stage.p->deadline >= 0)
         s->deadline = csp_now() + s->stage.p->deadline;
-    for (size_t i = 0; i < s->n; i++) {
-        struct child *c = &s->children[i];
-        bool started = s->state == RUN_UP && child_start(c, &s->stage) == 0;
-        (void)csp__started(c->proc, started ? c->pid : 0); /* a broker that is gone is seen by the loop */
-        if (started && c->report >= 0)
-            (void)watch(s, c->report, c);
-        if (!started)
-            reaper_ended(s, c);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->state == RUN_UP) /* else it was told to end before it was started */
+            supervisor_child(s, s->children[i], CHILD_START);
     if (s->order->call != NULL && s->state == RUN_UP)
         start_call(s);
 }

@@ -39,9 +39,9 @@ static const struct transition transitions[RUN_STATES][RUN_EVENTS] = {
     [RUN_UP] =
         {
             [EVENT_FAILURE] = {RUN_CANCELLED, drain_cancel},
-            [EVENT_SIGNAL] = {RUN_DRAINING, drain_begin},
+            [EVENT_SIGNAL] = {RUN_DRAINING, drain_step},
             [EVENT_DEADLINE] = {RUN_CANCELLED, drain_cancel},
-            [EVENT_CALLED] = {RUN_DRAINING, drain_begin},
+            [EVENT_CALLED] = {RUN_DRAINING, drain_step},
             [EVENT_BROKER] = {RUN_KILLED, drain_kill},
             [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_cancel},
             [EVENT_ENDED] = {RUN_OVER, NULL},
@@ -130,6 +130,7 @@ static void take_time(struct supervisor *s)
     }
     notice_step(s);
     drain_step(s);
+    lifecycle_step(s);
     if (s->alive == 0)
         supervisor_event(s, EVENT_ENDED);
 }
@@ -156,7 +157,8 @@ static void loop(struct supervisor *s)
     struct epoll_event events[64];
 
     for (take_time(s); s->state != RUN_OVER; take_time(s)) {
-        int n = epoll_wait(s->epoll, events, 64, until(earlier(earlier(s->deadline, drain_next(s)), notice_next(s))));
+        int n =
+            epoll_wait(s->epoll, events, 64, until(earlier(earlier(s->deadline, lifecycle_next(s)), notice_next(s))));
         /* A broker's death comes first: what else happened, happened because of it. */
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr == &s->broker)
@@ -193,8 +195,8 @@ static void say_losses(const struct supervisor *s)
 static void say_cut(const struct supervisor *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i].ending.why.how == CSP_CANCELLED && !s->children[i].ending.ours)
-            message("%s: cut off: %s", s->children[i].label, s->children[i].why);
+        if (s->children[i]->ending.why.how == CSP_CANCELLED && !s->children[i]->ending.ours)
+            message("%s: cut off: %s", s->children[i]->label, s->children[i]->why);
 }
 
 static void say_end(const struct supervisor *s)
@@ -261,7 +263,7 @@ static void finish_output(struct supervisor *s)
 
     sigemptyset(&none);
     for (size_t i = 0; i < s->n; i++)
-        child_close_report(&s->children[i], s->epoll);
+        child_close_report(s->children[i], s->epoll);
     (void)signal(SIGQUIT, SIG_IGN);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (log_close(s->stage.data, -1, &error) && error != 0 && error != EPIPE) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A run from its start to its last process. One thread and one epoll wait for everything: signals, the broker's death,
  * reports, and the next of the times that are due. What an event means depends on what the run is doing, and that is
- * one table (supervisor.c); what is done about it stands in drain.c and reaper.c. */
+ * one table (supervisor.c), and what it means for a replica another one (lifecycle.c). */
 #ifndef CSPCTL_SUPERVISOR_H
 #define CSPCTL_SUPERVISOR_H
 
@@ -49,9 +49,9 @@ struct notices {
 struct supervisor {
     const struct order *order;
     struct stage stage;
-    struct child *children; /* the last one is the call, if there is one */
+    struct child **children; /* of the file, and the call, if there is one */
     size_t n, alive;
-    size_t *alive_of; /* replicas of each process of the file */
+    size_t *alive_of; /* replicas of each process of the file that have not finally ended */
     csp_chan *chans;  /* handles of the channels of the file */
     enum run_state state;
     struct result result;
@@ -73,15 +73,34 @@ void supervisor_event(struct supervisor *s, enum run_event event);
 /* Start the children, all of them announced before: stage.c. False where the run can't go on; said so. */
 bool supervisor_prepare(struct supervisor *s);
 void supervisor_start(struct supervisor *s);
+/* One more replica of a process of the file: announced, and to be started by CHILD_START. NULL: it can't be, with
+ * errno. */
+struct child *supervisor_add(struct supervisor *s, size_t process, unsigned replica);
 
-/* drain.c: what the table's states do to the children. */
-void drain_begin(struct supervisor *s);
+/* lifecycle.c: something has happened to a replica, or is to; its table says what follows.
+ *   CHILD_START    starts its first incarnation
+ *   CHILD_TELL     ends it for good: TERM, and KILL after its grace
+ *   CHILD_REPLACE  ends this incarnation in the same way, and starts the next one, which holds its ends meanwhile */
+void supervisor_child(struct supervisor *s, struct child *c, enum child_event event);
+/* Whose phase has lasted long enough; and when the next one's has: CSP_FOREVER. */
+void lifecycle_step(struct supervisor *s);
+csp_time lifecycle_next(const struct supervisor *s);
+
+/* drain.c: what the run's table does to the children. */
 void drain_cancel(struct supervisor *s);
 void drain_kill(struct supervisor *s);
-/* Who has become due since: to be told, as its senders have ended, or to be killed. */
+/* While it drains: who is to be told by now, as its senders have ended. */
 void drain_step(struct supervisor *s);
-/* The next time something is due; CSP_FOREVER. */
-csp_time drain_next(const struct supervisor *s);
+
+struct inputs {
+    size_t own;        /* its process */
+    bool any, endless; /* endless: one that nothing closes */
+    bool fed;          /* a process that sends to one has not finally ended */
+    bool unsafe;       /* one whose values are lost with who received them */
+};
+struct inputs drain_inputs(const struct supervisor *s, const struct child *c);
+/* A further incarnation would find nothing to do: its inputs are closed and empty, or nobody is left to hear it. */
+bool drain_is_done(const struct supervisor *s, const struct child *c);
 
 /* notice.c: reads what the broker has noticed. */
 void notice_read(struct supervisor *s);
@@ -98,7 +117,5 @@ void reaper_run(struct supervisor *s);
 /* Kills and reaps every process that is still ours, at most for ms: what escaped from its session and its environment.
  */
 void reaper_sweep(struct supervisor *s, int ms);
-/* The child has ended, or never started: its ending is known. */
-void reaper_ended(struct supervisor *s, struct child *c);
 
 #endif

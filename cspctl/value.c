@@ -90,6 +90,19 @@ void read_size(struct reader *r, const struct value *v)
     read_number(r, v, unit_size, unit_print_size);
 }
 
+/* The word for when, and the defaults for the rest. */
+void read_restart_word(struct reader *r, const struct value *v)
+{
+    struct key when = *schema_find(SECTION_RESTART, "when");
+    struct value word = *v;
+
+    read_defaults(r, SECTION_RESTART, v->base);
+    when.name = v->key->name;
+    word.key = &when;
+    word.field = (char *)v->base + when.offset;
+    read_choice(r, &word);
+}
+
 void read_require(struct reader *r, const struct value *v)
 {
     if (strcmp(v->text, "all") == 0)

@@ -50,20 +50,27 @@ int csp__started(csp_proc p, pid_t pid)
                         &(struct csp__request){.type = WIRE_STARTED, .head = &body, .head_len = sizeof body});
 }
 
-int csp__reaped(csp_proc p, csp_exit why)
+int csp__reaped(csp_proc p, csp_exit why, csp_exit *told)
 {
     struct wire_exit body = {.process = (uint64_t)p, .how = why.how, .code = why.code};
     const struct csp__request r = {.type = WIRE_REAPED, .head = &body, .head_len = sizeof body};
     static const char what[] = "tell of an end";
     struct csp__line *line = csp__line(what);
+    const void *answer = NULL;
+    size_t len = 0;
     if (line == NULL)
         return -1;
-    int err = csp__ask(line, &r, csp_in(ANSWER_MS), 0, NULL, NULL);
+    int err = csp__ask(line, &r, csp_in(ANSWER_MS), sizeof body, &answer, &len);
     if (err < 0 && errno == ETIMEDOUT) {
         line->gone = 1; /* stopped, or hung: a supervisor must be able to end the run all the same */
         return csp__fail(ENOTCONN, what, 0);
     }
-    return err == 0 ? 0 : csp__fail(err < 0 ? errno : err, what, 0);
+    if (err != 0)
+        return csp__fail(err < 0 ? errno : err, what, 0);
+    memcpy(&body, answer, sizeof body);
+    if (told != NULL)
+        *told = (csp_exit){body.how, body.code};
+    return 0;
 }
 
 int csp__program(pid_t group)

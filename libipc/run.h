@@ -92,8 +92,9 @@ csp_proc csp__announce(const struct csp__announcement *a, uint64_t *ticket);
 /* The announced process runs as pid; pid 0: it was never started, and its ends go. */
 int csp__started(csp_proc p, pid_t pid);
 
-/* The announced process ended so. Say it after waitid(WNOWAIT) and before reaping. */
-int csp__reaped(csp_proc p, csp_exit why);
+/* The announced process ended so: say it after waitid(WNOWAIT) and before reaping; or it was never started, and this
+ * is the reason with which its ends go. *told (or NULL): how it ended for the run. */
+int csp__reaped(csp_proc p, csp_exit why, csp_exit *told);
 
 /* Ends this process for the broker, with a reason: its ends go. Only csp_term may follow. */
 int csp__bye(csp_exit why);

@@ -170,7 +170,7 @@ static void await(struct job *j)
     ck_assert_int_eq(waitid(P_PID, (id_t)j->pid, &info, WEXITED | WNOWAIT), 0);
     csp_exit why = {info.si_code == CLD_EXITED ? (info.si_status == 0 ? CSP_CLEAN : CSP_CODE) : CSP_SIGNAL,
                     info.si_status};
-    (void)csp__reaped(j->proc, why);
+    (void)csp__reaped(j->proc, why, NULL);
     ck_assert_int_eq(waitpid(j->pid, NULL, 0), j->pid);
     j->status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
     if (*j->started == '\0')

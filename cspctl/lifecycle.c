@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What becomes of a replica: a table of its phases and of what happens to it.
+ * A replica is a chain of incarnations, each a process of its own for the broker. Where there may be a next one, it is
+ * announced before this one starts and stands by with the same ends (docs/protocol.md, section 17), so no channel
+ * closes between two of them. An incarnation that has ended is buried first: what it had been given and had not taken
+ * is back in its channel before the next one receives. Only then it is decided whether there is a next one. */
+#include "supervisor.h"
+#include "message.h"
+#include "unit.h"
+
+#include <run.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#define BRIDGE_SLACK 1000000000LL /* a bridge kills its program at the grace's end, and then ends itself */
+#define HALT_WAIT    1000000000LL
+#define KILL_WAIT    5000000000LL /* from SIGKILL to giving up: a process may be stuck in the kernel */
+#define CALL_GRACE   1000000000LL
+#define BURIAL_LOOK  10000000LL /* between two looks whether the broker has done with one that has ended */
+
+static const struct process *process_of(const struct supervisor *s, const struct child *c)
+{
+    return c->process != PIPELINE_NONE ? &s->stage.p->processes[c->process] : NULL;
+}
+
+static csp_time grace_of(const struct supervisor *s, const struct child *c)
+{
+    const struct process *process = process_of(s, c);
+
+    return process == NULL ? CALL_GRACE : process->grace + (c->bridged ? BRIDGE_SLACK : 0);
+}
+
+static void enter(struct child *c, enum child_phase phase, csp_time lasts)
+{
+    c->phase = phase;
+    c->due = csp_now() + lasts;
+}
+
+/* ---- the end */
+
+static void say_not_executed(const struct supervisor *s, const struct child *c)
+{
+    const struct program *program = &process_of(s, c)->program;
+    struct place at = program->argv != NULL ? program->places[0] : program->place;
+
+    message("%s:%u:%u: %s: cannot be started: %s", s->stage.p->path, at.line, at.column, c->label, c->why);
+}
+
+/* How this incarnation ended, in words that begin with its label; `more` follows them. */
+static void say_ending(const struct child *c, const char *more)
+{
+    const csp_exit why = c->ending.why;
+
+    if (c->start_error != 0)
+        message("%s: cannot be started: %s%s", c->label, c->pid > 0 ? c->why : strerror(c->start_error), more);
+    else if (c->reported && *c->why != '\0')
+        message("%s: %s%s", c->label, c->why, more);
+    else if (why.how == CSP_SIGNAL)
+        message("%s: killed by signal %d (%s)%s%s", c->label, why.code, strsignal(why.code),
+                c->bridged ? ": the values that it held may be lost" : "", more);
+    else
+        message("%s: exit status %d%s", c->label, why.code, more);
+}
+
+static void say_failure(const struct supervisor *s, const struct child *c)
+{
+    if (c->process == PIPELINE_NONE && c->ending.why.how == CSP_CODE)
+        return; /* the call has said it */
+    if (c->start_error != 0 && c->pid > 0)
+        say_not_executed(s, c);
+    else if (c->start_error == 0)
+        say_ending(c, "");
+}
+
+static void say_lost(const struct supervisor *s, const struct child *c)
+{
+    if (ending_lost(&c->ending) > 0 && s->state != RUN_KILLED && s->state != RUN_OVER)
+        message("%s: up to %" PRIu64 " values lost", c->label, ending_lost(&c->ending));
+}
+
+/* No further incarnation of it. */
+static void finish(struct supervisor *s, struct child *c)
+{
+    c->phase = CHILD_ENDED;
+    child_forgo(c, c->told);
+    restart_free(&c->restarts);
+    s->alive--;
+    if (c->process != PIPELINE_NONE)
+        s->alive_of[c->process]--;
+    bool failed = result_ended(&s->result, &c->ending, c->label);
+    if (failed && s->state != RUN_KILLED && s->state != RUN_OVER)
+        say_failure(s, c);
+    say_lost(s, c);
+    if (c->process == PIPELINE_NONE)
+        supervisor_event(s, EVENT_CALLED);
+    else if (failed && s->stage.p->on_failure == ON_FAILURE_STOP)
+        supervisor_event(s, EVENT_FAILURE);
+}
+
+/* One that does not run, and is not to be started any more. */
+static void forgo(struct supervisor *s, struct child *c)
+{
+    c->ending.ours = true;
+    finish(s, c);
+}
+
+/* It does not die. */
+static void give_up(struct supervisor *s, struct child *c)
+{
+    message("%s: process %d does not die of SIGKILL: it is stuck in the kernel, and left behind", c->label,
+            (int)c->pid);
+    c->ending.ours = true;
+    finish(s, c);
+}
+
+/* ---- the next incarnation */
+
+/* Whether the policy wants one, or who told this one to end. */
+static bool is_wanted(const struct supervisor *s, const struct child *c)
+{
+    const struct process *process = process_of(s, c);
+    bool goes_on = s->state == RUN_UP || (s->state == RUN_DRAINING && drain_inputs(s, c).any);
+
+    if (c->next <= 0 || !goes_on)
+        return false;
+    if (c->replacing)
+        return true;
+    if (c->ending.ours || (c->start_error != 0 && c->incarnations == 1))
+        return false; /* a program that is not there will not come by itself */
+    return ending_is_failure(&c->ending) ? process->restart.when != RESTART_NEVER
+                                         : process->restart.when == RESTART_ALWAYS && c->ending.why.how == CSP_CLEAN;
+}
+
+/* What nobody acknowledged and this incarnation may have held is not done by the next one. */
+static void count_loss(struct supervisor *s, const struct child *c)
+{
+    bool unknown = drain_inputs(s, c).unsafe && !c->reported && ending_is_failure(&c->ending);
+
+    result_restarted(&s->result, &c->ending, unknown);
+    say_lost(s, c);
+}
+
+static void exited(struct supervisor *s, struct child *c)
+{
+    if (process_of(s, c) != NULL && process_of(s, c)->serve != PIPELINE_NONE)
+        c->ending.lost = 0; /* requests: who asked is told that there is no answer */
+    if (is_wanted(s, c))
+        enter(c, CHILD_BURIED, 0);
+    else
+        finish(s, c);
+}
+
+/* Whether a next one is allowed, and then how long it has to wait. While the run drains nothing waits. */
+static bool is_allowed(struct supervisor *s, struct child *c, csp_time *delay)
+{
+    const struct restart *policy = &process_of(s, c)->restart;
+    csp_time now = csp_now();
+    uint64_t chance = 0;
+
+    *delay = 0;
+    if (c->replacing)
+        return true;
+    (void)getrandom(&chance, sizeof chance, GRND_NONBLOCK);
+    if (!restart_next(&c->restarts, policy, now, now - c->since, chance, delay))
+        return false;
+    if (s->state != RUN_UP)
+        *delay = 0;
+    return true;
+}
+
+static void say_restart(const struct supervisor *s, const struct child *c, csp_time delay)
+{
+    const struct restart *policy = &process_of(s, c)->restart;
+    char wait[UNIT_TEXT], within[UNIT_TEXT], more[4 * UNIT_TEXT];
+
+    (void)snprintf(more, sizeof more, ": restarted in %s (%u of at most %" PRId64 " within %s)",
+                   unit_print_age(delay, wait), restart_recent(&c->restarts, policy, csp_now()), policy->attempts,
+                   unit_print_duration(policy->within, within));
+    if (ending_is_failure(&c->ending))
+        say_ending(c, more);
+}
+
+static void say_spent(const struct supervisor *s, const struct child *c)
+{
+    const struct restart *policy = &process_of(s, c)->restart;
+    char within[UNIT_TEXT];
+
+    message("%s: restarted %" PRId64 " times within %s: not again", c->label, policy->attempts,
+            unit_print_duration(policy->within, within));
+}
+
+/* The broker has done with the one that has ended, or is asked again. */
+static void decide(struct supervisor *s, struct child *c)
+{
+    csp_time delay;
+
+    if (child_succeed(c, &s->stage, s->chans) != 0) {
+        int err = errno;
+        if (err == EAGAIN) {
+            enter(c, CHILD_BURIED, BURIAL_LOOK);
+            return;
+        }
+        if (err != ENOTCONN) /* a broker that is gone is seen by the loop */
+            message("%s: cannot be restarted: %s", c->label, csp_errmsg());
+        finish(s, c);
+    } else if (!c->replacing && drain_is_done(s, c))
+        finish(s, c);
+    else if (!is_allowed(s, c, &delay)) {
+        say_spent(s, c);
+        finish(s, c);
+    } else {
+        count_loss(s, c);
+        if (!c->replacing)
+            say_restart(s, c, delay);
+        enter(c, CHILD_PAUSED, delay);
+    }
+}
+
+/* ---- starting */
+
+static void start(struct supervisor *s, struct child *c)
+{
+    bool started = child_start(c, &s->stage) == 0;
+
+    c->replacing = false;
+    c->phase = CHILD_RUNNING;
+    if (!started) {
+        (void)csp__reaped(c->proc, c->ending.why, &c->told);
+        supervisor_child(s, c, CHILD_EXIT);
+        return;
+    }
+    (void)csp__started(c->proc, c->pid); /* a broker that is gone is seen by the loop */
+    if (c->report >= 0)
+        (void)epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->report, &(struct epoll_event){.events = EPOLLIN, .data.ptr = c});
+}
+
+static void hurry(struct supervisor *s, struct child *c)
+{
+    (void)s;
+    c->due = csp_now();
+}
+
+/* ---- ending */
+
+static void tell(struct supervisor *s, struct child *c)
+{
+    child_signal(c, SIGTERM);
+    enter(c, CHILD_TOLD, grace_of(s, c));
+}
+
+static void cancel(struct supervisor *s, struct child *c)
+{
+    child_cancel(c);
+    enter(c, CHILD_TOLD, grace_of(s, c));
+}
+
+static void leave(struct supervisor *s, struct child *c)
+{
+    enter(c, CHILD_LEFT, grace_of(s, c));
+}
+
+static void replace(struct supervisor *s, struct child *c)
+{
+    if (child_prepare_next(c, &s->stage, s->chans) != 0) {
+        message("%s: cannot be restarted: %s", c->label, csp_errmsg());
+        return;
+    }
+    c->replacing = true;
+    tell(s, c);
+}
+
+static void kill_now(struct supervisor *s, struct child *c)
+{
+    (void)s;
+    child_signal(c, SIGKILL);
+    enter(c, CHILD_KILLED, KILL_WAIT);
+}
+
+/* A bridge that is killed closes its program's stdin before the kernel kills the program: time enough to take the input
+ * for complete and print a result. So a bridge is asked first to kill its program itself. */
+static void kill_soon(struct supervisor *s, struct child *c)
+{
+    if (!c->bridged) {
+        kill_now(s, c);
+        return;
+    }
+    child_signal(c, SIGINT);
+    child_signal(c, SIGCONT);
+    enter(c, CHILD_HALTED, HALT_WAIT);
+}
+
+static void overdue(struct supervisor *s, struct child *c)
+{
+    char text[UNIT_TEXT];
+
+    if (process_of(s, c) != NULL)
+        message("%s: did not end within its grace of %s: killed", c->label,
+                unit_print_duration(process_of(s, c)->grace, text));
+    kill_soon(s, c);
+}
+
+/* ---- the table */
+
+/* What is not here changes nothing. Each action enters the next phase. */
+static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, struct child *c) = {
+    [CHILD_NEW] = {[CHILD_START] = start, [CHILD_TELL] = forgo, [CHILD_CANCEL] = forgo, [CHILD_KILL] = forgo},
+    [CHILD_RUNNING] = {[CHILD_TELL] = tell,
+                       [CHILD_CANCEL] = cancel,
+                       [CHILD_LEAVE] = leave,
+                       [CHILD_KILL] = kill_soon,
+                       [CHILD_EXIT] = exited,
+                       [CHILD_REPLACE] = replace},
+    [CHILD_LEFT] = {[CHILD_TELL] = tell,
+                    [CHILD_CANCEL] = cancel,
+                    [CHILD_KILL] = kill_soon,
+                    [CHILD_DUE] = overdue,
+                    [CHILD_EXIT] = exited},
+    [CHILD_TOLD] = {[CHILD_KILL] = kill_soon, [CHILD_DUE] = overdue, [CHILD_EXIT] = exited},
+    [CHILD_HALTED] = {[CHILD_KILL] = kill_now, [CHILD_DUE] = kill_now, [CHILD_EXIT] = exited},
+    [CHILD_KILLED] = {[CHILD_DUE] = give_up, [CHILD_EXIT] = exited},
+    [CHILD_BURIED] = {[CHILD_TELL] = forgo, [CHILD_CANCEL] = forgo, [CHILD_KILL] = forgo, [CHILD_DUE] = decide},
+    [CHILD_PAUSED] = {[CHILD_TELL] = forgo,
+                      [CHILD_CANCEL] = forgo,
+                      [CHILD_KILL] = forgo,
+                      [CHILD_DUE] = start,
+                      [CHILD_HURRY] = hurry,
+                      [CHILD_REPLACE] = hurry},
+};
+
+void supervisor_child(struct supervisor *s, struct child *c, enum child_event event)
+{
+    if (actions[c->phase][event] != NULL)
+        actions[c->phase][event](s, c);
+}
+
+static bool is_timed(const struct child *c)
+{
+    return c->phase >= CHILD_LEFT && c->phase <= CHILD_PAUSED;
+}
+
+void lifecycle_step(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (is_timed(s->children[i]) && csp_now() >= s->children[i]->due)
+            supervisor_child(s, s->children[i], CHILD_DUE);
+}
+
+csp_time lifecycle_next(const struct supervisor *s)
+{
+    csp_time next = CSP_FOREVER;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (is_timed(s->children[i]) && (next == CSP_FOREVER || s->children[i]->due < next))
+            next = s->children[i]->due;
+    return next;
+}
