@@ -76,6 +76,11 @@ int csp__acknowledge(csp_chan c, uint64_t first, size_t n);
  * CSP_BACK_OFF: as the channel's settings say. The reason, of len bytes, is cut at 1,024. */
 int csp__give_back(csp_chan c, uint64_t id, csp_time delay, const char *reason, size_t len);
 
+/* Nothing is left to do here until a value comes on the receiving stream c of this thread: what came of those that did
+ * is done, and flushed; and this process sends only what comes of such values. The broker is told with the next
+ * waiting, for a channel that closes when it is idle; a value that comes undoes it. */
+void csp__idle(csp_chan c);
+
 /* A case: what was put on the sending stream c is within its window, or c is broken. Not to be waited for where what
  * was put is from an ordered channel: it may be parked for what the caller has not received yet. */
 csp_case csp__on_room(csp_chan c);

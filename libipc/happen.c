@@ -72,11 +72,12 @@ static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream
     csp_case *c = &p->cases[i];
     struct csp__given given = {.data = NULL};
     given.data = csp__stream_front(s, &given.len, &given.attached);
-    if (given.data == NULL && !s->recv.closed)
+    if (given.data == NULL && !csp__stream_is_closed(s))
         return CSP__NONE; /* a pair was recalled since it was seen to be ready */
     if (given.data == NULL) {
         c->len = 0;
         c->err = EPIPE;
+        csp__stream_tell_closed(&s->recv);
         return (int)i;
     }
     if (c->op == CSP__OP_BLOCK) {
@@ -100,7 +101,10 @@ static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream
         }
         return CSP__NONE;
     }
-    csp__lease_note(p->line, c->op, c->chan, &given.lease);
+    if (csp__is_leased(&given.lease)) {
+        csp__lease_count(c->chan, 1);
+        csp__lease_note(p->line, c->op, c->chan, &given.lease);
+    }
     csp__stream_pop(p->line, s);
     return (int)i;
 }

@@ -17,11 +17,60 @@
 
 _Static_assert(CSP_FOREVER == WIRE_DEAD_LETTER && CSP_BACK_OFF == WIRE_BACK_OFF, "a NACK's delays");
 
+struct held { /* of a channel: few at a time */
+    struct held *next;
+    csp_chan chan;
+    int64_t count;
+};
+
 static struct leases {
     pthread_mutex_t lock;
     struct csp__lease **places; /* by id, which mostly follow one another */
     size_t size, count;
+    struct held *held;
 } leases = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- how many there are, those of blocks included */
+
+static struct held **held_of(csp_chan c)
+{
+    struct held **at = &leases.held;
+    while (*at != NULL && (*at)->chan != c)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Where there is no memory it is as if there were none, and a close that is told for them is asked for again. */
+static void count_held(csp_chan c, int64_t more)
+{
+    struct held **at = held_of(c), *h = *at;
+    if (h == NULL && more > 0 && (h = calloc(1, sizeof *h)) != NULL) {
+        h->chan = c;
+        *at = h;
+    }
+    if (h == NULL)
+        return;
+    h->count += more;
+    if (h->count <= 0) {
+        *at = h->next;
+        free(h);
+    }
+}
+
+void csp__lease_count(csp_chan c, int64_t more)
+{
+    pthread_mutex_lock(&leases.lock);
+    count_held(c, more);
+    pthread_mutex_unlock(&leases.lock);
+}
+
+int csp__lease_holds(csp_chan c)
+{
+    pthread_mutex_lock(&leases.lock);
+    int holds = *held_of(c) != NULL;
+    pthread_mutex_unlock(&leases.lock);
+    return holds || csp__state.inside;
+}
 
 /* ---- the table */
 
@@ -70,6 +119,8 @@ static void add(struct csp__lease *l)
     l->next = old != NULL ? old->next : NULL;
     *at = l;
     leases.count += old == NULL;
+    if (old != NULL)
+        count_held(old->chan, -1);
     pthread_mutex_unlock(&leases.lock);
     free(old);
 }
@@ -114,6 +165,11 @@ void csp__leases_clear(void)
     free(leases.places);
     leases.places = NULL;
     leases.size = leases.count = 0;
+    while (leases.held != NULL) {
+        struct held *h = leases.held;
+        leases.held = h->next;
+        free(h);
+    }
     pthread_mutex_unlock(&leases.lock);
 }
 
@@ -135,6 +191,7 @@ int csp__say_ack(struct csp__line *line, csp_chan c, const uint64_t *ids, size_t
         return -1;
     if (n != 0)
         memcpy(to, ids, n * sizeof *ids);
+    csp__lease_count(c, -(int64_t)n);
     if ((flags & WIRE_STAGED) == 0)
         csp__staged_drop(line);
     return csp__line_send(line, &msg);
@@ -155,12 +212,8 @@ int csp__say_nack(struct csp__line *line, csp_chan c, uint64_t id, int64_t delay
     if (len != 0)
         memcpy(to + sizeof body, reason, len);
     csp__staged_drop(line);
-    if (csp__line_send(line, &msg) != 0)
-        return -1;
-    struct csp__stream *s = csp__stream_find(line, c);
-    if (s != NULL && s->recv.on)
-        s->recv.closed = s->recv.waiting = 0; /* it may come back: what was said of an end holds no more */
-    return 0;
+    csp__lease_count(c, -1);
+    return csp__line_send(line, &msg);
 }
 
 /* ---- what is received */

@@ -28,6 +28,11 @@ static inline int csp__is_leased(const struct wire_lease *lease)
 /* Before a value is taken: memory to note its lease. 0, or -1: none. */
 int csp__lease_prepare(struct csp__line *line);
 
+/* This process holds so many leases more, or less, of values of c. Whether it holds any; for a guest, whether it may,
+ * for the process that it is inside of may. */
+void csp__lease_count(csp_chan c, int64_t more);
+int csp__lease_holds(csp_chan c);
+
 /* The value was taken, by a case of this op: who receives with csp_recv means it to be done by its next receive, who
  * receives with csp_recv_msg acknowledges it. It was prepared. */
 void csp__lease_note(struct csp__line *line, int op, csp_chan c, const struct wire_lease *lease);

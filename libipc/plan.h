@@ -24,7 +24,7 @@ struct csp__plan {
     size_t shared, fds, streams; /* how many cases are such */
     csp_time next;               /* the nearest of the timers */
     csp_time flight;             /* until when a try waits for what is under way; 0: not set yet */
-    int made;                    /* a stream was made, for which the broker has to be asked anew */
+    int made;                    /* what it said holds no more, and the broker has to be asked anew */
     int asked;                   /* the broker was asked for what it has for the streams, and has said all */
     csp_time silent;             /* until when the broker need not hear of a wait for local cases; 0: not set yet */
 };

@@ -119,10 +119,10 @@ static inline enum look look_at_receive(struct csp__line *line, const csp_case *
         return UNCLEAR;
     if (c->chan == 0)
         return NOT_READY;
-    const struct csp__stream *s = stream_of(line, c, slot);
+    struct csp__stream *s = stream_of(line, c, slot);
     if (s == NULL || !s->recv.on)
         return UNCLEAR;
-    if (s->recv.first != NULL || s->recv.closed)
+    if (s->recv.first != NULL || (s->recv.closed && csp__stream_is_closed(s)))
         return READY;
     const struct csp__pair *pair = s->recv.pair;
     return pair == NULL || !pair->direct ? UNHEARD : csp__pair_says(pair) ? READY : NOT_READY;

@@ -5,6 +5,7 @@
 #include "pair.h"
 #include "stream.h"
 #include "hold.h"
+#include "lease.h"
 #include "scope.h"
 
 #include <errno.h>
@@ -190,9 +191,10 @@ void csp__stream_deliver(struct csp__line *line)
     struct csp__stream *s = csp__stream_find(line, line->head.channel);
     if (s == NULL || !s->recv.on)
         return; /* dropped: the values go back by the count in the page */
-    s->recv.waiting = 0;
+    s->recv.waiting = s->recv.idle = 0;
     if ((line->head.flags & WIRE_CLOSED) != 0)
-        s->recv.closed = 1;
+        s->recv.closed =
+            (line->head.flags & WIRE_LEASE) != 0 && line->head.count == 0 ? CSP__CLOSED_FOR_NOW : CSP__CLOSED;
     if ((line->head.flags & WIRE_DIRECT) != 0)
         csp__pair_direct(line, s);
     if (line->head.count == 0)
@@ -202,18 +204,26 @@ void csp__stream_deliver(struct csp__line *line)
         line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
         return;
     }
-    if ((line->head.flags & WIRE_CLOSED) == 0)
-        s->recv.closed = 0; /* what was leased came back */
+    if (s->recv.closed == CSP__CLOSED_FOR_NOW)
+        s->recv.closed = CSP__OPEN; /* some of what was leased came back */
     s->recv.marked |= b->lease.id != 0;
     s->recv.delivered += b->count;
     csp__batch_queue(s, b);
+}
+
+/* A close for now, where what was leased has been settled since, is to be asked for again. */
+int csp__stream_is_closed(struct csp__stream *s)
+{
+    if (s->recv.closed == CSP__CLOSED_FOR_NOW && !csp__lease_holds(s->chan))
+        csp__stream_tell_closed(&s->recv);
+    return s->recv.closed != CSP__OPEN;
 }
 
 int csp__stream_may_take(struct csp__stream *s)
 {
     if (s->recv.first == NULL && s->recv.pair != NULL)
         csp__pair_pull(s->line, s);
-    return s->recv.first != NULL || s->recv.closed;
+    return s->recv.first != NULL || csp__stream_is_closed(s);
 }
 
 const void *csp__stream_front(const struct csp__stream *s, size_t *len, csp_chan *attached)
@@ -335,6 +345,8 @@ int csp__stream_take_block(struct csp__line *line, struct csp__stream *s, csp__b
     s->recv.first = b->next;
     if (s->recv.first == NULL)
         s->recv.last = &s->recv.first;
+    if (csp__is_leased(&b->lease))
+        csp__lease_count(s->chan, count);
     if (b->pair == NULL) {
         tell(line, s);
     } else {
@@ -349,5 +361,19 @@ int csp__stream_wait(struct csp__line *line, struct csp__stream *s)
     if (s->recv.waiting || s->recv.closed)
         return 0;
     s->recv.waiting = 1;
-    return say_took(line, s, WIRE_WAIT);
+    return say_took(line, s, WIRE_WAIT | (s->recv.idle ? WIRE_IDLE : 0));
+}
+
+void csp__idle(csp_chan c)
+{
+    struct csp__line *line = csp__line("be idle");
+    struct csp__stream *s = line != NULL ? csp__stream_find(line, c) : NULL;
+    if (s == NULL || !s->recv.on || s->recv.idle)
+        return;
+    (void)csp__line_pump(line);
+    if (s->recv.first != NULL)
+        return;
+    s->recv.idle = 1;
+    s->recv.waiting = 0; /* it is said anew */
+    (void)csp__stream_wait(line, s);
 }

@@ -23,12 +23,20 @@ struct csp__batch { /* a DELIVER, with values that were not taken yet; or one va
     struct csp__pair *pair; /* that brought it; NULL: the broker did */
 };
 
+enum csp__closed {
+    CSP__OPEN,
+    CSP__CLOSED_FOR_NOW, /* this process holds leases of it: it may settle them, and receive again */
+    CSP__CLOSED
+};
+
 struct csp__receiving { /* what a select looks at first */
-    int on, closed;
+    int on;
+    enum csp__closed closed;
     int marked; /* its values have ids: no fast way is theirs */
     struct csp__batch *first, **last;
     struct csp__pair *pair; /* NULL: hosted */
     int waiting;            /* the broker was told that we wait */
+    int idle;               /* and is to be told, or was, that nothing is left to do */
     uint64_t window;
     uint32_t slot;
     uint64_t delivered, taken, told, bytes; /* values by DELIVER; taken; when we last said so; bytes since */
@@ -43,6 +51,18 @@ int csp__stream_elsewhere(const struct csp__line *line, csp_chan c);
 
 /* The DELIVER in the line's frame. */
 void csp__stream_deliver(struct csp__line *line);
+
+/* Whether it is closed for a receive that finds no value. */
+int csp__stream_is_closed(struct csp__stream *s);
+
+/* A receive was told. */
+static inline void csp__stream_tell_closed(struct csp__receiving *recv)
+{
+    if (recv->closed == CSP__CLOSED_FOR_NOW) {
+        recv->closed = CSP__OPEN;
+        recv->waiting = 0;
+    }
+}
 
 /* Whether a receive need not wait: a value is there, or the stream is closed. */
 int csp__stream_may_take(struct csp__stream *s);

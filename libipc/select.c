@@ -203,6 +203,8 @@ static int receive(const struct csp__plan *p, csp_case *c, csp_chan attached)
         given.len -= sizeof given.lease + given.lease.reason;
     if (given.lease.reason != 0)
         given.reason = data + given.len;
+    if (csp__is_leased(&given.lease))
+        csp__lease_count(c->chan, 1);
     size_t offset = sizeof *head + sizeof(struct wire_commit);
     int err;
     if (c->op == CSP__OP_BLOCK)
@@ -244,6 +246,10 @@ static int committed(struct csp__plan *p)
     if (commit.err == EPROTOTYPE)
         return make_exact(p, head->count);
     c->err = commit.err;
+    if (c->err == EPIPE && (head->flags & WIRE_LEASE) != 0 && !csp__lease_holds(c->chan)) {
+        p->made = 1;
+        return CSP__NONE; /* closed for now, for what was settled since: it is to be asked for again */
+    }
     if (csp__receives(c) && c->err != 0)
         c->len = 0;
     else if (csp__receives(c))

@@ -161,6 +161,7 @@ int csp__acknowledge(csp_chan c, uint64_t first, size_t n)
         memcpy(to, &id, sizeof id);
     }
     csp__staged_drop(line);
+    csp__lease_count(c, -(int64_t)n);
     return csp__line_send(line, &msg) == 0 ? 0 : csp__fail(errno, what, c);
 }
 
