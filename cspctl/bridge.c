@@ -153,6 +153,8 @@ static void lease_options(struct words *w, const struct process *c, char *const 
     if (c->timeout > 0)
         option(w, "--timeout", pool_format(w->pool, "%" PRId64, (c->timeout + 999999) / 1000000));
     codes_option(w, "--reject", c->reject);
+    if (c->order == ORDER_INPUT)
+        word(w, "--ordered");
 }
 
 static int highest(const struct ports *ports, int fd)

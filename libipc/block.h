@@ -88,4 +88,7 @@ csp_case csp__on_room(csp_chan c);
 /* max_bytes of the channel, from its opening: the largest value that it takes. 0 with errno. */
 size_t csp__max_bytes(csp_chan c);
 
+/* A case: one value, as csp_on_msg; it is acknowledged as a block's are. What else was delivered is no lease yet. */
+csp_case csp__on_value(csp_chan c, csp_msg *m);
+
 #endif

@@ -61,7 +61,7 @@ static int happen_stash(const struct csp__plan *p, size_t i, struct csp__stash *
     if (c->err < 0)
         return csp__plan_fail(p, ENOMEM);
     if (c->err == 0) {
-        csp__lease_note(p->line, c->op, c->chan, &s->lease);
+        csp__lease_note(p->line, c, &s->lease);
         csp__stash_remove(p->line, s);
     }
     return (int)i;
@@ -103,7 +103,7 @@ static int happen_stream(const struct csp__plan *p, size_t i, struct csp__stream
     }
     if (csp__is_leased(&given.lease)) {
         csp__lease_count(c->chan, 1);
-        csp__lease_note(p->line, c->op, c->chan, &given.lease);
+        csp__lease_note(p->line, c, &given.lease);
     }
     csp__stream_pop(p->line, s);
     return (int)i;

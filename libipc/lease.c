@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,14 +226,15 @@ int csp__lease_prepare(struct csp__line *line)
     return line->spare_lease != NULL ? prepare_table() : -1;
 }
 
-void csp__lease_note(struct csp__line *line, int op, csp_chan c, const struct wire_lease *lease)
+void csp__lease_note(struct csp__line *line, const csp_case *c, const struct wire_lease *lease)
 {
-    if (!csp__is_leased(lease) || op == CSP__OP_BLOCK)
+    bool apart = c->op == CSP__OP_BLOCK || (c->op == CSP__OP_MSG && c->arg != 0);
+    if (!csp__is_leased(lease) || apart)
         return;
     struct csp__lease *l = line->spare_lease;
     line->spare_lease = NULL;
-    *l = (struct csp__lease){.id = lease->id, .chan = c};
-    if (op == CSP__OP_MSG) {
+    *l = (struct csp__lease){.id = lease->id, .chan = c->chan};
+    if (c->op == CSP__OP_MSG) {
         add(l);
         return;
     }

@@ -33,9 +33,9 @@ int csp__lease_prepare(struct csp__line *line);
 void csp__lease_count(csp_chan c, int64_t more);
 int csp__lease_holds(csp_chan c);
 
-/* The value was taken, by a case of this op: who receives with csp_recv means it to be done by its next receive, who
+/* The value was taken, by this case: who receives with csp_recv means it to be done by its next receive, who
  * receives with csp_recv_msg acknowledges it. It was prepared. */
-void csp__lease_note(struct csp__line *line, int op, csp_chan c, const struct wire_lease *lease);
+void csp__lease_note(struct csp__line *line, const csp_case *c, const struct wire_lease *lease);
 
 /* Acknowledges what this thread received with csp_recv from c; 0: from any channel. */
 void csp__lease_done(struct csp__line *line, csp_chan c);

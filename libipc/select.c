@@ -214,7 +214,7 @@ static int receive(const struct csp__plan *p, csp_case *c, csp_chan attached)
     if (err != 0)
         csp__stash_put(line, c->chan, attached, &given.lease, offset, given.len);
     else
-        csp__lease_note(line, c->op, c->chan, &given.lease);
+        csp__lease_note(line, c, &given.lease);
     return err;
 }
 

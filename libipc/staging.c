@@ -178,3 +178,10 @@ csp_case csp__on_room(csp_chan c)
 {
     return (csp_case){.op = CSP__OP_WINDOW, .chan = c};
 }
+
+csp_case csp__on_value(csp_chan c, csp_msg *m)
+{
+    csp_case one = csp_on_msg(c, m);
+    one.arg = 1;
+    return one;
+}

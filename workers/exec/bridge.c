@@ -6,6 +6,7 @@
 
 #include "block.h"
 #include "ending.h"
+#include "failure.h"
 #include "run.h"
 #include "term.h"
 #include "wiring.h"
@@ -295,52 +296,12 @@ static void supervise(struct bridge *b)
 
 /* ---- the begin and the end -------------------------------------------------------------------------------------- */
 
-static void report_error(const struct options *o, int error, const char *what, const char *why, const char *hint)
-{
-    if (o->report >= 0)
-        dprintf(o->report, "error %d %s: %s%s\n", error, what, why, hint);
-    else
-        fprintf(stderr, "exec: %s: %s: %s%s\n", o->label, what, why, hint);
-}
-
-/* The run was joined and the program not started: its ends go with this status. */
-static int fail(const struct options *o, int error, const char *what, const char *why, const char *hint, int status)
-{
-    report_error(o, error, what, why, hint);
-    (void)csp__bye((csp_exit){CSP_CODE, status});
-    (void)csp_term();
-    return status;
-}
-
-static int fail_pipes(const struct options *o, int error)
-{
-    const char *hint = error == EMFILE || error == ENFILE ? ": raise the limit of open files (ulimit -n)" : "";
-    return fail(o, error, "cannot make its pipes", strerror(error), hint, EX_OSERR);
-}
-
-static int fail_exec(const struct options *o, int error)
-{
-    const char *hint = error == ENOENT   ? ": install it, or correct its name or PATH (or a script's #! line)"
-                       : error == EACCES ? ": make it executable (chmod +x)"
-                                         : "";
-    return fail(o, error, o->argv[0], strerror(error), hint, error == ENOENT ? 127 : 126);
-}
-
-static int broker_gone(const struct bridge *b)
-{
-    fprintf(stderr, "exec: %s: the broker is gone: the run has ended, or has failed: see its first message\n",
-            b->o->label);
-    if (b->o->report >= 0)
-        dprintf(b->o->report, "ended code %d 0 the broker is gone\n", EX_UNAVAILABLE);
-    _exit(EX_UNAVAILABLE);
-}
-
 /* Everybody is told. A thread that is stuck in a call when all was given up is left to the end of the process. */
 static int finish(struct bridge *b)
 {
     bool stuck = b->ended < b->w.nthreads;
     if (b->gone)
-        return broker_gone(b);
+        return failure_broker(b->o);
     b->facts.abandoned = stuck;
     if (!stuck)
         wiring_join(&b->w);
@@ -362,7 +323,7 @@ static int finish(struct bridge *b)
     return e.exit_status;
 }
 
-static const sigset_t *bridge_set(void)
+const sigset_t *bridge_set(void)
 {
     static sigset_t set;
     sigemptyset(&set);
@@ -373,9 +334,11 @@ static const sigset_t *bridge_set(void)
     return &set;
 }
 
+/* What is at its default here is so in every program: exec(2) keeps what is ignored alone. */
 void bridge_signals(void)
 {
-    (void)signal(SIGCHLD, SIG_DFL);
+    for (int sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_BLOCK, bridge_set(), NULL);
 }
@@ -383,11 +346,11 @@ void bridge_signals(void)
 static int run_program(struct bridge *b)
 {
     const struct options *o = b->o;
-    int error = program_start(&b->program, o->argv, b->w.plugs, b->w.nplugs) != 0 ? errno : 0;
+    int error = program_start(&b->program, o->argv, environ, b->w.plugs, b->w.nplugs) != 0 ? errno : 0;
     wiring_unplug(&b->w);
     if (error != 0) {
         wiring_free(&b->w);
-        return fail_exec(o, error);
+        return failure_exec(o, error);
     }
     if (o->report >= 0)
         dprintf(o->report, "started %d\n", (int)b->program.pid);
@@ -401,27 +364,32 @@ static int run_program(struct bridge *b)
     return finish(b);
 }
 
+int bridge_join(const struct options *o)
+{
+    if (csp_init() != 0)
+        return -1;
+    unsetenv("CSP_TICKET");
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (o->report >= 0)
+        (void)fcntl(o->report, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
 int bridge_run(struct options *o)
 {
     struct bridge b = {.o = o, .timer = CSP_FOREVER, .facts = {.cause = CAUSE_NONE}};
     const char *what = NULL;
     memcpy(b.facts.success, o->success, sizeof o->success);
-    if (csp_init() != 0) {
-        report_error(o, errno, "cannot join the run", csp_errmsg(), "");
-        return EX_UNAVAILABLE;
-    }
-    unsetenv("CSP_TICKET");
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (o->report >= 0)
-        (void)fcntl(o->report, F_SETFD, FD_CLOEXEC);
+    if (bridge_join(o) != 0)
+        return failure_join(o);
     if (wiring_open(&b.w, o, &what) != 0)
-        return fail(o, errno, what, csp_errmsg(), "", EX_CONFIG);
+        return failure_channel(o, what);
     b.heard = csp__fd();
     b.signals = signalfd(-1, bridge_set(), SFD_CLOEXEC | SFD_NONBLOCK);
     if (b.signals < 0 || wiring_pipes(&b.w) != 0) {
         int error = errno;
         wiring_free(&b.w);
-        return fail_pipes(o, error);
+        return failure_pipes(o, error);
     }
     return run_program(&b);
 }

@@ -6,8 +6,16 @@
 
 #include "options.h"
 
+#include <signal.h>
+
 /* Blocks the signals that the bridge takes; before any thread is started. */
 void bridge_signals(void);
+
+/* That set. */
+const sigset_t *bridge_set(void);
+
+/* Joins the run as this process, and adopts whatever its programs leave behind. 0, or -1 with errno. */
+int bridge_join(const struct options *o);
 
 /* Joins the run, runs the program to its end, tells everybody how it ended. Returns the bridge's exit status. May not
  * return, but exit, where a thread is stuck in a call. */

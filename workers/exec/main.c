@@ -27,6 +27,7 @@
  * TERM is passed on to the program's group; --grace (10000) later, KILL follows. A second TERM, INT or HUP kill at
  * once. */
 #include "bridge.h"
+#include "each.h"
 
 #include "heap.h"
 
@@ -37,7 +38,7 @@ int main(int argc, char **argv)
     struct options o;
     csp__heap_keep();
     bridge_signals();
-    int status = options_read(&o, argc, argv) != 0 ? EX_USAGE : bridge_run(&o);
+    int status = options_read(&o, argc, argv) != 0 ? EX_USAGE : o.each ? each_run(&o) : bridge_run(&o);
     options_free(&o);
     return status;
 }

@@ -23,7 +23,16 @@ enum {
     OPT_SUCCESS,
     OPT_REPORT,
     OPT_GRACE,
-    OPT_LABEL
+    OPT_LABEL,
+    OPT_EACH,
+    OPT_VALUE,
+    OPT_VALUES,
+    OPT_BATCH,
+    OPT_BATCH_BYTES,
+    OPT_REJECT,
+    OPT_ACK,
+    OPT_TIMEOUT,
+    OPT_ORDERED
 };
 
 static const struct option long_options[] = {
@@ -40,13 +49,24 @@ static const struct option long_options[] = {
     {"report", required_argument, NULL, OPT_REPORT},
     {"grace", required_argument, NULL, OPT_GRACE},
     {"label", required_argument, NULL, OPT_LABEL},
+    {"each", no_argument, NULL, OPT_EACH},
+    {"value", required_argument, NULL, OPT_VALUE},
+    {"values", required_argument, NULL, OPT_VALUES},
+    {"batch", required_argument, NULL, OPT_BATCH},
+    {"batch-bytes", required_argument, NULL, OPT_BATCH_BYTES},
+    {"reject", required_argument, NULL, OPT_REJECT},
+    {"ack", required_argument, NULL, OPT_ACK},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"ordered", no_argument, NULL, OPT_ORDERED},
     {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
     "usage: exec [--in CHAN]... [--out CHAN]... [--in-fd FD:CHAN]... [--out-fd FD:CHAN]... [--err CHAN]\n"
     "            [--serve CHAN] [--records line|nul|length|whole] [--records-in R] [--records-out R]\n"
-    "            [--success CODE,...] [--report FD] [--grace MS] [--label NAME] -- PROGRAM ARG...\n";
+    "            [--success CODE,...] [--report FD] [--grace MS] [--label NAME] [--ack line|explicit]\n"
+    "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]]\n"
+    "            [--timeout MS] [--ordered] -- PROGRAM ARG...\n";
 
 static int wrong(const char *option, const char *value, const char *what)
 {
@@ -101,15 +121,15 @@ static int add_fd(struct port **ports, size_t *n, const char *option, const char
     return add(ports, n, (int)fd, colon + 1) != 0 ? wrong(option, arg, "no memory") : 0;
 }
 
-static int read_success(struct options *o, const char *arg)
+static int read_codes(const char *option, bool codes[256], const char *arg)
 {
-    memset(o->success, 0, sizeof o->success);
+    memset(codes, 0, 256 * sizeof *codes);
     for (const char *at = arg;; at++) {
         int64_t code;
         const char *end = strchrnul(at, ',');
         if (number(at, *end, 255, &code) != 0)
-            return wrong("success", arg, "not a list of exit codes from 0 to 255, as 0,1");
-        o->success[code] = true;
+            return wrong(option, arg, "not a list of exit codes from 0 to 255, as 0,1");
+        codes[code] = true;
         at = end;
         if (*at == '\0')
             return 0;
@@ -125,6 +145,53 @@ static int read_framing(const char *option, const char *arg, int *framing)
 static int read_number(const char *option, const char *arg, int64_t max, int64_t *n)
 {
     return number(arg, '\0', max, n) != 0 ? wrong(option, arg, "not a number, or too large") : 0;
+}
+
+static int add_slot(struct options *o, const char *option, const char *arg, bool all)
+{
+    int64_t at = 0;
+    if (read_number(option, arg, INT32_MAX, &at) != 0)
+        return -1;
+    struct slot *slots = reallocarray(o->slots, o->nslots + 1, sizeof *slots);
+    if (slots == NULL)
+        return wrong(option, arg, "no memory");
+    o->slots = slots;
+    slots[o->nslots++] = (struct slot){.at = (size_t)at, .all = all};
+    return 0;
+}
+
+static int read_ack(struct options *o, const char *arg)
+{
+    o->ack = strcmp(arg, "line") == 0 ? ACK_BY_LINE : strcmp(arg, "explicit") == 0 ? ACK_BY_PROGRAM : ACK_BY_WRITE;
+    return o->ack == ACK_BY_WRITE ? wrong("ack", arg, "must be line or explicit") : 0;
+}
+
+/* Options about the acknowledgement of values. */
+static int read_lease_option(struct options *o, int option, const char *arg)
+{
+    switch (option) {
+    case OPT_EACH:
+        o->each = true;
+        return 0;
+    case OPT_VALUE:
+        return add_slot(o, "value", arg, false);
+    case OPT_VALUES:
+        return add_slot(o, "values", arg, true);
+    case OPT_BATCH:
+        return read_number("batch", arg, INT32_MAX, &o->batch);
+    case OPT_BATCH_BYTES:
+        return read_number("batch-bytes", arg, INT32_MAX, &o->batch_bytes);
+    case OPT_TIMEOUT:
+        return read_number("timeout", arg, INT64_MAX / 1000000, &o->timeout);
+    case OPT_ACK:
+        return read_ack(o, arg);
+    case OPT_ORDERED:
+        o->ordered = true;
+        return 0;
+    default:
+        fputs(usage, stderr);
+        return -1;
+    }
 }
 
 struct framings {
@@ -153,7 +220,9 @@ static int read_option(struct options *o, struct framings *f, int option, const 
     case OPT_RECORDS_OUT:
         return read_framing("records-out", arg, &f->out);
     case OPT_SUCCESS:
-        return read_success(o, arg);
+        return read_codes("success", o->success, arg);
+    case OPT_REJECT:
+        return read_codes("reject", o->reject, arg);
     case OPT_REPORT:
         result = read_number("report", arg, INT_MAX, &n);
         o->report = (int)n;
@@ -167,8 +236,7 @@ static int read_option(struct options *o, struct framings *f, int option, const 
         o->label = arg;
         return 0;
     default:
-        fputs(usage, stderr);
-        return -1;
+        return read_lease_option(o, option, arg);
     }
 }
 
@@ -188,6 +256,21 @@ static bool read_before(const struct options *o, size_t port, size_t name)
             if (strcmp(o->in[i].names[k], o->in[port].names[name]) == 0)
                 return true;
     return false;
+}
+
+static int check_leases(const struct options *o, size_t argc)
+{
+    bool alone = o->nin == 1 && o->in[0].fd == 0 && o->serve == NULL;
+    for (size_t i = 0; i < o->nslots; i++)
+        if (o->slots[i].at >= argc) {
+            fprintf(stderr, "exec: --value %zu: the program has %zu arguments\n", o->slots[i].at, argc);
+            return -1;
+        }
+    if (o->each && !alone)
+        return wrong("each", "", "its values come from --in alone");
+    if (o->ack == ACK_BY_LINE && (!alone || !has_fd(o->out, o->nout, 1)))
+        return wrong("ack", "line", "is between --in and --out alone");
+    return 0;
 }
 
 static int check(const struct options *o)
@@ -228,7 +311,7 @@ int options_read(struct options *o, int argc, char **argv)
         const char *slash = strrchr(*o->argv, '/');
         o->label = slash != NULL ? slash + 1 : *o->argv;
     }
-    return check(o);
+    return check(o) != 0 || check_leases(o, (size_t)argc - (size_t)optind) != 0 ? -1 : 0;
 }
 
 static void free_ports(struct port *p, size_t n)
@@ -244,4 +327,5 @@ void options_free(struct options *o)
 {
     free_ports(o->in, o->nin);
     free_ports(o->out, o->nout);
+    free(o->slots);
 }

@@ -19,13 +19,28 @@ struct port {
     size_t n;
 };
 
+enum acknowledge { ACK_BY_WRITE, ACK_BY_LINE, ACK_BY_PROGRAM };
+
+/* Element `at` of the program's arguments is a value, or all of a batch. */
+struct slot {
+    size_t at;
+    bool all;
+};
+
 struct options {
     struct port *in, *out;
     size_t nin, nout;
     const char *serve; /* the channel of requests, or NULL */
-    bool success[256];
+    bool success[256], reject[256];
     int report;    /* descriptor, or -1 */
     int64_t grace; /* ms from TERM to KILL */
+    bool each;     /* a run of the program for each value, or batch; what follows is of that */
+    struct slot *slots;
+    size_t nslots;
+    int64_t batch, batch_bytes; /* at most so much for one run; 0: no such bound; both 0: one value */
+    int ack;                    /* enum acknowledge, of a program that is not run for each */
+    int64_t timeout;            /* ms that a value may take; 0: no bound */
+    bool ordered;               /* the inputs are: what was put may wait for what is to be received */
     const char *label;
     char **argv; /* of the program */
 };

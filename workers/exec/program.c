@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* fork, exec and the killing of everything. The child between fork and exec uses only what is async-signal-safe: the
- * bridge has threads of libzmq by then. exec's errno comes up a close-on-exec pipe: its end of file says "started". */
+/* The start of a program, and the killing of everything. Decision: the child shares our memory until it executes, as
+ * with posix_spawn(3), which cannot ask for a death signal: nothing of a bridge is copied for a program of a
+ * millisecond, and exec's errno is a variable. Until then we stand still, all signals blocked; the child runs on a
+ * stack of its own, and uses only what is async-signal-safe. */
 #include "program.h"
 
 #include <csp.h>
@@ -8,16 +10,31 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+struct start {
+    char *const *argv, *const *environment;
+    struct plug *plugs; /* a copy */
+    size_t n;
+    sigset_t mask; /* of the program: nothing is blocked */
+    pid_t parent;
+    bool own_group;
+    int error; /* of the child: why it was not executed */
+};
+
+#define START_STACK ((size_t)64 << 10) /* and what execvp(3) needs for a script without #!, which is a copy of argv */
+
 /* Moves each end above every target first: a target may be the number of another end. */
-static int plug_in(struct plug *plugs, size_t n, int *error)
+static int plug_in(struct plug *plugs, size_t n)
 {
     int base = 3;
     for (size_t i = 0; i < n; i++)
@@ -26,49 +43,37 @@ static int plug_in(struct plug *plugs, size_t n, int *error)
     for (size_t i = 0; i < n; i++)
         if ((plugs[i].end = fcntl(plugs[i].end, F_DUPFD_CLOEXEC, base)) < 0)
             return -1;
-    int moved = fcntl(*error, F_DUPFD_CLOEXEC, base);
-    if (moved < 0)
-        return -1;
-    *error = moved;
     for (size_t i = 0; i < n; i++)
         if (dup2(plugs[i].end, plugs[i].fd) < 0)
             return -1;
     return 0;
 }
 
-static void default_signals(void)
+/* In the child. On a stack that the sanitizers do not know. */
+__attribute__((no_sanitize("address", "undefined"))) static int become(void *arg)
 {
-    sigset_t none;
-    for (int sig = 1; sig < NSIG; sig++)
-        (void)signal(sig, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static _Noreturn void become(char *const argv[], struct plug *plugs, size_t n, int error, bool own_group, pid_t parent)
-{
-    if (own_group)
+    struct start *s = arg;
+    if (s->own_group)
         (void)setpgid(0, 0);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) {
-        default_signals();
+    s->error = ESRCH;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == s->parent) {
+        (void)signal(SIGPIPE, SIG_DFL);
         (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-        if (plug_in(plugs, n, &error) == 0)
-            execvp(argv[0], argv);
-        int code = errno;
-        while (write(error, &code, sizeof code) < 0 && errno == EINTR)
-            ;
+        (void)sigprocmask(SIG_SETMASK, &s->mask, NULL);
+        s->error = 0; /* what stands when there is a new program */
+        if (plug_in(s->plugs, s->n) == 0)
+            execvpe(s->argv[0], s->argv, s->environment);
+        s->error = errno;
     }
     _exit(127);
 }
 
-/* 0 when the program runs, else the errno that its child sent. */
-static int exec_error(int fd)
+static size_t words(char *const argv[])
 {
-    int code = 0;
-    ssize_t n;
-    while ((n = read(fd, &code, sizeof code)) < 0 && errno == EINTR)
-        ;
-    return n == (ssize_t)sizeof code ? code : 0;
+    size_t n = 0;
+    while (argv[n] != NULL)
+        n++;
+    return n;
 }
 
 static bool plugged(const struct plug *plugs, size_t n, int fd)
@@ -79,36 +84,43 @@ static bool plugged(const struct plug *plugs, size_t n, int fd)
     return false;
 }
 
-int program_start(struct program *p, char *const argv[], const struct plug *plugs, size_t n)
+/* The child, which runs until it executes or ends. -1 with errno. */
+static pid_t launch(struct start *s)
 {
-    int error[2], code;
-    pid_t parent = getpid();
-    struct plug *copy = calloc(n + 1, sizeof *copy);
-    if (copy == NULL)
+    size_t size = START_STACK + 2 * words(s->argv) * sizeof(char *);
+    sigset_t all, before;
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED)
+        return -1;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = clone(become, stack + size / 16 * 16, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+    int error = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)munmap(stack, size);
+    errno = error;
+    return pid;
+}
+
+int program_start(struct program *p, char *const argv[], char *const environment[], const struct plug *plugs, size_t n)
+{
+    struct start s = {.argv = argv, .environment = environment, .n = n, .parent = getpid()};
+    *p = (struct program){.own_group = plugged(plugs, n, STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) < 0};
+    s.own_group = p->own_group;
+    s.plugs = calloc(n + 1, sizeof *s.plugs);
+    if (s.plugs == NULL)
         return -1;
     for (size_t i = 0; i < n; i++)
-        copy[i] = plugs[i];
-    *p = (struct program){.own_group = plugged(plugs, n, STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) < 0};
-    if (pipe2(error, O_CLOEXEC) != 0) {
-        free(copy);
-        return -1;
-    }
-    p->pid = fork();
-    code = errno;
-    if (p->pid == 0)
-        become(argv, copy, n, error[1], p->own_group, parent);
-    close(error[1]);
-    free(copy);
-    if (p->pid > 0) {
-        if (p->own_group)
-            (void)setpgid(p->pid, p->pid);
-        code = exec_error(error[0]);
-        if (code != 0)
-            (void)waitpid(p->pid, NULL, 0);
-    }
-    close(error[0]);
-    errno = code;
-    return code != 0 ? -1 : 0;
+        s.plugs[i] = plugs[i];
+    sigemptyset(&s.mask);
+    p->pid = launch(&s);
+    if (p->pid < 0)
+        s.error = errno;
+    else if (s.error != 0)
+        (void)waitpid(p->pid, NULL, 0);
+    free(s.plugs);
+    errno = s.error;
+    return s.error != 0 ? -1 : 0;
 }
 
 /* The children of one of our threads; those that we adopted are listed with any of them. */

@@ -21,9 +21,9 @@ struct plug {
     int fd, end;
 };
 
-/* Starts it with 0 to 2 inherited, but for the plugs, and no other descriptor. 0, or -1 with errno: of execve(2) too.
- */
-int program_start(struct program *p, char *const argv[], const struct plug *plugs, size_t n);
+/* Starts it with 0 to 2 inherited, but for the plugs, and no other descriptor. argv[0] is looked up in our own PATH. 0,
+ * or -1 with errno: of execve(2) too. */
+int program_start(struct program *p, char *const argv[], char *const environment[], const struct plug *plugs, size_t n);
 
 /* Sends a signal to all of it: its group; and, with SIGKILL or when it has ended, every child that there is. */
 void program_signal(const struct program *p, int sig);

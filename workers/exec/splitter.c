@@ -229,6 +229,13 @@ int splitter_end(struct splitter *s, csp__block *b)
     return 1;
 }
 
+void splitter_clear(struct splitter *s)
+{
+    s->at.fill = s->at.scan = s->at.rest = s->at.count = 0;
+    s->done = 0;
+    s->records = s->offset = 0;
+}
+
 void splitter_place(const struct splitter *s, uint64_t *record, uint64_t *offset)
 {
     *record = s->records + s->at.count + 1;

@@ -52,6 +52,9 @@ char *splitter_give(struct splitter *s, size_t *size);
  * or -1 with EBADMSG, where a value of FRAMING_LENGTH is cut short. */
 int splitter_end(struct splitter *s, csp__block *b);
 
+/* Forgets what was read, and begins anew. */
+void splitter_clear(struct splitter *s);
+
 /* The value that is being read, counted from 1, and the offset in the pipe where it begins. */
 void splitter_place(const struct splitter *s, uint64_t *record, uint64_t *offset);
 

@@ -24,7 +24,7 @@ static csp_chan open_channel(const char *name, int ends)
     return csp_open(name, ends);
 }
 
-static int open_ports(struct port *p, size_t n, int ends, const char **what)
+int wiring_open_ports(struct port *p, size_t n, int ends, const char **what)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < p[i].n; k++) {
@@ -41,7 +41,8 @@ int wiring_open(struct wiring *w, struct options *o, const char **what)
     *w =
         (struct wiring){.o = o, .joint = {.notices = -1, .report = o->report, .halt = -1, .retire = -1}, .notices = -1};
     w->server.in = w->server.out = -1;
-    if (open_ports(o->in, o->nin, CSP_RECV, what) != 0 || open_ports(o->out, o->nout, CSP_SEND, what) != 0)
+    if (wiring_open_ports(o->in, o->nin, CSP_RECV, what) != 0 ||
+        wiring_open_ports(o->out, o->nout, CSP_SEND, what) != 0)
         return -1;
     *what = o->serve;
     return o->serve != NULL && (w->requests = open_channel(o->serve, CSP_RECV)) == 0 ? -1 : 0;

@@ -25,6 +25,9 @@ struct wiring {
     size_t nthreads;
 };
 
+/* Opens the channels of n ports. 0, or -1 with errno and *what the name of the one that failed. */
+int wiring_open_ports(struct port *p, size_t n, int ends, const char **what);
+
 /* Opens all channels. 0, or -1 with errno and *what the name of the one that failed. */
 int wiring_open(struct wiring *w, struct options *o, const char **what);
 

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Output through the splitter that the outlets use, into the library's stage. A channel that nobody receives from any
+ * more gets nothing; the run goes on as long as one is left. */
+#include "capture.h"
+
+#include "outlet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_pipe(int *in, int *out)
+{
+    int p[2];
+    if (pipe2(p, O_CLOEXEC) != 0)
+        return -1;
+    *in = p[0];
+    *out = p[1];
+    return fcntl(*in, F_SETFL, O_NONBLOCK);
+}
+
+static int open_streams(struct capture *c, size_t *least, const char **what)
+{
+    c->alive = c->port->n;
+    for (size_t i = 0; i < c->port->n; i++) {
+        size_t limit;
+        *what = c->port->names[i];
+        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_WINDOW) != 0 ||
+            (limit = csp__max_bytes(c->port->chans[i])) == 0)
+            return -1;
+        if (limit < *least) {
+            *least = limit;
+            c->narrow = i;
+        }
+    }
+    *what = NULL;
+    return 0;
+}
+
+int capture_open(struct capture *c, const struct port *port, const char **what)
+{
+    size_t least = SIZE_MAX;
+    *c = (struct capture){.port = port, .in = -1, .out = -1};
+    if (open_streams(c, &least, what) != 0)
+        return -1;
+    c->gone = calloc(port->n + 1, sizeof *c->gone);
+    if (c->gone == NULL || splitter_init(&c->splitter, port->framing, least) != 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return open_pipe(&c->in, &c->out);
+}
+
+/* To all that still have receivers. 0, or -1 with errno. */
+static int stage(struct capture *c, const csp__block *b)
+{
+    for (size_t i = 0; i < c->port->n; i++) {
+        if (c->gone[i] || csp__stage_block(c->port->chans[i], b) == 0)
+            continue;
+        if (errno != EPIPE)
+            return -1;
+        c->gone[i] = true;
+        c->alive--;
+    }
+    return 0;
+}
+
+static int stage_complete(struct capture *c)
+{
+    csp__block b;
+    if (splitter_block(&c->splitter, &b) == 0)
+        return 0;
+    if (stage(c, &b) != 0)
+        return -1;
+    splitter_sent(&c->splitter);
+    return 0;
+}
+
+static int explain(const struct capture *c, char *why, size_t size)
+{
+    int error = errno;
+    uint64_t record, offset;
+    splitter_place(&c->splitter, &record, &offset);
+    if (error == EMSGSIZE)
+        snprintf(why, size, "record %llu of its output is larger than max_bytes %zu of channel %s",
+                 (unsigned long long)record, c->splitter.limit, c->port->names[c->narrow]);
+    else if (error == EBADMSG)
+        snprintf(why, size, "record %llu of its output is cut short", (unsigned long long)record);
+    else if (error == EFBIG)
+        snprintf(why, size, "it wrote more than %u MiB", CAPTURE_MOST >> 20);
+    else
+        snprintf(why, size, "cannot keep its output: %s", strerror(error));
+    errno = error;
+    return -1;
+}
+
+/* A read that brings less than there was room for has left nothing: the next would only say so. */
+static int read_some(struct capture *c, bool *more)
+{
+    size_t room;
+    char *at = splitter_space(&c->splitter, &room);
+    if (at == NULL)
+        return -1;
+    ssize_t n = read(c->in, at, room);
+    *more = n == (ssize_t)room || (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return 0;
+    c->bytes += (uint64_t)n;
+    if (splitter_added(&c->splitter, (size_t)n) != 0)
+        return -1;
+    if (c->bytes > CAPTURE_MOST) {
+        errno = EFBIG;
+        return -1;
+    }
+    return c->splitter.at.fill >= EXEC_BLOCK ? stage_complete(c) : 0;
+}
+
+int capture_read(struct capture *c, char *why, size_t size)
+{
+    bool more = true;
+    while (more)
+        if (read_some(c, &more) != 0)
+            return explain(c, why, size);
+    return 0;
+}
+
+static void clear(struct capture *c)
+{
+    splitter_clear(&c->splitter);
+    c->bytes = 0;
+}
+
+int capture_end(struct capture *c, char *why, size_t size)
+{
+    csp__block b;
+    if (c->bytes == 0 && c->splitter.framing != FRAMING_WHOLE)
+        return 0;
+    if (stage_complete(c) != 0)
+        return explain(c, why, size);
+    int left = splitter_end(&c->splitter, &b);
+    if (left < 0 || (left > 0 && stage(c, &b) != 0))
+        return explain(c, why, size);
+    clear(c);
+    return 0;
+}
+
+/* What the pipe still holds is of a run that nobody is left of. */
+void capture_drop(struct capture *c)
+{
+    char waste[4096];
+    while (read(c->in, waste, sizeof waste) > 0)
+        continue;
+    clear(c);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void capture_free(struct capture *c)
+{
+    free(c->gone);
+    splitter_free(&c->splitter);
+    close_fd(c->in);
+    close_fd(c->out);
+}
+
+int tail_open(struct tail *t)
+{
+    *t = (struct tail){.in = -1, .out = -1};
+    return open_pipe(&t->in, &t->out);
+}
+
+static void keep(struct tail *t, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\n') {
+            t->ended = true;
+            continue;
+        }
+        if (t->ended)
+            t->len = 0;
+        t->ended = false;
+        if (t->len < sizeof t->line - 1)
+            t->line[t->len++] = p[i];
+    }
+    t->line[t->len] = '\0';
+}
+
+void tail_read(struct tail *t)
+{
+    char text[4096];
+    ssize_t n;
+    while ((n = read(t->in, text, sizeof text)) > 0) {
+        keep(t, text, (size_t)n);
+        for (ssize_t done = 0, w; done < n; done += w)
+            if ((w = write(STDERR_FILENO, text + done, (size_t)(n - done))) < 0)
+                break;
+        if (n < (ssize_t)sizeof text)
+            break;
+    }
+}
+
+void tail_clear(struct tail *t)
+{
+    t->len = 0;
+    t->line[0] = '\0';
+    t->ended = false;
+}
+
+void tail_free(struct tail *t)
+{
+    close_fd(t->in);
+    close_fd(t->out);
+}
