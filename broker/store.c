@@ -238,7 +238,7 @@ int store_open(const char *dir, struct store **store, char *why, size_t size)
     snprintf(why, size, "durable %s: no memory", dir);
     if (s == NULL)
         return ENOMEM;
-    strcpy(s->dir, dir);
+    memcpy(s->dir, dir, strlen(dir) + 1);
     list_init(&s->channels);
     s->lock = -1;
     disk_init(&s->disk);
@@ -371,7 +371,7 @@ struct stored *store_channel(struct store *s, const char *name)
     if (c == NULL)
         return NULL;
     c->store = s;
-    strcpy(c->name, name);
+    memcpy(c->name, name, strlen(name) + 1);
     list_push(&s->channels, &c->node);
     int err = make_channel(s, c);
     if (err != 0) {
