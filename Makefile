@@ -142,6 +142,7 @@ NEEDS_dump    := $(SPEAKER)
 NEEDS_scopes  := $(SPEAKER)
 NEEDS_sentences := $(SPEAKER)
 NEEDS_store   := $(BUILD)/obj/broker/store.o $(BUILD)/obj/broker/store_disk.o
+NEEDS_durable := $(SPEAKER)
 NEEDS_timers  := $(BUILD)/obj/broker/timer.o
 NEEDS_deadlock := $(SPEAKER)
 NEEDS_reporter := $(SPEAKER)

@@ -53,8 +53,9 @@ struct channel {
     unsigned guests; /* receiving streams of guests, who hold no end */
     bool refused;    /* closed or broken, and those who send have been told */
     uint64_t received, lost;
-    int64_t group;     /* the count of a wait group */
-    struct pair *pair; /* pair.h; NULL: it is never joined directly */
+    int64_t group;           /* the count of a wait group */
+    struct pair *pair;       /* pair.h; NULL: it is never joined directly */
+    struct durable *durable; /* durable.h; NULL: it is not */
 
     struct list woken;          /* as in a process */
     unsigned reached, followed; /* what who is alive may do with it */
@@ -206,6 +207,7 @@ struct sending {
     uint64_t waiting;             /* values put and not committed */
     uint64_t outstanding, unsaid; /* cost: put and not said in a ROOM; committed and not said */
     uint64_t message;             /* the number of that which put last */
+    struct durable_sender *from;  /* as whom it counts in a durable channel; NULL: it does not */
     bool at_once;                 /* some of what is unsaid was committed when it came */
     bool dropped, refused, holds; /* dropped: its end went; refused: EPIPE was said; holds: a sending end on its own */
     struct reason reason;         /* with which the end it holds goes */
@@ -284,6 +286,12 @@ struct broker {
         uint64_t next; /* number of the reporter's process and line: none that a replay would need again */
     } deadlock;
 
+    struct {
+        struct list directories, held, finishing;
+        bool changed;          /* something is to be committed, and what is said waits for that */
+        int64_t failed, retry; /* when a commit that failed, and those for whom the disk was full, try again */
+    } durable;
+
     bool over;          /* the root has ended */
     uint32_t bye_route; /* whom to answer when all is over */
     uint64_t bye_seq;
@@ -312,6 +320,8 @@ int reply_answer(struct broker *b, struct line *l, const struct message *m, int 
 int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
                  const struct attached *attached, const void *value, size_t length);
 int reply_room(struct broker *b, const struct sending *s, int err);
+/* Sends a frame that waited; msg is empty then. */
+void reply_send(struct broker *b, uint32_t route, zmq_msg_t *msg);
 int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags);
 
 /* channel.c */

@@ -4,6 +4,7 @@
  * when it has no thread that the broker does not know. What is not sure counts as alive, with all whom it could wake.
  */
 #include "alive.h"
+#include "durable.h"
 
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #define LOOK_NS      INT64_C(250000000) /* between two looks; and how long it must have been found stuck */
 #define SPARE        50 /* times as long as a look took nothing is looked for: so it never costs more than a fiftieth */
 #define LATE_NS      INT64_C(500000000)   /* how long the first waits for others to be found so with it */
+#define DISK_NS      INT64_C(1000000000)  /* before it is looked again where a disk is waited for */
 #define THREADS_NS   INT64_C(1000000000)  /* before one with other threads is looked at again: at first, */
 #define THREADS_MOST INT64_C(16000000000) /* and at most, when it doubled each time */
 
@@ -165,6 +167,11 @@ void deadlock_look(struct broker *b)
 {
     if (!b->deadlock.due || b->over || reporter_is_busy(b))
         return;
+    if (durable_waits(b)) { /* who waits for a disk waits for nobody here */
+        b->deadlock.due = false;
+        timer_set(&b->deadlock.timers, &b->deadlock.timer, timer_after(csp_now(), DISK_NS), due);
+        return;
+    }
     struct pass s;
     b->deadlock.due = b->deadlock.changed = false;
     int64_t began = processor_time();

@@ -2,6 +2,7 @@
 /* The end of the run. Decision: it is answered and the directory goes only when everybody is dead, so that who sees the
  * end of a run finds nothing of it. Guests came from outside and live on: their calls fail. */
 #include "broker.h"
+#include "durable.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -66,6 +67,7 @@ void ending_kill(struct broker *b)
     }
     if (csp__rundir_remove(b->dir) != 0)
         fprintf(stderr, "broker: %s: it could not be removed: %s\n", b->dir, strerror(errno));
+    durable_close(b); /* whose directories the next run may have then */
     if (b->bye) {
         struct wire_head head = wire_head(WIRE_ANSWER, 0, 0);
         head.seq = b->bye_seq;

@@ -50,6 +50,32 @@ void frame_release(struct frame *f)
     free(f);
 }
 
+struct text *text_new(const char *bytes, size_t length)
+{
+    if (length > WIRE_MAX_REASON)
+        length = WIRE_MAX_REASON;
+    struct text *t = length != 0 ? malloc(sizeof *t + length) : NULL;
+    if (t == NULL)
+        return NULL;
+    t->refs = 1;
+    t->length = (uint32_t)length;
+    memcpy(t->bytes, bytes, length);
+    return t;
+}
+
+struct text *text_keep(struct text *t)
+{
+    if (t != NULL)
+        t->refs++;
+    return t;
+}
+
+void text_release(struct text *t)
+{
+    if (t != NULL && --t->refs == 0)
+        free(t);
+}
+
 struct block *block_new(struct frame *f, const unsigned char *data, const unsigned char *lengths, uint32_t count,
                         uint16_t flags)
 {
@@ -71,6 +97,7 @@ void block_free(struct block *b)
 {
     list_remove(&b->wait.node);
     frame_release(b->frame);
+    text_release(b->reason);
     free(b);
 }
 
@@ -110,6 +137,8 @@ void block_advance(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost)
     b->bytes -= bytes;
     b->cost -= cost;
     b->order += n;
+    b->id += b->id != 0 ? n : 0;
+    b->key += b->key != 0 ? n : 0;
 }
 
 struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost)
@@ -120,13 +149,21 @@ struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t 
     front->bytes = bytes;
     front->cost = cost;
     front->order = b->order;
+    front->id = b->id;
+    front->key = b->key;
+    front->tries = b->tries;
+    front->before = b->before;
+    front->since = b->since;
+    front->reason = text_keep(b->reason);
+    front->stream = b->stream;
     block_advance(b, n, bytes, cost);
     return front;
 }
 
 bool block_continues(const struct block *tail, const struct block *b)
 {
-    return tail->frame == b->frame && tail->lengths + (size_t)tail->count * sizeof(uint32_t) == b->lengths &&
+    return tail->frame == b->frame && b->id == 0 && tail->key == 0 && tail->tries == 0 && tail->reason == NULL &&
+           tail->lengths + (size_t)tail->count * sizeof(uint32_t) == b->lengths &&
            tail->data + block_span(tail, tail->bytes, tail->count) == b->data;
 }
 

@@ -34,6 +34,16 @@ void frame_release(struct frame *f);
 struct channel;
 struct sending;
 
+/* Why a value was refused: text that several blocks share. */
+struct text {
+    unsigned refs;
+    uint32_t length;
+    char bytes[];
+};
+struct text *text_new(const char *bytes, size_t length); /* cut at WIRE_MAX_REASON; NULL: it is empty, or no memory */
+struct text *text_keep(struct text *t);                  /* another reference */
+void text_release(struct text *t);                       /* NULL may be */
+
 /* A hold on the ends of a channel that a value carries. */
 struct attached {
     struct channel *channel; /* NULL: none */
@@ -60,6 +70,11 @@ struct block {
     uint64_t order; /* of the first value in the channel, from when it left the sender */
     struct attached attached;
     struct sending *stream; /* whose values wait */
+    uint64_t id;            /* of the first value, the others' follow; 0: none. lease.h */
+    uint32_t tries, before; /* deliveries, and those of them on other channels */
+    int64_t since;          /* it was leased */
+    uint64_t key;           /* of the first value in a durable channel's store; 0: it is not there. durable.h */
+    struct text *reason;    /* why it was refused last; NULL: not known, or never */
 };
 
 /* Makes a block and a reference to its frame. NULL: no memory. */
@@ -88,7 +103,7 @@ void block_advance(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 /* Splits n values with these sums, fewer than all, off the front into a block of their own. NULL: no memory. */
 struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 
-/* Whether the values of b follow those of `tail` in the same frame. */
+/* Whether the values of b follow those of `tail` in the same frame, and are not told apart: none was delivered yet. */
 bool block_continues(const struct block *tail, const struct block *b);
 
 /* Makes `tail` longer by n values from the front of b, which continues it. */

@@ -3,6 +3,7 @@
  * after a batch deaths are looked at too, whatever the load. What an event makes possible is done before the next is
  * read. */
 #include "broker.h"
+#include "durable.h"
 #include "record.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ void loop_handle(struct broker *b, uint32_t route, zmq_msg_t *msg)
             request_handle(b, l, &m);
     }
     loop_conclude(b);
+    durable_release(b);
 }
 
 /* Reads one message of two parts, routing id and frame, and handles it. False: there is none. */
@@ -116,6 +118,8 @@ static int poll_ms(struct broker *b, bool drained)
 {
     int64_t deadline = watch_settle_deadline(b), other = record_replays(b) ? replay_deadline(b) : watch_deadline(b);
     deadline = other < deadline ? other : deadline;
+    other = durable_deadline(b);
+    deadline = other < deadline ? other : deadline;
     other = timer_next(&b->deadlock.timers);
     deadline = other < deadline ? other : deadline;
     if (!drained)
@@ -138,6 +142,7 @@ int loop_run(struct broker *b)
         }
         if (b->over)
             break;
+        durable_commit(b); /* what was said since the last one leaves only now */
         int ms = poll_ms(b, drained);
         if (ms != 0)
             record_flush(b); /* there is time */

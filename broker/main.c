@@ -3,6 +3,7 @@
  * the run directory, which it makes: so a root that is killed at any moment leaves none; it says "ready" on a pipe when
  * it can be spoken to, or why it never will be. */
 #include "broker.h"
+#include "durable.h"
 #include "record.h"
 #include "heap.h"
 
@@ -240,6 +241,7 @@ static int open_broker(struct broker *b, const struct arguments *a, char *why, s
 {
     umask(077);
     init_lists(b);
+    durable_init(b);
     b->now = csp_now();
     if (record_open(b, a->seed, a->record, a->replay, why, size) != 0)
         return -1;

@@ -4,6 +4,7 @@
  * of waiting. At capacity 0 only an arriving offer can meet another: of two that both wait one would have met the
  * other. */
 #include "broker.h"
+#include "durable.h"
 #include "pair.h"
 #include "record.h"
 
@@ -16,9 +17,15 @@ static struct waiter *first(const struct list *queue)
     return node != NULL ? LIST_OWNER(node, struct waiter, node) : NULL;
 }
 
-static int send_ready(const struct offer_case *oc)
+/* In the buffer, and on the disk. */
+static bool has_room(struct broker *b, struct channel *c, uint64_t length)
 {
-    const struct channel *c = oc->channel;
+    return channel_room(c, length) && durable_room(b, c, length, 1);
+}
+
+static int send_ready(struct broker *b, const struct offer_case *oc)
+{
+    struct channel *c = oc->channel;
     if (c->state != CHANNEL_OPEN && !pair_excludes(c))
         return EPIPE;
     if (oc->length > c->max_bytes)
@@ -27,7 +34,7 @@ static int send_ready(const struct offer_case *oc)
         return NOT_READY;
     if (c->capacity == 0)
         return list_empty(&c->receiving) ? NOT_READY : 0;
-    return list_empty(&c->sending) && channel_room(c, oc->length) ? 0 : NOT_READY;
+    return list_empty(&c->sending) && has_room(b, c, oc->length) ? 0 : NOT_READY;
 }
 
 static int receive_ready(struct broker *b, const struct offer_case *oc)
@@ -70,7 +77,7 @@ static uint32_t evaluate(struct broker *b, struct offer *o)
             if (needs_stream(oc))
                 oc->ready = EPROTOTYPE;
             else if (oc->op == WIRE_OP_SEND)
-                oc->ready = send_ready(oc);
+                oc->ready = send_ready(b, oc);
             else if (oc->op == WIRE_OP_RECV)
                 oc->ready = receive_ready(b, oc);
             else
@@ -137,6 +144,7 @@ static void take_front(struct broker *b, struct offer *o, uint32_t which)
     }
     record_commit(b, o, which, 0, &block->order, block->data, bytes);
     attached_grant(b, &block->attached, p);
+    durable_gone(b, c, block, 1);
     c->received++;
     channel_pop(c, 1, bytes, cost);
     channel_touch(b, c);
@@ -148,7 +156,11 @@ static void put_back(struct broker *b, struct offer *o, uint32_t which, const st
 {
     struct channel *c = o->cases[which].channel;
     struct block *block = offer_block(o, which, m);
-    if (block == NULL) {
+    if (block == NULL || durable_append(b, c, block, durable_sender(c, o->line->process)) != 0) {
+        if (block != NULL) {
+            attached_release(b, &block->attached);
+            block_free(block);
+        }
         offer_done(b, o, which, ENOMEM);
         return;
     }
@@ -239,14 +251,14 @@ static bool admit(struct broker *b, struct channel *c)
     for (struct waiter *w; c->capacity != 0 && (w = pair_sender(c)) != NULL; any = true) {
         if (w->kind == WAITER_BLOCK) {
             const struct waiter *r = first(&c->receiving);
-            if (c->kind != WIRE_PAIR && c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
+            if (c->kind != WIRE_PAIR && c->durable == NULL && c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
                 return any; /* straight from stream to stream: the buffer would be empty again at once */
             if (!sending_admit(b, c, LIST_OWNER(w, struct block, wait)))
                 return any;
         } else {
             uint32_t which;
             struct offer *o = offer_of(w, &which);
-            if (!channel_room(c, o->cases[which].length))
+            if (!has_room(b, c, o->cases[which].length))
                 return any;
             put_back(b, o, which, NULL);
         }

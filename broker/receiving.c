@@ -3,6 +3,7 @@
  * so that it can return to its place whatever happens to the receiver; the count is read when it matters, and TOOK only
  * says that now it may. A stream is in its channel's queue of receivers just while it can take more. */
 #include "broker.h"
+#include "durable.h"
 #include "pair.h"
 #include "record.h"
 
@@ -67,6 +68,7 @@ static void taken(struct broker *b, struct receiving *r, uint64_t n)
         uint32_t k = block_fit(block, 0, n, UINT64_MAX, UINT64_MAX, &bytes, &cost);
         p->carried -= block->attached.channel != NULL;
         attached_grant(b, &block->attached, p);
+        durable_gone(b, r->channel, block, k);
         block_advance(block, k, bytes, cost);
         if (block->count == 0)
             block_free(block);
@@ -257,7 +259,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
 {
     struct list *node = list_first(&c->buffer);
     struct waiter *w = node != NULL ? LIST_OWNER(node, struct waiter, node) : NULL;
-    if (w == NULL && c->kind != WIRE_PAIR) /* its capacity counts what is out */
+    if (w == NULL && c->kind != WIRE_PAIR && c->durable == NULL) /* its capacity counts what is out */
         w = pair_sender(c);
     if (w == NULL || w->kind != WAITER_BLOCK)
         return false;

@@ -3,11 +3,12 @@
  * order. A PUT that goes on whole is sent as it was received: PUT and DELIVER have one layout, so only the header is
  * written anew, and only before libzmq shares the bytes. */
 #include "broker.h"
+#include "durable.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
+void reply_send(struct broker *b, uint32_t route, zmq_msg_t *msg)
 {
     zmq_msg_t id;
     zmq_msg_init_size(&id, 1 + sizeof route); /* it lies in the zmq_msg_t itself: this needs no memory */
@@ -19,6 +20,17 @@ static void send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
     else if (csp__socket_send(&b->router, msg, 0) == 0)
         return;
     zmq_msg_close(msg);
+}
+
+/* Everything that the broker says to a caller goes through here. -1: no memory, and nothing was sent. */
+static int send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
+{
+    int rc;
+    if (!durable_holds(b, route, msg, &rc))
+        reply_send(b, route, msg);
+    else if (rc != 0)
+        zmq_msg_close(msg);
+    return rc;
 }
 
 /* Starts a frame: the header is written, *body points behind it. */
@@ -47,8 +59,7 @@ int reply_frame(struct broker *b, uint32_t route, struct wire_head head, const v
     if (begin(&msg, &head, &at) != 0)
         return -1;
     append(append(at, payload, head.length - more_size), more, more_size);
-    send_message(b, route, &msg);
-    return 0;
+    return send_message(b, route, &msg);
 }
 
 int reply_answer(struct broker *b, struct line *l, const struct message *m, int err, const void *payload, size_t size)
@@ -98,8 +109,7 @@ static int forward(struct broker *b, uint32_t route, struct frame *f, struct wir
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     zmq_msg_copy(&msg, &f->msg);
-    send_message(b, route, &msg);
-    return 0;
+    return send_message(b, route, &msg);
 }
 
 int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags)
@@ -127,6 +137,5 @@ int reply_deliver(struct broker *b, const struct receiving *r, const struct bloc
     if (begin(&msg, &head, &at) != 0)
         return -1;
     append(append(append(at, block->data, data), block->lengths, lengths), &attached, tail);
-    send_message(b, r->line->route, &msg);
-    return 0;
+    return send_message(b, r->line->route, &msg);
 }

@@ -3,6 +3,7 @@
  * arrival, as the ordinary sends that it stands for would be; so streams and offers take turns by themselves, and what
  * a stream leaves behind when it ends simply stays there, holding a sending end of its own. */
 #include "broker.h"
+#include "durable.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ int sending_open(struct broker *b, struct line *l, struct channel *c, uint64_t w
     s->line = l;
     s->channel = c;
     s->window = window;
+    s->from = durable_sender(c, l->process);
     list_push(&l->puts, &s->on_line);
     list_push(&c->put_streams, &s->on_channel);
     list_init(&s->to_say);
@@ -215,7 +217,7 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
     uint64_t bytes, cost, space = c->max_bytes > used.bytes ? c->max_bytes - used.bytes : 0;
     uint64_t places = c->capacity > used.values ? c->capacity - used.values : 0;
     uint32_t n = block_fit(block, used.values == 0, places, space, UINT64_MAX, &bytes, &cost);
-    if (n == 0)
+    if (n == 0 || !(block->key != 0 || durable_room(b, c, bytes, n)))
         return false;
     struct sending *s = block->stream;
     struct block *tail = list_empty(&c->buffer) ? NULL : LIST_OWNER(c->buffer.prev, struct block, wait.node);
@@ -224,9 +226,11 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
         return true;
     }
     struct block *front = n == block->count ? block : block_split(block, n, bytes, cost);
-    if (front == NULL) {
+    if (front == NULL || durable_append(b, c, front, s->from) != 0) {
+        if (front != NULL && front != block)
+            list_push(&block->wait.node, &front->wait.node);
         if (s->line != NULL)
-            process_fail(b, s->line->process, "no memory to split what it put");
+            process_fail(b, s->line->process, "no memory for what it put");
         return false;
     }
     list_remove(&front->wait.node);

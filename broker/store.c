@@ -444,6 +444,11 @@ bool store_room(struct store *s, uint64_t bytes, uint64_t values)
     return disk_room(&s->disk, bytes, values);
 }
 
+void store_promise(struct store *s, uint64_t bytes, uint64_t values)
+{
+    disk_promise(&s->disk, bytes, values);
+}
+
 int store_begin(struct store *s)
 {
     s->failed = 0;

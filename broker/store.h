@@ -59,9 +59,10 @@ struct stored *store_channel(struct store *s, const char *name);
 /* Calls for each value, in order; an errno that is not 0 ends it. Returns that, or EBADMSG. */
 int store_load(struct stored *c, int (*each)(void *arg, const struct stored_value *v), void *arg);
 
-/* Whether so many bytes in so many values find room on the disk besides what was promised since the last commit, which
- * they then are. Values that are removed need none: it is kept for them. */
+/* Whether so many bytes in so many values find room on the disk besides what was promised since the last commit. Values
+ * that are removed need none: it is kept for them. */
 bool store_room(struct store *s, uint64_t bytes, uint64_t values);
+void store_promise(struct store *s, uint64_t bytes, uint64_t values);
 
 /* A transaction. Each returns 0 or an errno; after one that is not 0 store_commit() rolls back, and returns it. */
 int store_begin(struct store *s);

@@ -123,10 +123,12 @@ bool disk_room(struct disk *d, uint64_t bytes, uint64_t values)
     if (!fits) /* in steps, where that is possible */
         fits = allocate(d, d->file, &d->file_allocated, file + file / SHARE + STEP) ||
                allocate(d, d->file, &d->file_allocated, file);
-    if (!fits || !allocate(d, d->log, &d->log_allocated, log))
-        return false;
-    d->promised = more;
-    return true;
+    return fits && allocate(d, d->log, &d->log_allocated, log);
+}
+
+void disk_promise(struct disk *d, uint64_t bytes, uint64_t values)
+{
+    d->promised += weight(bytes, values);
 }
 
 void disk_written(struct disk *d)

@@ -33,6 +33,7 @@ void disk_init(struct disk *d);
 int disk_open(struct disk *d, const char *dir);
 void disk_used(struct disk *d, uint64_t pages, uint64_t free_pages, uint64_t log_pages);
 bool disk_room(struct disk *d, uint64_t bytes, uint64_t values);
+void disk_promise(struct disk *d, uint64_t bytes, uint64_t values);
 /* A commit was written; it is synced within a second. */
 void disk_written(struct disk *d);
 void disk_stop(struct disk *d);

@@ -51,6 +51,7 @@ static const struct shape shapes[WIRE_TO_PAIR_END] = {
     [WIRE_SETTLE] = {"SETTLE", sizeof(struct wire_settle), sizeof(struct wire_settle) + WIRE_MAX_REASON, 0, 0, 0},
     [WIRE_ACK] = {"ACK", 0, ANY, sizeof(uint64_t), UINT32_MAX, WIRE_STAGED},
     [WIRE_NACK] = {"NACK", sizeof(struct wire_nack), sizeof(struct wire_nack) + WIRE_MAX_REASON, 0, 0, 0},
+    [WIRE_MARK] = {"MARK", sizeof(struct wire_mark), sizeof(struct wire_mark) + WIRE_MAX_NAME, 0, 0, 0},
     [WIRE_WELCOME] = {"WELCOME", sizeof(struct wire_welcome), 0, 0, 0, WIRE_NOW},
     [WIRE_REFUSED] = {"REFUSED", 0, 1024, 0, 0, 0},
     [WIRE_COMMIT] = {"COMMIT", sizeof(struct wire_commit), ANY, 0, 0, WIRE_LEASE},

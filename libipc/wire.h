@@ -66,6 +66,7 @@ enum wire_type {
     WIRE_SETTLE,
     WIRE_ACK,
     WIRE_NACK,
+    WIRE_MARK, /* a request, of durable channels */
     WIRE_TO_BROKER_END,
     /* broker -> caller */
     WIRE_WELCOME = 64,
@@ -237,6 +238,13 @@ struct wire_settle { /* then the reason, text; the ANSWER too, without it */
     uint64_t count;  /* the oldest so many leases of the process on the channel, 0: all; ANSWER: so many were settled */
     int64_t delay;   /* WIRE_DONE, or as in wire_nack */
 };
+struct wire_resumed { /* ANSWER to SET with a directory; then a line for each process of which something is stored */
+    uint64_t values;  /* that the channel had */
+};
+struct wire_mark { /* then the name of a process */
+    uint32_t what, replica;
+};
+enum wire_marked { WIRE_FINISHED, WIRE_RUN_DONE }; /* MARK.what */
 #define WIRE_DEAD_LETTER (-1)
 #define WIRE_BACK_OFF    (-2) /* as the channel's settings say */
 #define WIRE_DONE        (-3)

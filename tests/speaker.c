@@ -120,6 +120,16 @@ void run_stop(void)
         speaker_free(all);
 }
 
+void run_kill(void)
+{
+    ck_assert_int_eq(kill(run.broker, SIGKILL), 0);
+    ck_assert_int_eq(wait_child(run.broker), SIGKILL);
+    while (all != NULL)
+        speaker_free(all);
+    run.root = NULL;
+    ck_assert_int_eq(csp__rundir_remove(run.dir), 0);
+}
+
 /* ---- frames ----------------------------------------------------------------------------------------------------- */
 
 struct kept {

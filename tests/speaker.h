@@ -48,6 +48,8 @@ extern struct test_run {
 } run;
 void run_start(void);
 void run_stop(void);
+/* The broker is killed; what it leaves is removed. run_start() starts another one. */
+void run_kill(void);
 
 /* Reads the next line that the broker notices, without its end. */
 void hear_notice(char *line, size_t size);
