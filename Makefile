@@ -137,6 +137,7 @@ NEEDS_pairs_broker := $(SPEAKER)
 NEEDS_endings := $(SPEAKER)
 NEEDS_frames  := $(SPEAKER)
 NEEDS_record  := $(SPEAKER)
+NEEDS_leases  := $(SPEAKER)
 NEEDS_oracle  := $(BUILD)/obj/tests/storm/oracle.o
 NEEDS_dump    := $(SPEAKER)
 NEEDS_scopes  := $(SPEAKER)

@@ -53,9 +53,12 @@ struct channel {
     unsigned guests; /* receiving streams of guests, who hold no end */
     bool refused;    /* closed or broken, and those who send have been told */
     uint64_t received, lost;
-    int64_t group;           /* the count of a wait group */
-    struct pair *pair;       /* pair.h; NULL: it is never joined directly */
-    struct durable *durable; /* durable.h; NULL: it is not */
+    int64_t group;             /* the count of a wait group */
+    struct pair *pair;         /* pair.h; NULL: it is never joined directly */
+    bool hosted;               /* nor is it from now on */
+    struct settings *settings; /* lease.h; NULL: none */
+    struct durable *durable;   /* durable.h; NULL: it is not; else it has settings */
+    struct list sources;       /* settings of those whose dead letters come here */
 
     struct list woken;          /* as in a process */
     unsigned reached, followed; /* what who is alive may do with it */
@@ -131,6 +134,15 @@ struct process {
     int64_t grace;          /* and how long after that the next one */
     struct list zombie;     /* in zombies of who announced it, until that has reaped it */
     struct list zombies;
+
+    struct table holdings; /* struct holding by channel: lease.h */
+    struct list leases;    /* the same */
+    int64_t timeout;       /* ns that it may hold one, 0: no bound */
+    struct timer overdue;  /* one of them may be */
+    bool expired;          /* one was: it is killed for that */
+    struct process *host;  /* a guest's: inside of which it is; NULL: none, or that has ended */
+    struct list inside;    /* guests, */
+    struct list guest_of;  /* by these links */
 
     struct list awaited;   /* waiting cases EXIT of it */
     struct list woken;     /* while the fixpoint of deadlock.c has not followed it */
@@ -212,6 +224,7 @@ struct sending {
     bool dropped, refused, holds; /* dropped: its end went; refused: EPIPE was said; holds: a sending end on its own */
     struct reason reason;         /* with which the end it holds goes */
     int64_t since;
+    struct channel *source; /* whose dead letters these are; NULL: a stream's */
 };
 
 /* A receiving stream. */
@@ -319,6 +332,9 @@ int reply_frame(struct broker *b, uint32_t route, struct wire_head head, const v
 int reply_answer(struct broker *b, struct line *l, const struct message *m, int err, const void *payload, size_t size);
 int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
                  const struct attached *attached, const void *value, size_t length);
+/* The same, of the only or first value of a block, `length` bytes. */
+int reply_take(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, const struct block *block,
+               size_t length);
 int reply_room(struct broker *b, const struct sending *s, int err);
 /* Sends a frame that waited; msg is empty then. */
 void reply_send(struct broker *b, uint32_t route, zmq_msg_t *msg);
@@ -340,7 +356,7 @@ void channel_discard(struct broker *b, struct channel *c);
 /* Frees an unnamed channel with no ends. True if it did. */
 bool channel_reap(struct broker *b, struct channel *c);
 /* Buffer: at its end; back in its place by order; the n values with these sums off its first block. */
-void channel_push(struct channel *c, struct block *block);
+void channel_push(struct broker *b, struct channel *c, struct block *block);
 void channel_return(struct broker *b, struct channel *c, struct block *block);
 void channel_pop(struct channel *c, uint32_t n, uint64_t bytes, uint64_t cost);
 bool channel_room(const struct channel *c, uint64_t length);
@@ -363,8 +379,9 @@ void ends_release_all(struct broker *b, struct process *p, struct reason why);
 void hold_take(struct channel *c, unsigned ends);
 void hold_release(struct broker *b, struct channel *c, unsigned ends, struct reason why);
 void attached_release(struct broker *b, struct attached *a);
-/* A value with something attached goes to a process that reserved it. */
-void attached_grant(struct broker *b, struct attached *a, struct process *p);
+/* A value with something attached goes to a process that reserved it; where it stays, on lease, it may go to another.
+ */
+void attached_grant(struct broker *b, struct attached *a, struct process *p, bool stays);
 
 /* offer.c */
 #define NOT_READY (-1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Channels: their numbers and names, their buffers, their closing and breaking. Decision: what closing means for those
  * who wait is not done here: the channel is touched, and settle() answers them. */
-#include "broker.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <stdlib.h>
@@ -52,6 +52,7 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
     list_init(&c->buffer);
     list_init(&c->put_streams);
     list_init(&c->take_streams);
+    list_init(&c->sources);
     c->capacity = make->capacity;
     c->max_bytes = make->max_bytes;
     c->kind = make->kind;
@@ -98,14 +99,17 @@ void channel_discard(struct broker *b, struct channel *c)
     }
     c->lost += c->values;
     c->values = c->bytes = 0;
+    if (c->settings != NULL)
+        backoff_discard(b, c);
 }
 
 bool channel_reap(struct broker *b, struct channel *c)
 {
     if (c->name != NULL || c->senders != 0 || c->receivers != 0 || !list_empty(&c->put_streams) ||
-        !list_empty(&c->take_streams))
+        !list_empty(&c->take_streams) || settings_keep(c))
         return false;
     channel_discard(b, c);
+    settings_free(b, c);
     pair_free(b, c);
     list_remove(&c->touched);
     table_remove(&b->channels, &c->item);
@@ -113,8 +117,10 @@ bool channel_reap(struct broker *b, struct channel *c)
     return true;
 }
 
-void channel_push(struct channel *c, struct block *block)
+void channel_push(struct broker *b, struct channel *c, struct block *block)
 {
+    if (c->settings != NULL)
+        block->id = value_enters(b, c, block, block->count);
     block->order = c->order;
     c->order += block->count;
     c->values += block->count;

@@ -2,7 +2,7 @@
 /* DUMP: all that there is in the run as text, section 13 of docs/protocol.md. Decision: it is STAT with more in it, so
  * that whoever reads one reads the other; it is made in one go from one instant of the state, so that what it says of
  * one process agrees with what it says of the next; and of a long channel it says the beginning alone. */
-#include "broker.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <inttypes.h>
@@ -194,6 +194,17 @@ static void print_sent(struct values *v)
     }
 }
 
+static void print_leases(struct values *v, const struct settings *s)
+{
+    for (const struct list *node = s->holdings.next; node != &s->holdings; node = node->next) {
+        const struct holding *h = LIST_OWNER(node, const struct holding, of_channel);
+        for (const struct list *at = h->blocks.next; at != &h->blocks && v->lines < MOST_VALUES; at = at->next)
+            print_block(v, "lease", h->process, LIST_OWNER(at, const struct block, wait.node));
+    }
+    for (const struct list *at = s->delayed.next; at != &s->delayed && v->lines < MOST_VALUES; at = at->next)
+        print_block(v, "back-off", NULL, backoff_block(at));
+}
+
 static void print_channel(FILE *out, const struct broker *b, const struct channel *c)
 {
     (void)b;
@@ -208,6 +219,8 @@ static void print_channel(FILE *out, const struct broker *b, const struct channe
     print_sent(&v);
     for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next)
         print_out(&v, LIST_OWNER(node, struct receiving, on_channel));
+    if (c->settings != NULL)
+        print_leases(&v, c->settings);
 }
 
 void dump_answer(struct broker *b, struct line *l, const struct message *m)

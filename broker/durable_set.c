@@ -78,7 +78,8 @@ static int conclude(struct loading *l)
     block->id = l->first.id;
     block->key = l->first.key;
     block->tries = l->first.tries;
-    channel_push(l->channel, block);
+    block->before = block->reason != NULL ? block->tries : 0; /* a dead letter */
+    channel_push(l->b, l->channel, block);
     l->values += l->count;
     l->used = l->count = l->cost = 0;
     return 0;

@@ -124,10 +124,11 @@ void attached_release(struct broker *b, struct attached *a)
     a->channel = NULL;
 }
 
-void attached_grant(struct broker *b, struct attached *a, struct process *p)
+void attached_grant(struct broker *b, struct attached *a, struct process *p, bool stays)
 {
     if (a->channel == NULL)
         return;
     ends_grant(p, a->channel, a->ends);
-    attached_release(b, a); /* the process holds them now: this cannot be the last */
+    if (!stays)
+        attached_release(b, a); /* the process holds them now: this cannot be the last */
 }

@@ -160,11 +160,15 @@ struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t 
     return front;
 }
 
+bool block_is_adjacent(const struct block *tail, const struct block *b)
+{
+    return tail->frame == b->frame && tail->lengths + (size_t)tail->count * sizeof(uint32_t) == b->lengths &&
+           tail->data + block_span(tail, tail->bytes, tail->count) == b->data;
+}
+
 bool block_continues(const struct block *tail, const struct block *b)
 {
-    return tail->frame == b->frame && b->id == 0 && tail->key == 0 && tail->tries == 0 && tail->reason == NULL &&
-           tail->lengths + (size_t)tail->count * sizeof(uint32_t) == b->lengths &&
-           tail->data + block_span(tail, tail->bytes, tail->count) == b->data;
+    return b->id == 0 && tail->key == 0 && tail->tries == 0 && block_is_adjacent(tail, b);
 }
 
 void block_extend(struct block *tail, const struct block *b, uint32_t n, uint64_t bytes, uint64_t cost)

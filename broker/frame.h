@@ -103,7 +103,10 @@ void block_advance(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 /* Splits n values with these sums, fewer than all, off the front into a block of their own. NULL: no memory. */
 struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t cost);
 
-/* Whether the values of b follow those of `tail` in the same frame, and are not told apart: none was delivered yet. */
+/* Whether the values of b follow those of `tail` in the same frame. */
+bool block_is_adjacent(const struct block *tail, const struct block *b);
+
+/* The same, and are not told apart: none was delivered yet. */
 bool block_continues(const struct block *tail, const struct block *b);
 
 /* Makes `tail` longer by n values from the front of b, which continues it. */

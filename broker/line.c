@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Lines: attaching and ending. Decision: a line is known by the routing number that libzmq gave its connection, so that
  * nobody can speak for another; who it is the kernel says, by the credentials of the peer. */
-#include "broker.h"
+#include "lease.h"
 #include "record.h"
 
 #include <errno.h>
@@ -36,15 +36,34 @@ uint64_t line_claim(const struct broker *b, const struct wire_hello *w)
         struct item *i = w->process == 0 ? table_find(&b->tickets, w->ticket) : NULL;
         return i != NULL ? LIST_OWNER(i, struct process, by_ticket)->item.key : 0;
     }
-    if (w->process == 0 && w->role == WIRE_PROCESS)
-        return b->root->item.key;
-    return w->process;
+    if (w->role == WIRE_GUEST)
+        return 0;
+    return w->process != 0 ? w->process : b->root->item.key;
 }
 
 /* That of a process which may attach, or has, by its number alone; 0: it needs its ticket. */
 static pid_t pid_of(const struct process *p)
 {
     return p->state == PROCESS_ATTACHED ? p->attached : p->state == PROCESS_STARTED ? p->pid : 0;
+}
+
+/* A new guest, inside of another process or of none. */
+static struct process *receive_guest(struct broker *b, uint64_t inside, const char **why)
+{
+    struct process *host = inside != 0 ? process_find(b, inside) : NULL;
+    *why = "the process that it is inside of does not live";
+    if (inside != 0 && (host == NULL || host->state == PROCESS_ENDED || host->dead))
+        return NULL;
+    *why = "no memory";
+    struct process *p = process_new(b, NULL, 0);
+    if (p == NULL)
+        return NULL;
+    p->guest = true;
+    if (host == NULL)
+        return p;
+    p->host = lease_holder(host);
+    list_push(&p->host->inside, &p->guest_of);
+    return p;
 }
 
 /* The process that a HELLO speaks for; NULL and *why it is refused. A guest's is made here. */
@@ -56,20 +75,15 @@ static struct process *who(struct broker *b, const struct wire_hello *w, const c
         *why = "the ticket is not good, or was used";
         return i != NULL ? LIST_OWNER(i, struct process, by_ticket) : NULL;
     }
+    if (w->role == WIRE_GUEST)
+        return receive_guest(b, w->process, why);
     if (w->process != 0) {
         *why = "the process is another one, or has ended";
         p = process_find(b, w->process);
         return p != NULL && pid_of(p) == (pid_t)w->pid ? p : NULL;
     }
-    if (w->role == WIRE_PROCESS) {
-        *why = "the run has its root";
-        return b->root->state == PROCESS_STARTED && b->root->pid == (pid_t)w->pid ? b->root : NULL;
-    }
-    *why = "no memory";
-    p = process_new(b, NULL, 0);
-    if (p != NULL)
-        p->guest = true;
-    return p;
+    *why = "the run has its root";
+    return b->root->state == PROCESS_STARTED && b->root->pid == (pid_t)w->pid ? b->root : NULL;
 }
 
 static struct line *line_new(struct broker *b, struct process *p, const struct message *m)
@@ -139,7 +153,7 @@ bool line_is_held(const struct broker *b, zmq_msg_t *hello)
 /* Attaches, or says why not. */
 static struct line *try(struct broker *b, const struct message *m, const struct wire_hello *w)
 {
-    bool guest = w->ticket == 0 && w->process == 0 && w->role == WIRE_GUEST;
+    bool guest = w->ticket == 0 && w->role == WIRE_GUEST;
     if (b->lines.count >= b->limit || (guest && b->live >= b->limit)) {
         refuse(b, m, ENOBUFS, "the broker has as many attachments as it can");
         return NULL;
@@ -147,7 +161,7 @@ static struct line *try(struct broker *b, const struct message *m, const struct 
     const char *why;
     struct process *p = who(b, w, &why);
     if (p == NULL || p->dead) {
-        refuse(b, m, guest ? ENOMEM : EACCES, why);
+        refuse(b, m, guest && w->process == 0 ? ENOMEM : EACCES, why);
         return NULL;
     }
     int err = p->pidfd < 0 ? watch_process(b, p, (pid_t)w->pid) : 0;

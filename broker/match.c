@@ -3,8 +3,8 @@
  * once with those who wait; whatever else an event makes possible is found by settling the touched channels, in order
  * of waiting. At capacity 0 only an arriving offer can meet another: of two that both wait one would have met the
  * other. */
-#include "broker.h"
 #include "durable.h"
+#include "lease.h"
 #include "pair.h"
 #include "record.h"
 
@@ -40,6 +40,8 @@ static int send_ready(struct broker *b, const struct offer_case *oc)
 static int receive_ready(struct broker *b, const struct offer_case *oc)
 {
     struct channel *c = oc->channel;
+    if (c->values != 0 && values_allowed(c) == 0)
+        return NOT_READY;
     if (c->values != 0 || (c->capacity == 0 && !list_empty(&c->sending)))
         return 0;
     return !pair_excludes(c) && receiving_finished(b, c, oc->offer->line) ? EPIPE : NOT_READY;
@@ -123,30 +125,54 @@ static bool rendezvous(struct broker *b, struct offer *from, uint32_t out, struc
     return true;
 }
 
+/* The first block of the buffer; where it will be leased its first value is a block of its own. NULL: no memory. */
+static struct block *front_of(struct channel *c, struct process *p)
+{
+    struct block *block = LIST_OWNER(list_first(&c->buffer), struct block, wait.node);
+    if (!is_leased(c))
+        return block;
+    if (lease_prepare(p, c) != 0)
+        return NULL;
+    uint64_t bytes, cost;
+    block_fit(block, 1, 1, 0, 0, &bytes, &cost);
+    struct block *front = block->count == 1 ? block : block_split(block, 1, bytes, cost);
+    if (front != NULL && front != block)
+        list_push(&block->wait.node, &front->wait.node);
+    return front;
+}
+
 /* The first value of the buffer goes to an offer. Without memory the value stays. */
 static void take_front(struct broker *b, struct offer *o, uint32_t which)
 {
     struct channel *c = o->cases[which].channel;
-    struct block *block = LIST_OWNER(list_first(&c->buffer), struct block, wait.node);
     struct process *p = o->line->process;
+    struct block *block = front_of(c, p);
     uint64_t bytes, cost;
-    struct channel *gift = block->attached.channel;
-    if (gift != NULL && ends_reserve(p, gift) != 0) {
+    struct channel *gift = block != NULL ? block->attached.channel : NULL;
+    if (block == NULL || (gift != NULL && ends_reserve(p, gift) != 0)) {
         offer_done(b, o, which, ENOMEM);
         return;
     }
     block_fit(block, 1, 1, 0, 0, &bytes, &cost);
-    if (reply_commit(b, o, which, c, 0, &block->attached, block->data, bytes) != 0) {
+    if (reply_take(b, o, which, c, block, bytes) != 0) {
         if (gift != NULL)
             ends_unreserve(p, gift);
         offer_done(b, o, which, ENOMEM);
         return;
     }
     record_commit(b, o, which, 0, &block->order, block->data, bytes);
-    attached_grant(b, &block->attached, p);
-    durable_gone(b, c, block, 1);
+    attached_grant(b, &block->attached, p, is_leased(c));
     c->received++;
-    channel_pop(c, 1, bytes, cost);
+    if (is_leased(c)) {
+        durable_delivered(b, c, block);
+        list_remove(&block->wait.node);
+        c->values--;
+        c->bytes -= bytes;
+        lease_take(b, p, c, block);
+    } else {
+        durable_gone(b, c, block, 1);
+        channel_pop(c, 1, bytes, cost);
+    }
     channel_touch(b, c);
     offer_end(b, o);
 }
@@ -164,7 +190,7 @@ static void put_back(struct broker *b, struct offer *o, uint32_t which, const st
         offer_done(b, o, which, ENOMEM);
         return;
     }
-    channel_push(c, block);
+    channel_push(b, c, block);
     channel_touch(b, c);
     offer_done(b, o, which, 0);
 }
@@ -251,7 +277,7 @@ static bool admit(struct broker *b, struct channel *c)
     for (struct waiter *w; c->capacity != 0 && (w = pair_sender(c)) != NULL; any = true) {
         if (w->kind == WAITER_BLOCK) {
             const struct waiter *r = first(&c->receiving);
-            if (c->kind != WIRE_PAIR && c->durable == NULL && c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
+            if (c->kind != WIRE_PAIR && c->settings == NULL && c->values == 0 && r != NULL && r->kind == WAITER_STREAM)
                 return any; /* straight from stream to stream: the buffer would be empty again at once */
             if (!sending_admit(b, c, LIST_OWNER(w, struct block, wait)))
                 return any;
@@ -274,7 +300,7 @@ static bool serve(struct broker *b, struct channel *c)
         if (w->kind == WAITER_STREAM) {
             if (!receiving_serve(b, c, LIST_OWNER(w, struct receiving, wait)))
                 return any;
-        } else if (c->values != 0) {
+        } else if (c->values != 0 && values_allowed(c) != 0) {
             struct offer *o = offer_of(w, &which);
             take_front(b, o, which);
         } else
@@ -297,6 +323,7 @@ static void answer_all(struct broker *b, struct list *queue, int err)
 static void finish(struct broker *b, struct channel *c)
 {
     receiving_tell_closed(b, c);
+    settings_finish(b, c);
     LIST_EACH(node, next, &c->receiving)
     {
         struct waiter *w = LIST_OWNER(node, struct waiter, node);

@@ -2,7 +2,7 @@
 /* Processes: announced, started, attached, ended. Decision: all that a process has goes in one place, process_end(), in
  * one order (offers, streams, ends), whatever ended it; and a grant that fails for want of memory leaves nothing,
  * because the ends are all reserved before the first is given. */
-#include "broker.h"
+#include "lease.h"
 #include "record.h"
 
 #include <errno.h>
@@ -45,6 +45,9 @@ struct process *process_new(struct broker *b, const char *name, size_t length)
     list_init(&p->cancelling);
     list_init(&p->zombie);
     list_init(&p->zombies);
+    list_init(&p->leases);
+    list_init(&p->inside);
+    list_init(&p->guest_of);
     list_init(&p->awaited);
     list_init(&p->woken);
     return p;
@@ -56,6 +59,7 @@ void process_free(struct broker *b, struct process *p)
     LIST_EACH(node, next, &p->held)
     free(LIST_OWNER(node, struct end, node));
     table_free(&p->ends);
+    list_remove(&p->guest_of);
     table_remove(&b->processes, &p->item);
     list_remove(&p->all);
     list_remove(&p->pending);
@@ -113,6 +117,7 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     successor_rise(p);
     LIST_EACH(node, next, &p->lines)
     line_end(b, LIST_OWNER(node, struct line, node), why);
+    lease_end(b, p, why);
     ends_release_all(b, p, why);
     LIST_EACH(child, next_child, &p->children)
     {
@@ -243,6 +248,7 @@ static int announce(struct broker *b, struct line *l, const struct message *m, s
     p->parent = from->item.key;
     p->replica = w.replica;
     p->function = w.function;
+    p->timeout = w.timeout > 0 ? w.timeout : 0;
     memcpy(p->success, w.success, sizeof p->success);
     if (p->state == PROCESS_ANNOUNCED)
         list_push(&from->children, &p->sibling);

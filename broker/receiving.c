@@ -2,8 +2,8 @@
 /* Receiving streams. Decision: what was delivered stays here until the count in the line's page says that it was taken,
  * so that it can return to its place whatever happens to the receiver; the count is read when it matters, and TOOK only
  * says that now it may. A stream is in its channel's queue of receivers just while it can take more. */
-#include "broker.h"
 #include "durable.h"
+#include "lease.h"
 #include "pair.h"
 #include "record.h"
 
@@ -35,6 +35,8 @@ int receiving_open(struct broker *b, struct line *l, struct channel *c, uint64_t
         return err;
     if (page_count(l, slot) != 0)
         return EINVAL;
+    if (is_leased(c) && lease_prepare(l->process, c) != 0)
+        return ENOMEM;
     struct receiving *r = calloc(1, sizeof *r);
     if (r == NULL || table_add(&l->take_streams, &r->item, c->item.key) != 0) {
         free(r);
@@ -57,21 +59,40 @@ int receiving_open(struct broker *b, struct line *l, struct channel *c, uint64_t
     return 0;
 }
 
+/* The first k values of the block, with these sums, were taken: they are done with, or leased. False: no memory. */
+static bool take(struct broker *b, struct receiving *r, struct block *block, uint32_t k, uint64_t bytes, uint64_t cost)
+{
+    struct process *p = r->line->process;
+    bool leased = is_leased(r->channel);
+    struct block *front = !leased || k == block->count ? block : block_split(block, k, bytes, cost);
+    if (front == NULL)
+        return false;
+    p->carried -= front->attached.channel != NULL;
+    attached_grant(b, &front->attached, p, leased);
+    if (leased) {
+        list_remove(&front->wait.node);
+        lease_take(b, p, r->channel, front);
+        return true;
+    }
+    durable_gone(b, r->channel, block, k);
+    block_advance(block, k, bytes, cost);
+    if (block->count == 0)
+        block_free(block);
+    return true;
+}
+
 /* n values from the front of what is out were taken. */
 static void taken(struct broker *b, struct receiving *r, uint64_t n)
 {
-    struct process *p = r->line->process;
-    r->taken += n;
     while (n != 0) {
         struct block *block = LIST_OWNER(list_first(&r->out), struct block, wait.node);
         uint64_t bytes, cost;
         uint32_t k = block_fit(block, 0, n, UINT64_MAX, UINT64_MAX, &bytes, &cost);
-        p->carried -= block->attached.channel != NULL;
-        attached_grant(b, &block->attached, p);
-        durable_gone(b, r->channel, block, k);
-        block_advance(block, k, bytes, cost);
-        if (block->count == 0)
-            block_free(block);
+        if (!take(b, r, block, k, bytes, cost)) {
+            process_fail(b, r->line->process, "no memory for what it took");
+            return;
+        }
+        r->taken += k;
         r->out_cost -= cost;
         r->out_bytes -= bytes;
         n -= k;
@@ -188,19 +209,20 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
                           uint64_t *cost)
 {
     bool idle = list_empty(&r->out), rivals = has_rivals(r->channel);
-    uint64_t values = UINT64_MAX, pace = UINT64_MAX, out = r->delivered - r->taken;
+    uint64_t allowed = values_allowed(r->channel), values = allowed, pace = UINT64_MAX, out = r->delivered - r->taken;
     if (rivals) {
         int64_t passed = b->now - r->before.at;
         uint64_t time = (uint64_t)(passed > LOOK_NS ? passed : LOOK_NS);
         pace = ((r->taken - r->before.taken) * LOOK_NS + time / 2) / time; /* rounded: one of 8 ms each has one ahead */
         if (pace == 0 && r->hungry)
             pace = 1;
-        values = pace > out ? pace - out : 0;
+        uint64_t ahead = pace > out ? pace - out : 0;
+        values = ahead < allowed ? ahead : allowed;
     }
     if (values == 0 || (!idle && r->out_cost >= r->window))
         return 0;
     uint32_t n = block_fit(block, idle, values, UINT64_MAX, idle ? r->window : r->window - r->out_cost, bytes, cost);
-    if (!idle && n < block->count && block->count <= pace && block->cost <= r->window)
+    if (!idle && n < block->count && block->count <= pace && block->count <= allowed && block->cost <= r->window)
         return 0; /* soon it fits whole, and then needs no copy */
     return n;
 }
@@ -209,8 +231,8 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
 static struct block *continuation(const struct channel *c, const struct block *block)
 {
     struct list *node = list_first(&c->sending);
-    if (c->kind == WIRE_PAIR || block->stream != NULL || c->values != block->count || node == NULL ||
-        LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
+    if (c->kind == WIRE_PAIR || c->settings != NULL || block->stream != NULL || c->values != block->count ||
+        node == NULL || LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
         return NULL;
     struct block *rest = LIST_OWNER(node, struct block, wait.node);
     return block->order + block->count == c->order && block_continues(block, rest) ? rest : NULL;
@@ -259,9 +281,10 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
 {
     struct list *node = list_first(&c->buffer);
     struct waiter *w = node != NULL ? LIST_OWNER(node, struct waiter, node) : NULL;
-    if (w == NULL && c->kind != WIRE_PAIR && c->durable == NULL) /* its capacity counts what is out */
+    if (w == NULL && c->kind != WIRE_PAIR &&
+        c->settings == NULL) /* its capacity counts what is out; it counts what enters */
         w = pair_sender(c);
-    if (w == NULL || w->kind != WAITER_BLOCK)
+    if (w == NULL || w->kind != WAITER_BLOCK || values_allowed(c) == 0)
         return false;
     struct block *block = LIST_OWNER(w, struct block, wait);
     struct process *p = r->line->process;
@@ -277,6 +300,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
         goto no_memory;
     p->carried += block->attached.channel != NULL;
     list_push(&r->out, &block->wait.node);
+    durable_delivered(b, c, block);
     record_deliver(b, r, block); /* before the block is sent on: what libzmq has is not ours to read */
     int rc = reply_deliver(b, r, block, 0);
     r->delivered += n;
@@ -317,7 +341,7 @@ bool receiving_finished(struct broker *b, struct channel *c, const struct line *
         return c->state == CHANNEL_BROKEN;
     const struct receiving *one = NULL;
     unsigned n = count_out(b, c, &one);
-    return n == 0 || (n == 1 && one->line == l);
+    return (n == 0 || (n == 1 && one->line == l)) && lease_is_over(c, l->process);
 }
 
 void receiving_tell_closed(struct broker *b, struct channel *c)
@@ -328,6 +352,8 @@ void receiving_tell_closed(struct broker *b, struct channel *c)
     {
         struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
         if (r->closed || !(n == 0 || (n == 1 && one == r)))
+            continue;
+        if (c->state != CHANNEL_BROKEN && !lease_is_over(c, r->line->process))
             continue;
         r->closed = true;
         list_remove(&r->wait.node);

@@ -431,11 +431,27 @@ uint64_t record_took_(struct broker *b, const struct receiving *r, uint64_t coun
     return count;
 }
 
+static void say_return(struct broker *b, const struct process *p, uint64_t line, const struct channel *c,
+                       const struct block *block)
+{
+    say(b, "return", "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %016" PRIx64, p->item.key, line, c->item.key,
+        block->order, block->count, hash_values(block));
+}
+
 void record_return_(struct broker *b, const struct receiving *r, const struct block *block)
 {
-    const struct line *l = r->line;
-    say(b, "return", "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %016" PRIx64, l->process->item.key, l->id,
-        r->channel->item.key, block->order, block->count, hash_values(block));
+    say_return(b, r->line->process, r->line->id, r->channel, block);
+}
+
+void record_return_lease_(struct broker *b, const struct process *p, const struct channel *c, const struct block *block)
+{
+    say_return(b, p, 0, c, block);
+}
+
+void record_settled_(struct broker *b, const struct channel *c, const struct block *block, uint32_t n, int fate)
+{
+    static const char *const fates[] = {"done", "dead-letter", "given-up", "dropped"};
+    say(b, "settled", "%" PRIu64 " %" PRIu64 " %u %s", c->item.key, block->order, n, fates[fate]);
 }
 
 void record_buried_(struct broker *b, const struct process *p, struct reason why)

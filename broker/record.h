@@ -34,6 +34,9 @@ void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int
 void record_deliver_(struct broker *b, const struct receiving *r, const struct block *block);
 uint64_t record_took_(struct broker *b, const struct receiving *r, uint64_t count);
 void record_return_(struct broker *b, const struct receiving *r, const struct block *block);
+void record_return_lease_(struct broker *b, const struct process *p, const struct channel *c,
+                          const struct block *block);
+void record_settled_(struct broker *b, const struct channel *c, const struct block *block, uint32_t n, int fate);
 void record_buried_(struct broker *b, const struct process *p, struct reason why);
 
 #define RECORDED(b) __builtin_expect((b)->record != NULL, 0)
@@ -109,6 +112,22 @@ static inline void record_return(struct broker *b, const struct receiving *r, co
 {
     if (RECORDED(b))
         record_return_(b, r, block);
+}
+
+/* What was leased to it comes back. */
+static inline void record_return_lease(struct broker *b, const struct process *p, const struct channel *c,
+                                       const struct block *block)
+{
+    if (RECORDED(b))
+        record_return_lease_(b, p, c, block);
+}
+
+/* enum fate */
+static inline void record_settled(struct broker *b, const struct channel *c, const struct block *block, uint32_t n,
+                                  int fate)
+{
+    if (RECORDED(b))
+        record_settled_(b, c, block, n, fate);
 }
 
 static inline void record_buried(struct broker *b, const struct process *p, struct reason why)

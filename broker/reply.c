@@ -2,8 +2,8 @@
 /* Frames to callers. Decision: a frame to a peer that is gone is no error: the death is noticed elsewhere, in its
  * order. A PUT that goes on whole is sent as it was received: PUT and DELIVER have one layout, so only the header is
  * written anew, and only before libzmq shares the bytes. */
-#include "broker.h"
 #include "durable.h"
+#include "lease.h"
 
 #include <errno.h>
 #include <string.h>
@@ -76,19 +76,46 @@ int reply_answer(struct broker *b, struct line *l, const struct message *m, int 
     return rc;
 }
 
-int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
-                 const struct attached *attached, const void *value, size_t length)
+static int send_commit(struct broker *b, const struct offer *o, uint32_t which, const struct channel *c,
+                       const struct wire_commit *commit, const void *value, size_t length, const void *tail,
+                       size_t tail_size)
 {
-    struct wire_commit commit = {.err = err};
-    if (attached != NULL && attached->channel != NULL)
-        commit.attached = attached->channel->item.key;
-    struct wire_head head = wire_head(WIRE_COMMIT, 0, sizeof commit + length);
+    struct wire_head head =
+        wire_head(WIRE_COMMIT, tail_size != 0 ? WIRE_LEASE : 0, sizeof *commit + length + tail_size);
     head.seq = o->seq;
     head.count = which;
     head.channel = c != NULL ? c->item.key : 0;
     if (which < o->count && o->cases[which].op == WIRE_OP_SCOPE)
         head.channel = o->cases[which].object;
-    return o->line->connected ? reply_frame(b, o->line->route, head, &commit, value, length) : 0;
+    zmq_msg_t msg;
+    unsigned char *at;
+    if (!o->line->connected)
+        return 0;
+    if (begin(&msg, &head, &at) != 0)
+        return -1;
+    append(append(append(at, commit, sizeof *commit), value, length), tail, tail_size);
+    return send_message(b, o->line->route, &msg);
+}
+
+static uint64_t number_of(const struct attached *a)
+{
+    return a != NULL && a->channel != NULL ? a->channel->item.key : 0;
+}
+
+int reply_commit(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, int err,
+                 const struct attached *attached, const void *value, size_t length)
+{
+    struct wire_commit commit = {.err = err, .attached = number_of(attached)};
+    return send_commit(b, o, which, c, &commit, value, length, NULL, 0);
+}
+
+int reply_take(struct broker *b, const struct offer *o, uint32_t which, struct channel *c, const struct block *block,
+               size_t length)
+{
+    struct wire_commit commit = {.attached = number_of(&block->attached)};
+    unsigned char tail[LEASE_TAIL];
+    size_t size = block->id != 0 ? lease_tail(c, block, tail) : 0;
+    return send_commit(b, o, which, c, &commit, block->data, length, tail, size);
 }
 
 int reply_room(struct broker *b, const struct sending *s, int err)
@@ -124,18 +151,23 @@ int reply_deliver(struct broker *b, const struct receiving *r, const struct bloc
 
     head.flags |= block->flags;
     head.count = block->count;
-    if (block_is_frame(block))
+    unsigned char lease[LEASE_TAIL];
+    size_t leased = block->id != 0 ? lease_tail(r->channel, block, lease) : 0;
+    if (leased == 0 && block_is_frame(block))
         return forward(b, r->line->route, block->frame, head);
     size_t data = block_span(block, block->bytes, block->count), lengths = (size_t)block->count * sizeof(uint32_t);
-    uint64_t attached = block->attached.channel != NULL ? block->attached.channel->item.key : 0;
+    uint64_t attached = number_of(&block->attached);
     size_t tail = attached != 0 ? sizeof attached : 0;
     if (attached != 0)
         head.flags |= WIRE_CHAN;
-    head.length = (uint32_t)(data + lengths + tail);
+    if (leased != 0)
+        head.flags |= WIRE_LEASE;
+    head.length = (uint32_t)(data + lengths + tail + leased);
     zmq_msg_t msg;
     unsigned char *at;
     if (begin(&msg, &head, &at) != 0)
         return -1;
-    append(append(append(at, block->data, data), block->lengths, lengths), &attached, tail);
+    at = append(append(append(at, block->data, data), block->lengths, lengths), &attached, tail);
+    append(at, lease, leased);
     return send_message(b, r->line->route, &msg);
 }

@@ -2,8 +2,8 @@
 /* Requests: one table from the type of a frame to what handles it. Decision: a handler answers before it lets anything
  * else happen, and what it makes possible is done afterwards by settle(); so an answer always comes before its effects.
  */
-#include "broker.h"
 #include "durable.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -153,15 +153,6 @@ static void request_bye(struct broker *b, struct line *l, const struct message *
     process_end(b, p, p->reaped ? p->reason : (struct reason){w.how, w.code}); /* that was answered already */
 }
 
-static void request_set(struct broker *b, struct line *l, const struct message *m)
-{
-    struct channel *c = channel_find(b, m->head.channel);
-    if (c == NULL || m->head.length == sizeof(struct wire_set))
-        reply_answer(b, l, m, c == NULL ? EBADF : 0, NULL, 0);
-    else
-        durable_set(b, l, m, c);
-}
-
 static const struct {
     request_handler *handler;
     bool numbered; /* its seq must be new */
@@ -194,8 +185,11 @@ static const struct {
     [WIRE_JOINED] = {pair_joined},
     [WIRE_RECALLED] = {pair_recalled},
     [WIRE_DRAINED] = {pair_drained},
-    [WIRE_SET] = {request_set, true, true},
+    [WIRE_SET] = {settings_set, true, true, true},
     [WIRE_MARK] = {durable_mark, true, true},
+    [WIRE_SETTLE] = {settlement_settle, true, true, true},
+    [WIRE_ACK] = {settlement_ack},
+    [WIRE_NACK] = {settlement_nack},
 };
 
 void request_handle(struct broker *b, struct line *l, const struct message *m)

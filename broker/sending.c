@@ -2,8 +2,8 @@
 /* Sending streams. Decision: each PUT is an entry of its own in the channel's queue of senders, at the place of its
  * arrival, as the ordinary sends that it stands for would be; so streams and offers take turns by themselves, and what
  * a stream leaves behind when it ends simply stays there, holding a sending end of its own. */
-#include "broker.h"
 #include "durable.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -189,6 +189,10 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
 {
     s->committed += n;
     s->waiting -= n;
+    if (s->source != NULL) {
+        channel_touch(b, s->source);
+        return;
+    }
     s->unsaid += cost;
     s->at_once |= s->message == b->messages;
     if (list_empty(&s->to_say))
@@ -200,6 +204,8 @@ void sending_admit_more(struct broker *b, struct channel *c, struct block *tail,
 {
     struct block *block = LIST_OWNER(list_first(&c->sending), struct block, wait.node);
     struct sending *s = block->stream;
+    if (c->settings != NULL)
+        (void)value_enters(b, c, block, n);
     block_extend(tail, block, n, bytes, cost);
     c->order += n;
     c->values += n;
@@ -235,7 +241,7 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
     }
     list_remove(&front->wait.node);
     front->stream = NULL;
-    channel_push(c, front);
+    channel_push(b, c, front);
     sending_committed(b, s, n, cost);
     return true;
 }
@@ -247,6 +253,10 @@ void sending_refuse(struct broker *b, struct channel *c)
         if (LIST_OWNER(node, struct waiter, node)->kind != WAITER_BLOCK)
             continue;
         struct block *block = LIST_OWNER(node, struct block, wait.node);
+        if (block->stream->source != NULL) {
+            dead_refused(b, block);
+            continue;
+        }
         block->stream->waiting -= block->count;
         block_free(block);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* STAT: the state of the run as text, section 8 of docs/protocol.md. Decision: it is made afresh from the state each
  * time it is asked for, and costs nothing while nobody asks; DUMP is the same text, and adds to its lines. */
-#include "broker.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -97,6 +97,8 @@ static void print_channel(FILE *out, const struct channel *c)
     fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%d\t%d\t%" PRIu64, c->receivers - c->standing[1],
             c->order + pair.values + pair.taken, c->received + pair.taken, states[c->state], c->why.how, c->why.code,
             c->lost);
+    const struct settings none = {0}, *s = c->settings != NULL ? c->settings : &none;
+    fprintf(out, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64, s->out, s->backing_off, s->given_up, s->dropped);
 }
 
 /* Channels in order of their numbers, as the processes are. */

@@ -490,12 +490,17 @@ struct committed committed(struct speaker *s)
     ck_assert_uint_eq(h.head.seq, s->seq);
     s->offering = false;
     memcpy(&w, h.data, sizeof w);
-    return (struct committed){.which = h.head.count,
-                              .err = w.err,
-                              .channel = h.head.channel,
-                              .attached = w.attached,
-                              .value = (const char *)h.data + sizeof w,
-                              .length = h.size - sizeof w};
+    struct committed c = {.which = h.head.count,
+                          .err = w.err,
+                          .channel = h.head.channel,
+                          .attached = w.attached,
+                          .value = (const char *)h.data + sizeof w,
+                          .length = h.size - sizeof w};
+    ck_assert_int_eq(wire_lease(&h.head, h.data, &c.lease), 0);
+    if (c.lease.id != 0)
+        c.length -= c.lease.reason + sizeof c.lease;
+    c.reason = c.value + c.length;
+    return c;
 }
 
 int send_text(struct speaker *s, uint64_t channel, const char *text)
@@ -516,6 +521,77 @@ void recv_text(struct speaker *s, uint64_t channel, const char *text)
     OFFER(s, 0, ON_RECV(channel));
     struct committed c = committed(s);
     ck_assert_msg(is_text(&c, text), "received \"%.*s\" (%d), not \"%s\"", (int)c.length, c.value, c.err, text);
+}
+
+/* ---- leases ------------------------------------------------------------------------------------------------------ */
+
+struct wire_set retry(uint32_t attempts, uint64_t dead)
+{
+    return (struct wire_set){.attempts = attempts, .dead = dead};
+}
+
+int set(struct speaker *s, uint64_t channel, struct wire_set w)
+{
+    return ask_err(s, WIRE_SET, (struct wire_head){.channel = channel}, &w, sizeof w);
+}
+
+struct committed recv_lease(struct speaker *s, uint64_t channel, const char *text, uint32_t tries)
+{
+    OFFER(s, 0, ON_RECV(channel));
+    struct committed c = committed(s);
+    ck_assert_msg(is_text(&c, text), "received \"%.*s\" (%d), not \"%s\"", (int)c.length, c.value, c.err, text);
+    ck_assert_uint_ne(c.lease.id, 0);
+    ck_assert_uint_eq(c.lease.tries, tries);
+    return c;
+}
+
+void ack(struct speaker *s, uint64_t channel, uint64_t id)
+{
+    say(s, WIRE_ACK, (struct wire_head){.channel = channel, .count = 1}, &id, sizeof id);
+    sync_line(s);
+}
+
+void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const char *reason)
+{
+    struct wire_nack w = {id, delay};
+    char payload[sizeof w + 256];
+    size_t length = strlen(reason);
+    ck_assert_uint_le(length, 256);
+    memcpy(payload, &w, sizeof w);
+    memcpy(payload + sizeof w, reason, length);
+    say(s, WIRE_NACK, (struct wire_head){.channel = channel}, payload, sizeof w + length);
+    sync_line(s);
+}
+
+int settle(struct speaker *s, uint64_t channel, uint64_t *n, int64_t delay, const char *reason)
+{
+    struct wire_settle w = {*n, delay};
+    char payload[sizeof w + 256];
+    size_t length = strlen(reason);
+    ck_assert_uint_le(length, 256);
+    memcpy(payload, &w, sizeof w);
+    memcpy(payload + sizeof w, reason, length);
+    struct heard h = ask(s, WIRE_SETTLE, (struct wire_head){.channel = channel}, payload, sizeof w + length);
+    ck_assert_uint_eq(h.size, sizeof w);
+    memcpy(&w, h.data, sizeof w);
+    *n = w.count;
+    return (int)h.head.count;
+}
+
+struct speaker *guest_inside(uint64_t process)
+{
+    return welcomed(0, process, WIRE_GUEST);
+}
+
+void crash(struct speaker *s)
+{
+    ck_assert_int_eq(bye(s, 1, 3), 0);
+}
+
+bool nothing(struct speaker *s, uint64_t channel)
+{
+    OFFER(s, WIRE_NOW, ON_RECV(channel));
+    return committed(s).which == WIRE_NO_CASE;
 }
 
 /* ---- streams ---------------------------------------------------------------------------------------------------- */
@@ -636,6 +712,13 @@ void until_waiting(uint64_t process)
         clock_gettime(CLOCK_MONOTONIC, &now);
         ck_assert_msg(now.tv_sec - start.tv_sec < 10, "process %llu does not wait", (unsigned long long)process);
     } while (state == NULL || strcmp(state, "waiting") != 0);
+}
+
+void until_buried(uint64_t process)
+{
+    for (int i = 0; i < 1000 && stat_field("process", process, 6) != NULL; i++)
+        usleep(10000);
+    ck_assert_ptr_null(stat_field("process", process, 6));
 }
 
 /* ---- processes that die ------------------------------------------------------------------------------------------ */

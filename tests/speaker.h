@@ -138,6 +138,8 @@ struct committed {
     uint64_t channel, attached;
     const char *value;
     size_t length;
+    struct wire_lease lease; /* all 0: none */
+    const char *reason;      /* lease.reason bytes */
 };
 struct committed committed(struct speaker *s);
 
@@ -145,6 +147,20 @@ struct committed committed(struct speaker *s);
 int send_text(struct speaker *s, uint64_t channel, const char *text);
 void recv_text(struct speaker *s, uint64_t channel, const char *text);
 bool is_text(const struct committed *c, const char *text);
+
+/* Leases. */
+struct wire_set retry(uint32_t attempts, uint64_t dead); /* settings without a delay */
+int set(struct speaker *s, uint64_t channel, struct wire_set w);
+struct committed recv_lease(struct speaker *s, uint64_t channel, const char *text, uint32_t tries);
+void ack(struct speaker *s, uint64_t channel, uint64_t id);
+void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const char *reason);
+/* Its errno; *n gets the number of values. */
+int settle(struct speaker *s, uint64_t channel, uint64_t *n, int64_t delay, const char *reason);
+struct speaker *guest_inside(uint64_t process);
+/* The process ends with exit code 3. */
+void crash(struct speaker *s);
+/* The answer of NOW: nothing is ready there. */
+bool nothing(struct speaker *s, uint64_t channel);
 
 /* Streams. put() puts values of the given lengths, consecutive letters from `first`, with these flags. */
 int stream(struct speaker *s, uint64_t channel, uint32_t ends, uint64_t window, uint32_t slot);
@@ -161,6 +177,9 @@ const char *dumped(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 /* The broker has read its offer, and that waits. */
 void until_waiting(uint64_t process);
+
+/* The broker has seen the end of the process, and done what follows. */
+void until_buried(uint64_t process);
 
 /* Forks a process that attaches with the ticket, does this, and ends; it ends with the test at the latest. */
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg);

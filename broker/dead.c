@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Dead letters: section 16 of docs/protocol.md. Decision: they wait in the queue of senders of their channel as what a
+ * stream has put does, in its turn with the others; that stream is the source's own, is made with its settings, and has
+ * nobody to be told. So a dead letter needs no memory that could be missing. */
+#include "durable.h"
+#include "lease.h"
+
+#include <stdio.h>
+
+void dead_letter(struct broker *b, struct channel *c, struct block *block)
+{
+    struct settings *s = c->settings;
+    bool given_up = s->dead == NULL || s->dead->state != CHANNEL_OPEN;
+    value_is_settled(b, c, block, block->count, given_up ? FATE_GIVEN_UP : FATE_DEAD_LETTER);
+    if (given_up) {
+        attached_release(b, &block->attached);
+        block_free(block);
+        return;
+    }
+    block->before = block->tries;
+    block->key = 0;
+    (void)durable_append(b, s->dead, block, NULL); /* without memory it is added when there is room for it */
+    block->stream = &s->letters;
+    s->letters.since = s->letters.waiting == 0 ? b->now : s->letters.since;
+    s->letters.put += block->count;
+    s->letters.waiting += block->count;
+    list_push(&s->dead->sending, &block->wait.node);
+    channel_touch(b, s->dead);
+}
+
+void dead_refused(struct broker *b, struct block *block)
+{
+    struct channel *c = block->stream->source;
+    c->settings->given_up += block->count;
+    block->stream->waiting -= block->count;
+    attached_release(b, &block->attached);
+    block_free(block);
+    channel_touch(b, c);
+}
+
+struct text *dead_reason(const struct process *p, struct reason why)
+{
+    static const char *const hows[] = {[HOW_CLEAN] = "ended without settling it",
+                                       [HOW_CODE] = "exit status",
+                                       [HOW_SIGNAL] = "signal",
+                                       [HOW_CANCELLED] = "cancelled",
+                                       [HOW_DEADLINE] = "deadline"};
+    char text[WIRE_MAX_NAME + 128];
+    int n = snprintf(text, sizeof text, "%s[%u]: %s",
+                     p->name != NULL ? p->name
+                     : p->guest      ? "guest"
+                                     : "-",
+                     p->replica, p->expired ? "timeout" : hows[why.how]);
+    if (!p->expired && (why.how == HOW_CODE || (why.how == HOW_SIGNAL && why.code != 0)))
+        n += snprintf(text + n, sizeof text - (size_t)n, " %d", why.code);
+    return text_new(text, (size_t)n);
+}
