@@ -24,7 +24,7 @@ static int make(struct broker *b, struct process *p, const struct message *m, st
     const char *name = (const char *)m->payload + sizeof w;
     size_t length = m->head.length - sizeof w;
     bool group = w.kind == WIRE_GROUP, pair = w.kind == WIRE_PAIR;
-    if (w.kind > WIRE_PAIR || w.policy > WIRE_CLOSE_NEVER || w.max_bytes > WIRE_MAX_VALUE)
+    if (w.kind > WIRE_PAIR || w.policy > WIRE_CLOSE_IDLE || w.max_bytes > WIRE_MAX_VALUE)
         return EINVAL;
     if (!name_is_good(name, length) || ((group || pair) && length != 0) || (pair && w.capacity == 0))
         return EINVAL;

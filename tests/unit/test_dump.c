@@ -45,7 +45,7 @@ START_TEST(it_has_all_lines_of_stat)
     ck_line(dumped("run\ttest\t"), "");
     ck_line(dumped("process\t%llu\ttest\t0\t%d\t0\tattached\t-\t", (number)run.root->process, (int)getpid()), "");
     ck_assert_str_eq(dumped("channel\t%llu\t", (number)c) + strlen("channel\t1"),
-                     "\tlines\t3\t0\t0\t1048576\t0\t0\t0\t0\topen\t0\t0\t0");
+                     "\tlines\t3\t0\t0\t1048576\t0\t0\t0\t0\topen\t0\t0\t0\t0\t0\t0\t0");
 }
 END_TEST
 
