@@ -48,7 +48,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 
 LIB_OBJ    := $(call objects,libipc)
 BROKER_OBJ := $(call objects,broker)
-CTL_OBJ    := $(call objects,cspctl)
+CTL_OBJ    := $(call objects,cspctl) $(BUILD)/obj/workers/exec/spotter.o
 # A worker is a file workers/NAME.c, or a directory workers/NAME/ of several.
 WORKER_NAMES := $(sort $(patsubst workers/%.c,%,$(wildcard workers/*.c)) $(patsubst workers/%/,%,$(wildcard workers/*/)))
 LIBEXEC := $(BUILD)/libexec/csp

@@ -133,6 +133,8 @@ static void setting_options(struct words *w, const struct process *c, const char
     codes_option(w, "--success", c->success);
     option(w, "--grace", pool_format(w->pool, "%" PRId64, (c->grace + 999999) / 1000000));
     option(w, "--report", pool_format(w->pool, "%d", bridge_report_fd(c)));
+    if (c->ready.line != NULL)
+        option(w, "--ready", c->ready.line);
     option(w, "--label", label);
 }
 

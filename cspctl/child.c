@@ -124,17 +124,17 @@ static int open_input(const struct child *c, const struct stage *stage)
     return fd;
 }
 
-static int prefixed(const struct child *c, const struct stage *stage)
+static int prefixed(struct child *c, const struct stage *stage)
 {
     char prefix[300];
 
     log_prefix(prefix, sizeof prefix, c->label, c->process, stage->colour);
-    return log_source(stage->log, prefix);
+    return readiness_source(c, stage, stage->log, prefix);
 }
 
 /* Where descriptor 1 or 2 leads: what goes to a channel is the bridge's matter, but a worker's own prints are logged,
  * and so is what a bridge itself has to say on descriptor 2. */
-static int open_output(const struct child *c, const struct stage *stage, int number, bool *ours)
+static int open_output(struct child *c, const struct stage *stage, int number, bool *ours)
 {
     const struct process *process = &stage->p->processes[c->process];
     const struct output *output = number == 1 ? &process->output : &process->error;
@@ -142,8 +142,8 @@ static int open_output(const struct child *c, const struct stage *stage, int num
     *ours = true;
     switch (output->kind) {
     case OUTPUT_INHERIT:
-        if (process->replicas > 1)
-            return log_source(number == 1 ? stage->data : stage->log, "");
+        if (process->replicas > 1 || process->ready.line != NULL)
+            return readiness_source(c, stage, number == 1 ? stage->data : stage->log, "");
         *ours = false;
         return number;
     case OUTPUT_LOG:
@@ -282,14 +282,14 @@ static int spawn(struct child *c, const struct stage *stage, const char *path, c
     return err;
 }
 
-static char **environment_of(const struct child *c, const struct stage *stage)
+static char **environment_of(const struct child *c, const struct stage *stage, bool attaches)
 {
     const struct process *process = &stage->p->processes[c->process];
     char *extra[4] = {NULL};
     size_t n = 0;
 
     extra[n++] = pool_format(stage->pool, "CSP_RUN=%s", stage->dir);
-    if (c->bridged || process->kind == PROCESS_WORKER)
+    if (attaches && (c->bridged || process->kind == PROCESS_WORKER))
         extra[n++] = pool_format(stage->pool, "CSP_TICKET=%" PRIu64, c->ticket);
     if (process->kind == PROCESS_WORKER && process->serve != PIPELINE_NONE)
         extra[n++] = pool_format(stage->pool, "CSP_SERVE=%s", stage->p->channels[process->requests].name);
@@ -312,7 +312,7 @@ static void say_not_started(const struct child *c, const struct stage *stage, in
 /* Executes it with the descriptors prepared. Returns an errno. */
 static int execute(struct child *c, const struct stage *stage, const struct plumbing *to)
 {
-    char **environment = environment_of(c, stage);
+    char **environment = environment_of(c, stage, true);
     char **argv = process_command(stage->p, c->process, c->replica, stage->exec, stage->pool);
     const char *path = stage->p->processes[c->process].program.path;
 
@@ -329,6 +329,7 @@ static void clear(struct child *c)
     c->ending = (struct ending){.why = {CSP_CLEAN, 0}};
     c->told = (csp_exit){CSP_CLEAN, 0};
     c->start_error = 0;
+    c->spotted = c->ready = false;
     c->reported = false;
     c->held = 0;
     c->program = 0;
@@ -367,10 +368,42 @@ int child_start(struct child *c, const struct stage *stage)
     clear(c);
     c->incarnations++;
     c->since = csp_now();
+    c->question.due = c->since;
+    c->question.pause = 0;
     once.pool = pool_new(); /* what is made for one start goes with it: there may be many */
     int result = start(c, &once);
     pool_free(once.pool);
     return result;
+}
+
+/* In the environment and the directory of the process; what it prints is nobody's. Returns an errno. */
+static int spawn_question(struct child *c, const struct stage *stage, const struct plumbing *to)
+{
+    struct child asked = {.process = c->process, .replica = c->replica};
+    char **environment = environment_of(c, stage, false);
+    char **argv = pipeline_ready_argv(stage->p, c->process, c->replica);
+    const char *path = find_program(argv[0], environment, to->directory, stage->pool);
+    int err = path != NULL ? spawn(&asked, stage, path, argv, environment, to) : errno;
+
+    c->question.pid = err == 0 ? asked.pid : 0;
+    c->question.incarnation = c->incarnations;
+    free(argv);
+    free(environment);
+    return err;
+}
+
+int child_ask(struct child *c, const struct stage *stage)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct plumbing to = {.fd = {null, null, null}, .report = -1, .directory = -1, .ours = {true}};
+    struct stage once = *stage;
+
+    once.pool = pool_new();
+    int err = null < 0 || open_directory(c, stage, &to.directory) != 0 ? errno : spawn_question(c, &once, &to);
+    pool_free(once.pool);
+    close_plumbing(&to);
+    errno = err;
+    return err == 0 ? 0 : -1;
 }
 
 int child_start_tool(struct child *c, const struct stage *stage, char **argv, int output)

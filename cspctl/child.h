@@ -11,6 +11,7 @@
 #include "result.h"
 
 #include <czmq.h>
+#include <regex.h>
 
 #include <csp.h>
 
@@ -30,16 +31,24 @@ enum child_phase {
 };
 
 enum child_event {
-    CHILD_START,   /* what it depends on is ready */
-    CHILD_TELL,    /* it is to end */
-    CHILD_CANCEL,  /* the same, because the run has failed */
-    CHILD_LEAVE,   /* all who send to it have ended, and it is to end by that */
-    CHILD_KILL,    /* it is to end at once */
-    CHILD_DUE,     /* its phase has lasted long enough */
-    CHILD_EXIT,    /* this incarnation has ended, and its ending is known */
-    CHILD_HURRY,   /* a next incarnation is not to be waited for */
-    CHILD_REPLACE, /* this incarnation is to end, and the next one to follow at once, whatever `restart` says */
+    CHILD_START,    /* what it depends on is ready */
+    CHILD_HOPELESS, /* that never will be */
+    CHILD_TELL,     /* it is to end */
+    CHILD_CANCEL,   /* the same, because the run has failed */
+    CHILD_LEAVE,    /* all who send to it have ended, and it is to end by that */
+    CHILD_KILL,     /* it is to end at once */
+    CHILD_DUE,      /* its phase has lasted long enough */
+    CHILD_EXIT,     /* this incarnation has ended, and its ending is known */
+    CHILD_HURRY,    /* a next incarnation is not to be waited for */
+    CHILD_REPLACE,  /* this incarnation is to end, and the next one to follow at once, whatever `restart` says */
     CHILD_EVENTS
+};
+
+struct question { /* whether it is ready */
+    pid_t pid;    /* of the program that is asked; 0: none runs */
+    uint64_t incarnation;
+    csp_time due, pause; /* due: to be asked, or to be given up */
+    bool failed;         /* that it can't be asked is said */
 };
 
 struct child {
@@ -49,6 +58,8 @@ struct child {
     enum child_phase phase;
     csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
     struct restarts restarts;
+    bool said_waiting;
+    bool spent;     /* it may not be restarted again */
     bool replacing; /* the next incarnation follows whatever the policy says */
     uint64_t incarnations;
     csp_proc next; /* the successor of this incarnation, which holds its ends too; 0: there is none */
@@ -58,6 +69,9 @@ struct child {
     csp_proc proc; /* -1: not announced */
     uint64_t ticket;
     csp_time since; /* it was started */
+    bool spotted;   /* what shows that it is ready was seen */
+    bool ready;     /* it is, or was when it ended */
+    struct question question;
     struct ending ending;
     csp_exit told;   /* how it ended for the run, by the broker */
     int start_error; /* errno of exec, 0 if it started */
@@ -79,6 +93,8 @@ struct stage {
     struct log *log, *data;
     bool colour;
     struct rlimit limit; /* of the caller, on open files */
+    regex_t *regexes;    /* by process: `ready: line`, where it has one */
+    int spotted[2];      /* a pipe: in which output such a line was */
     struct pool *pool;
 };
 
@@ -101,6 +117,13 @@ int child_start(struct child *c, const struct stage *stage);
 /* Starts argv as a child that belongs to no process of the file, its stderr in the log, its stdout there too (-1), or
  * this descriptor. Returns 0, or -1 with errno. */
 int child_start_tool(struct child *c, const struct stage *stage, char **argv, int output);
+
+/* Starts the program that shows, by its status, whether it is ready. Returns 0, or -1 with errno. */
+int child_ask(struct child *c, const struct stage *stage);
+
+/* readiness.c: a source of a log, in which the line is looked for that shows that it is ready, if there is one. A
+ * descriptor, or -1 with errno. */
+int readiness_source(struct child *c, const struct stage *stage, struct log *log, const char *prefix);
 
 /* Reads what the bridge reports, as much as there is; at its end closes it and takes it out of this epoll set. */
 void child_read_report(struct child *c, int epoll);

@@ -5,19 +5,59 @@
  * each process begins when it is told, or when the last of its senders has ended. Where only a cycle is left, all of it
  * is told. */
 #include "supervisor.h"
+#include "pool.h"
 #include "snapshot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static void tell_all(struct supervisor *s, enum child_event how)
+/* ---- order */
+
+/* Whether what one process sends comes to another, by whatever way. */
+static bool feeds(const struct supervisor *s, size_t from, size_t to, bool *seen)
 {
-    for (size_t i = s->n; i-- > 0;) /* sinks, which mostly come last, before their sources have ended of it */
-        supervisor_child(s, s->children[i], how);
+    const struct pipeline *p = s->stage.p;
+
+    seen[from] = true;
+    for (size_t i = 0; i < p->nchannels; i++) {
+        const struct channel *c = &p->channels[i];
+        bool sends = false;
+        for (size_t k = 0; k < c->nsenders; k++)
+            sends |= c->senders[k].process == from;
+        for (size_t k = 0; sends && k < c->nreceivers; k++) {
+            size_t next = c->receivers[k].process;
+            if (next == to || (!seen[next] && feeds(s, next, to, seen)))
+                return true;
+        }
+    }
+    return false;
 }
 
-void drain_cancel(struct supervisor *s)
+/* Somebody depends on the process who has not ended, and would not end by its end either. */
+static bool is_needed(const struct supervisor *s, size_t process, bool drains)
 {
-    tell_all(s, CHILD_CANCEL);
+    const struct pipeline *p = s->stage.p;
+
+    for (size_t i = 0; i < p->nprocesses && process != PIPELINE_NONE; i++)
+        for (size_t k = 0; k < p->processes[i].nafter; k++) {
+            if (p->processes[i].after[k] != process || s->alive_of[i] == 0)
+                continue;
+            bool *seen = memory_alloc(p->nprocesses);
+            memset(seen, 0, p->nprocesses);
+            bool fed = drains && feeds(s, process, i, seen);
+            free(seen);
+            if (!fed)
+                return true;
+        }
+    return false;
+}
+
+/* Sinks, which mostly come last, before their sources have ended of it; and who is depended on after those who do. */
+static void cancel_next(struct supervisor *s)
+{
+    for (size_t i = s->n; i-- > 0;)
+        if (s->children[i]->phase != CHILD_ENDED && !is_needed(s, s->children[i]->process, false))
+            supervisor_child(s, s->children[i], CHILD_CANCEL);
 }
 
 void drain_kill(struct supervisor *s)
@@ -120,15 +160,16 @@ static void drain_child(struct supervisor *s, struct child *c)
 {
     struct inputs in = drain_inputs(s, c);
 
-    if (!in.fed && (!in.any || in.endless))
+    bool unfed = !in.fed && (!in.any || in.endless);
+    if (unfed && !is_needed(s, c->process, true))
         supervisor_child(s, c, CHILD_TELL);
-    else if (!in.fed)
+    else if (!in.fed && !unfed)
         supervisor_child(s, c, CHILD_LEAVE);
     supervisor_child(s, c, CHILD_HURRY);
 }
 
 /* Who is next. A cycle in which nobody is next is told as a whole. */
-void drain_step(struct supervisor *s)
+static void drain_next(struct supervisor *s)
 {
     size_t ending = 0, waiting = 0;
 
@@ -141,6 +182,14 @@ void drain_step(struct supervisor *s)
         waiting += c->phase == CHILD_RUNNING;
         ending += c->phase > CHILD_RUNNING && c->phase < CHILD_ENDED;
     }
-    if (waiting > 0 && ending == 0 && s->state == RUN_DRAINING)
-        tell_all(s, CHILD_TELL);
+    for (size_t i = s->n; waiting > 0 && ending == 0 && s->state == RUN_DRAINING && i-- > 0;)
+        supervisor_child(s, s->children[i], CHILD_TELL);
+}
+
+void drain_step(struct supervisor *s)
+{
+    if (s->state == RUN_DRAINING)
+        drain_next(s);
+    else if (s->state == RUN_CANCELLED)
+        cancel_next(s);
 }

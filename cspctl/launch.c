@@ -63,10 +63,8 @@ static size_t argument(const struct pipeline *p, const char *text, bool each, un
     return strlen(text);
 }
 
-char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica)
+static char **program_argv(const struct pipeline *p, const struct program *program, bool each, unsigned replica)
 {
-    const struct program *program = &p->processes[process].program;
-    bool each = p->processes[process].kind == PROCESS_EACH;
     const char *const shell[] = {"/bin/sh", "-c", program->shell, "sh", "$@"};
 
     if (program->shell)
@@ -81,6 +79,18 @@ char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica)
     }
     vector[program->argc] = NULL;
     return vector;
+}
+
+char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica)
+{
+    const struct process *c = &p->processes[process];
+
+    return program_argv(p, &c->program, c->kind == PROCESS_EACH, replica);
+}
+
+char **pipeline_ready_argv(const struct pipeline *p, size_t process, unsigned replica)
+{
+    return program_argv(p, &p->processes[process].ready.exec, false, replica);
 }
 
 struct environment {

@@ -68,14 +68,29 @@ static void say_ending(const struct child *c, const char *more)
         message("%s: exit status %d%s", c->label, why.code, more);
 }
 
-static void say_failure(const struct supervisor *s, const struct child *c)
+static void say_failure(const struct supervisor *s, const struct child *c, const char *more)
 {
     if (c->process == PIPELINE_NONE && c->ending.why.how == CSP_CODE)
         return; /* the call has said it */
     if (c->start_error != 0 && c->pid > 0)
         say_not_executed(s, c);
     else if (c->start_error == 0)
-        say_ending(c, "");
+        say_ending(c, more);
+}
+
+/* Of the end of the last incarnation, what is worth saying. */
+static void say_end(const struct supervisor *s, const struct child *c, bool failed)
+{
+    char within[UNIT_TEXT], spent[4 * UNIT_TEXT] = "";
+
+    if (c->spent)
+        (void)snprintf(spent, sizeof spent, ": restarted %" PRId64 " times within %s, and not again",
+                       process_of(s, c)->restart.attempts,
+                       unit_print_duration(process_of(s, c)->restart.within, within));
+    if (failed)
+        say_failure(s, c, spent);
+    else if (c->spent)
+        message("%s%s", c->label, spent);
 }
 
 static void say_lost(const struct supervisor *s, const struct child *c)
@@ -94,8 +109,8 @@ static void finish(struct supervisor *s, struct child *c)
     if (c->process != PIPELINE_NONE)
         s->alive_of[c->process]--;
     bool failed = result_ended(&s->result, &c->ending, c->label);
-    if (failed && s->state != RUN_KILLED && s->state != RUN_OVER)
-        say_failure(s, c);
+    if (s->state != RUN_KILLED && s->state != RUN_OVER)
+        say_end(s, c, failed);
     say_lost(s, c);
     if (c->process == PIPELINE_NONE)
         supervisor_event(s, EVENT_CALLED);
@@ -107,6 +122,14 @@ static void finish(struct supervisor *s, struct child *c)
 static void forgo(struct supervisor *s, struct child *c)
 {
     c->ending.ours = true;
+    finish(s, c);
+}
+
+/* What it depends on will never be ready. */
+static void fail(struct supervisor *s, struct child *c)
+{
+    c->ending.why = c->told = (csp_exit){CSP_CODE, 126};
+    c->start_error = ECANCELED; /* said where it was found */
     finish(s, c);
 }
 
@@ -186,15 +209,6 @@ static void say_restart(const struct supervisor *s, const struct child *c, csp_t
         say_ending(c, more);
 }
 
-static void say_spent(const struct supervisor *s, const struct child *c)
-{
-    const struct restart *policy = &process_of(s, c)->restart;
-    char within[UNIT_TEXT];
-
-    message("%s: restarted %" PRId64 " times within %s: not again", c->label, policy->attempts,
-            unit_print_duration(policy->within, within));
-}
-
 /* The broker has done with the one that has ended, or is asked again. */
 static void decide(struct supervisor *s, struct child *c)
 {
@@ -212,7 +226,7 @@ static void decide(struct supervisor *s, struct child *c)
     } else if (!c->replacing && drain_is_done(s, c))
         finish(s, c);
     else if (!is_allowed(s, c, &delay)) {
-        say_spent(s, c);
+        c->spent = true;
         finish(s, c);
     } else {
         count_loss(s, c);
@@ -309,7 +323,11 @@ static void overdue(struct supervisor *s, struct child *c)
 
 /* What is not here changes nothing. Each action enters the next phase. */
 static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, struct child *c) = {
-    [CHILD_NEW] = {[CHILD_START] = start, [CHILD_TELL] = forgo, [CHILD_CANCEL] = forgo, [CHILD_KILL] = forgo},
+    [CHILD_NEW] = {[CHILD_START] = start,
+                   [CHILD_HOPELESS] = fail,
+                   [CHILD_TELL] = forgo,
+                   [CHILD_CANCEL] = forgo,
+                   [CHILD_KILL] = forgo},
     [CHILD_RUNNING] = {[CHILD_TELL] = tell,
                        [CHILD_CANCEL] = cancel,
                        [CHILD_LEAVE] = leave,

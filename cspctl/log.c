@@ -6,6 +6,8 @@
 #include "lines.h"
 #include "pool.h"
 
+#include "../workers/exec/spotter.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,10 +20,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK (64 << 10)
+#define CHUNK        (64 << 10)
+#define SPOTTED_WORD 64
+
+struct source_spotter {
+    struct spotter spotter;
+    int tell;
+    size_t size;
+    char word[SPOTTED_WORD];
+};
 
 struct source_pipe {
     int fd;
+    struct source_spotter *spotter; /* NULL: nothing is looked for */
     struct lines lines;
     char prefix[]; /* what lines.prefix points to */
 };
@@ -55,14 +66,31 @@ static void write_out(void *arg, const char *text, size_t size)
     }
 }
 
+static void free_source(struct source_pipe *s)
+{
+    free(s->spotter);
+    free(s);
+}
+
 static void source_end(struct log *log, struct source_pipe *s)
 {
     lines_end(&s->lines, write_out, log);
     /* Closing is not enough: a child that is just being started holds a copy until its exec, and so would epoll. */
     (void)epoll_ctl(log->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
-    free(s);
+    free_source(s);
     atomic_fetch_sub(&log->left, 1);
+}
+
+static void source_spot(struct source_pipe *s, const char *bytes, size_t n)
+{
+    struct source_spotter *spotter = s->spotter;
+
+    if (spotter == NULL || !spotter_feed(&spotter->spotter, bytes, n))
+        return;
+    (void)!write(spotter->tell, spotter->word, spotter->size);
+    free(spotter);
+    s->spotter = NULL;
 }
 
 /* Read what is there, and on to the end of a line of data. */
@@ -77,6 +105,7 @@ static void source_read(struct log *log, struct source_pipe *s)
             return;
         }
         lines_feed(&s->lines, log->chunk, (size_t)n, write_out, log);
+        source_spot(s, log->chunk, (size_t)n);
     } while (s->lines.open);
 }
 
@@ -130,20 +159,46 @@ struct log *log_open(int output, enum log_kind kind)
     return NULL;
 }
 
-int log_source(struct log *log, const char *prefix)
+static struct source_spotter *new_spotter(const struct spotting *spotting)
+{
+    struct source_spotter *s = spotting->size <= SPOTTED_WORD ? malloc(sizeof *s) : NULL;
+
+    if (s == NULL)
+        return NULL;
+    spotter_begin(&s->spotter, spotting->regex);
+    s->tell = spotting->tell;
+    s->size = spotting->size;
+    memcpy(s->word, spotting->word, s->size);
+    return s;
+}
+
+static struct source_pipe *new_source(const struct log *log, const char *prefix, const struct spotting *spotting)
 {
     size_t size = strlen(prefix) + 1;
-    struct source_pipe *s = malloc(sizeof *s + size);
+    struct source_spotter *spotter = spotting != NULL ? new_spotter(spotting) : NULL;
+    struct source_pipe *s = spotting == NULL || spotter != NULL ? malloc(sizeof *s + size) : NULL;
+
+    if (s == NULL) {
+        free(spotter);
+        return NULL;
+    }
+    *s = (struct source_pipe){.spotter = spotter, .lines = {.data = log->kind == LOG_DATA, .prefix = s->prefix}};
+    memcpy(s->prefix, prefix, size);
+    return s;
+}
+
+int log_source_spotted(struct log *log, const char *prefix, const struct spotting *spotting)
+{
+    struct source_pipe *s = new_source(log, prefix, spotting);
     int end[2];
 
     if (s == NULL)
         return -1;
     if (pipe2(end, O_CLOEXEC) != 0) {
-        free(s);
+        free_source(s);
         return -1;
     }
-    *s = (struct source_pipe){.fd = end[0], .lines = {.data = log->kind == LOG_DATA, .prefix = s->prefix}};
-    memcpy(s->prefix, prefix, size);
+    s->fd = end[0];
     atomic_fetch_add(&log->left, 1);
     if (epoll_ctl(log->epoll, EPOLL_CTL_ADD, s->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = s}) == 0)
         return end[1]; /* cppcheck-suppress memleak ; s belongs to the thread now */
@@ -151,9 +206,14 @@ int log_source(struct log *log, const char *prefix)
     atomic_fetch_sub(&log->left, 1);
     close(end[0]);
     close(end[1]);
-    free(s);
+    free_source(s);
     errno = err;
     return -1;
+}
+
+int log_source(struct log *log, const char *prefix)
+{
+    return log_source_spotted(log, prefix, NULL);
 }
 
 /* Joins the thread, if it ends within ms after its last progress. */

@@ -6,6 +6,7 @@
 #ifndef CSPCTL_LOG_H
 #define CSPCTL_LOG_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,6 +22,15 @@ struct log *log_open(int output, enum log_kind kind);
 /* A new source with this prefix, which is copied. Returns the descriptor to write to (close-on-exec), or -1 with errno.
  * Caller owns it; the source ends when it is closed everywhere. */
 int log_source(struct log *log, const char *prefix);
+
+struct spotting { /* what is looked for in a source */
+    const regex_t *regex;
+    int tell; /* where `word` is written, once, when a line matches; a pipe that is not full */
+    const void *word;
+    size_t size;
+};
+/* The same, and its lines are looked at. What is pointed to but the word must outlive the log. */
+int log_source_spotted(struct log *log, const char *prefix, const struct spotting *spotting);
 
 /* Waits until every source has ended and all is written, as long as there is progress within each `ms` (-1: for ever).
  * False: it was given up, with what was not written. The log is gone in both cases. *error (or NULL), set if true: the

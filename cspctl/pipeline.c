@@ -50,6 +50,7 @@ static void read_file(struct reader *r)
     read_section(r, SECTION_FILE, root, document_place(&r->doc, root), r->p);
     check_arguments(r);
     check_topology(r);
+    check_dependencies(r);
 }
 
 struct pipeline *pipeline_load(const char *path, char *const vars[], size_t nvars, struct diagnostics *d)

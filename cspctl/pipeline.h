@@ -35,6 +35,11 @@ struct mention {
     struct place place;
 };
 
+struct mentions {
+    struct mention *item;
+    size_t n;
+};
+
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_CONTINUE };
 enum close_policy {
     CLOSE_SENDERS, /* when the last declared sender has finally ended */
@@ -139,6 +144,13 @@ struct program {
     struct place place;
 };
 
+/* What shows that a process is ready to be depended on; nothing is given: that it is started. */
+struct ready {
+    const char *line;    /* POSIX extended: a line of its stdout or stderr that matches, or NULL */
+    struct program exec; /* that ends with status 0 */
+    struct place place;  /* line 0: it is not given */
+};
+
 struct process {
     const char *name;
     int kind; /* enum process_kind */
@@ -161,6 +173,10 @@ struct process {
     int order;             /* enum output_order */
     const char *partition; /* the field by which values go to the same replica, or NULL */
     struct restart restart;
+    struct ready ready;
+    struct mentions depends_on; /* as the file has it, and: */
+    size_t *after, nafter;      /* processes, each of whose replicas must be ready before it starts */
+    struct place *after_places;
     struct place place; /* of its name */
 };
 
@@ -213,6 +229,8 @@ void pipeline_free(struct pipeline *p);
  * still, also behind a string, where all values are positional parameters. Execute program.path where that is set, else
  * look argv[0] up in the PATH of pipeline_environment(). */
 char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica);
+/* The same of the program that shows whether it is ready. */
+char **pipeline_ready_argv(const struct pipeline *p, size_t process, unsigned replica);
 
 /* What an element of a list under `each` stands for: only as a whole word, so that no value is ever part of one. */
 enum program_value { VALUE_NONE, VALUE_ONE, VALUE_ALL };

@@ -25,6 +25,8 @@ static bool is_plain_word(const char *text)
 
 static void set_kind(struct reader *r, const struct value *v)
 {
+    if (v->key->in != SECTION_PROCESS)
+        return;
     r->p->processes[r->process].kind = strcmp(v->key->name, "worker") == 0 ? PROCESS_WORKER
                                        : strcmp(v->key->name, "each") == 0 ? PROCESS_EACH
                                                                            : PROCESS_COMMAND;

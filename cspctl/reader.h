@@ -102,6 +102,13 @@ void mention(struct reader *r, int node);
 /* The channel of a name, made if it is not there yet. PIPELINE_NONE (said) where there are too many. */
 size_t intern_channel(struct reader *r, const char *name, struct place place);
 
+/* dependency.c */
+void read_regex(struct reader *r, const struct value *v);
+void read_ready(struct reader *r, const struct value *v);
+void read_dependency(struct reader *r, const struct value *v);
+void read_dependencies(struct reader *r, const struct value *v);
+void check_dependencies(struct reader *r);
+
 /* Whether the programs can be found: a worker's must, a command's is a warning. Sets the paths of workers. */
 void check_program(struct reader *r, struct process *process);
 

@@ -63,7 +63,9 @@ void reaper_run(struct supervisor *s)
             take_child(s, c, &info);
         else {
             (void)waitid(P_PID, (id_t)info.si_pid, &(siginfo_t){0}, WEXITED);
-            (void)notice_reaped(s, info.si_pid, info.si_code == CLD_EXITED && info.si_status == 0);
+            bool well = info.si_code == CLD_EXITED && info.si_status == 0;
+            if (!notice_reaped(s, info.si_pid, well))
+                (void)readiness_reaped(s, info.si_pid, well);
         }
     }
 }

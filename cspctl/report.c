@@ -41,6 +41,8 @@ void child_report_line(struct child *c, char *line)
         (void)snprintf(c->why, sizeof c->why, "%s", rest + (*rest == ' '));
     } else if (rest != NULL && strcmp(what, "started") == 0)
         c->program = (pid_t)strtol(rest, NULL, 10);
+    else if (strcmp(what, "ready") == 0)
+        c->spotted = true;
     else if (rest != NULL && strcmp(what, "hold") == 0) {
         hold_add(&c->hold, (int)strtol(rest, NULL, 10), c->given);
         c->given = -1;

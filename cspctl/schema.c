@@ -24,6 +24,7 @@ const char *const section_titles[SECTION_COUNT] = {
     [SECTION_FILE] = "a pipeline",   [SECTION_CHANNEL] = "a channel", [SECTION_PROCESS] = "a process",
     [SECTION_SERVICE] = "a service", [SECTION_STDIN] = "stdin",       [SECTION_RECORDS] = "records",
     [SECTION_MERGE] = "merge",       [SECTION_RETRY] = "retry",       [SECTION_RESTART] = "restart",
+    [SECTION_READY] = "ready",
 };
 
 const struct key schema[] = {
@@ -110,6 +111,10 @@ const struct key schema[] = {
     {SECTION_PROCESS, TYPE_RESTART, "restart", .offset = PROCESS_FIELD(restart), .fallback = "never",
      .section = SECTION_RESTART, .example = "on-failure",
      .help = "whether it is started again when it has ended: never, on-failure, always, or a mapping"},
+    {SECTION_PROCESS, TYPE_READY, "ready", .offset = PROCESS_FIELD(ready), .section = SECTION_READY,
+     .example = "{line: listening}", .help = "what shows that it can be depended on; by default that it is started"},
+    {SECTION_PROCESS, TYPE_NAMES, "depends_on", .offset = PROCESS_FIELD(depends_on), .example = "[database]",
+     .help = "processes that must be ready before it starts, and that end after it"},
 
     {SECTION_SERVICE, TYPE_DURATION, "deadline", .offset = SERVICE_FIELD(deadline), .required = true, .min = 1,
      .max = LONGEST, .example = "80ms", .help = "when a call ends with the answers that are there"},
@@ -139,6 +144,11 @@ const struct key schema[] = {
      .example = "[1s, 30s]",
      .help = "from its end to the next start: at least the first, doubled each time, at most the second"},
 
+    {SECTION_READY, TYPE_REGEX, "line", .offset = PROCESS_FIELD(ready.line), .example = "listening",
+     .help = "a line of its stdout or stderr that matches this extended regular expression"},
+    {SECTION_READY, TYPE_PROGRAM, "exec", .offset = PROCESS_FIELD(ready.exec), .example = "[pg_isready, -q]",
+     .help = "a program that ends with status 0, tried again and again"},
+
     {SECTION_MERGE, TYPE_FIELD, "by", .offset = SERVICE_FIELD(merge.by), .fallback = MERGE_BY_RANK, .example = "rank",
      .help = "rank: interleaved by the place in each answer; else a field of the hits, highest first"},
     {SECTION_MERGE, TYPE_COUNT, "limit", .offset = SERVICE_FIELD(merge.limit), .fallback = "20", .min = 1,
@@ -153,8 +163,6 @@ const struct key schema[] = {
      .help = "the channel of dead letters; without it what has failed for good is given up, and counted"},
 
     {SECTION_CHANNEL, TYPE_LATER, "durable", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "ready", .help = "of a later version"},
-    {SECTION_PROCESS, TYPE_LATER, "depends_on", .help = "of a later version"},
 };
 const size_t schema_size = sizeof schema / sizeof *schema;
 

@@ -18,6 +18,7 @@ enum section {
     SECTION_MERGE,
     SECTION_RETRY,
     SECTION_RESTART,
+    SECTION_READY,
     SECTION_COUNT
 };
 
@@ -41,6 +42,9 @@ enum type {
     TYPE_DELAY,     /* a duration, or the least and the most: struct span */
     TYPE_DEAD,      /* the name of a channel: struct mention */
     TYPE_BATCH,     /* a count or a size: struct batch */
+    TYPE_REGEX,     /* text */
+    TYPE_READY,     /* a mapping of one key: struct ready */
+    TYPE_NAMES,     /* of processes: struct mentions */
     TYPE_RESTART,   /* one of the words of `when`, or a mapping: struct restart */
     TYPE_SECTION,   /* a mapping of the section .section, or, where .choices are given, one of these words for all its
                        keys */

@@ -201,9 +201,8 @@ void supervisor_start(struct supervisor *s)
 {
     if (s->stage.p->deadline >= 0)
         s->deadline = csp_now() + s->stage.p->deadline;
-    for (size_t i = 0; i < s->n; i++)
-        if (s->state == RUN_UP) /* else it was told to end before it was started */
-            supervisor_child(s, s->children[i], CHILD_START);
+    s->begun = csp_now();
+    readiness_step(s);
     if (s->order->call != NULL && s->state == RUN_UP)
         start_call(s);
 }

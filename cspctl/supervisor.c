@@ -38,21 +38,21 @@ struct transition {
 static const struct transition transitions[RUN_STATES][RUN_EVENTS] = {
     [RUN_UP] =
         {
-            [EVENT_FAILURE] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_FAILURE] = {RUN_CANCELLED, drain_step},
             [EVENT_SIGNAL] = {RUN_DRAINING, drain_step},
-            [EVENT_DEADLINE] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_DEADLINE] = {RUN_CANCELLED, drain_step},
             [EVENT_CALLED] = {RUN_DRAINING, drain_step},
             [EVENT_BROKER] = {RUN_KILLED, drain_kill},
-            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_step},
             [EVENT_ENDED] = {RUN_OVER, NULL},
         },
     [RUN_DRAINING] =
         {
-            [EVENT_FAILURE] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_FAILURE] = {RUN_CANCELLED, drain_step},
             [EVENT_SIGNAL] = {RUN_KILLED, drain_kill},
-            [EVENT_DEADLINE] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_DEADLINE] = {RUN_CANCELLED, drain_step},
             [EVENT_BROKER] = {RUN_KILLED, drain_kill},
-            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_cancel},
+            [EVENT_DEADLOCK] = {RUN_CANCELLED, drain_step},
             [EVENT_ENDED] = {RUN_OVER, NULL},
         },
     [RUN_CANCELLED] =
@@ -117,6 +117,8 @@ static void take_event(struct supervisor *s, void *source)
         supervisor_event(s, EVENT_BROKER);
     } else if (source == &s->notices)
         notice_read(s);
+    else if (source == &s->stage.spotted)
+        readiness_read(s);
     else
         child_read_report(source, s->epoll);
 }
@@ -131,6 +133,7 @@ static void take_time(struct supervisor *s)
     notice_step(s);
     drain_step(s);
     lifecycle_step(s);
+    readiness_step(s);
     if (s->alive == 0)
         supervisor_event(s, EVENT_ENDED);
 }
@@ -157,8 +160,8 @@ static void loop(struct supervisor *s)
     struct epoll_event events[64];
 
     for (take_time(s); s->state != RUN_OVER; take_time(s)) {
-        int n =
-            epoll_wait(s->epoll, events, 64, until(earlier(earlier(s->deadline, lifecycle_next(s)), notice_next(s))));
+        csp_time next = earlier(earlier(s->deadline, lifecycle_next(s)), earlier(notice_next(s), readiness_next(s)));
+        int n = epoll_wait(s->epoll, events, 64, until(next));
         /* A broker's death comes first: what else happened, happened because of it. */
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr == &s->broker)
@@ -314,7 +317,7 @@ static int prepare_process(struct supervisor *s)
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stage.log = log_open(STDERR_FILENO, LOG_LINES);
     s->stage.data = log_open(STDOUT_FILENO, LOG_DATA);
-    if (s->signals < 0 || s->epoll < 0 || s->stage.log == NULL || s->stage.data == NULL)
+    if (s->signals < 0 || s->epoll < 0 || s->stage.log == NULL || s->stage.data == NULL || readiness_open(s) != 0)
         return -1;
     return message_open(s->stage.log);
 }
@@ -353,6 +356,7 @@ int supervise(const struct pipeline *p, const struct order *order)
         leave(&s);
     finish_output(&s);
     say_end(&s);
+    readiness_close(&s);
     close(s.epoll);
     close(s.signals);
     pool_free(s.stage.pool);

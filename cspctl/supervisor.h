@@ -55,7 +55,7 @@ struct supervisor {
     csp_chan *chans;  /* handles of the channels of the file */
     enum run_state state;
     struct result result;
-    csp_time deadline; /* of the run */
+    csp_time begun, deadline; /* of the run */
     pid_t broker;
     int epoll, signals;
     struct notices notices;
@@ -86,10 +86,20 @@ void supervisor_child(struct supervisor *s, struct child *c, enum child_event ev
 void lifecycle_step(struct supervisor *s);
 csp_time lifecycle_next(const struct supervisor *s);
 
+/* readiness.c */
+int readiness_open(struct supervisor *s); /* 0, or -1 with errno */
+void readiness_close(struct supervisor *s);
+/* Reads which outputs had a line that was looked for. */
+void readiness_read(struct supervisor *s);
+/* One who was asked whether a process is ready has ended: true; or it was another child. */
+bool readiness_reaped(struct supervisor *s, pid_t pid, bool well);
+/* Who is ready by now, and who may start because of it; and when there is something to be done: CSP_FOREVER. */
+void readiness_step(struct supervisor *s);
+csp_time readiness_next(const struct supervisor *s);
+
 /* drain.c: what the run's table does to the children. */
-void drain_cancel(struct supervisor *s);
 void drain_kill(struct supervisor *s);
-/* While it drains: who is to be told by now, as its senders have ended. */
+/* While it drains or is cancelled: who is to be told by now, as its senders, or those who depend on it, have ended. */
 void drain_step(struct supervisor *s);
 
 struct inputs {

@@ -3,7 +3,7 @@
  *
  *   exec [--in CHAN]... [--out CHAN]... [--in-fd FD:CHAN]... [--out-fd FD:CHAN]... [--err CHAN] [--serve CHAN]
  *        [--records line|nul|length|whole] [--records-in R] [--records-out R] [--success CODE,...]
- *        [--report FD] [--grace MS] [--label NAME] -- PROGRAM ARG...
+ *        [--report FD] [--grace MS] [--ready REGEX] [--label NAME] -- PROGRAM ARG...
  *
  * CHAN is the name of a channel of the run, or a number: a handle. Several for one input are merged, and it ends with
  * the last; several for one output each get every value. What is not named is inherited. stderr is in lines always. It
@@ -12,6 +12,7 @@
  * --report: lines of text to that descriptor. First one of
  *     started PID
  *     error ERRNO TEXT              the program was not started
+ *     ready                         with --ready: a line of its stdout or stderr, where channels lead there, matched
  * and, after "started", at the end
  *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM, see
  * term.h); CODE: exit status or signal; LOST: values that the program may not have read and, where it is a socket, for

@@ -23,6 +23,7 @@ enum {
     OPT_SUCCESS,
     OPT_REPORT,
     OPT_GRACE,
+    OPT_READY,
     OPT_LABEL,
     OPT_EACH,
     OPT_VALUE,
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"success", required_argument, NULL, OPT_SUCCESS},
     {"report", required_argument, NULL, OPT_REPORT},
     {"grace", required_argument, NULL, OPT_GRACE},
+    {"ready", required_argument, NULL, OPT_READY},
     {"label", required_argument, NULL, OPT_LABEL},
     {"each", no_argument, NULL, OPT_EACH},
     {"value", required_argument, NULL, OPT_VALUE},
@@ -64,7 +66,7 @@ static const struct option long_options[] = {
 static const char usage[] =
     "usage: exec [--in CHAN]... [--out CHAN]... [--in-fd FD:CHAN]... [--out-fd FD:CHAN]... [--err CHAN]\n"
     "            [--serve CHAN] [--records line|nul|length|whole] [--records-in R] [--records-out R]\n"
-    "            [--success CODE,...] [--report FD] [--grace MS] [--label NAME] [--ack line|explicit]\n"
+    "            [--success CODE,...] [--report FD] [--grace MS] [--ready REGEX] [--label NAME] [--ack line|explicit]\n"
     "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]]\n"
     "            [--timeout MS] [--ordered] -- PROGRAM ARG...\n";
 
@@ -194,6 +196,15 @@ static int read_lease_option(struct options *o, int option, const char *arg)
     }
 }
 
+static int read_regex(struct options *o, const char *arg)
+{
+    char why[200];
+    if (spotter_compile(&o->ready, arg, why, sizeof why) != 0)
+        return wrong("ready", arg, why);
+    o->has_ready = true;
+    return 0;
+}
+
 struct framings {
     int both, in, out;
 };
@@ -229,6 +240,8 @@ static int read_option(struct options *o, struct framings *f, int option, const 
         return result;
     case OPT_GRACE:
         return read_number("grace", arg, INT32_MAX, &o->grace);
+    case OPT_READY:
+        return read_regex(o, arg);
     case OPT_SERVE:
         o->serve = arg;
         return 0;
@@ -328,4 +341,6 @@ void options_free(struct options *o)
     free_ports(o->in, o->nin);
     free_ports(o->out, o->nout);
     free(o->slots);
+    if (o->has_ready)
+        regfree(&o->ready);
 }

@@ -6,6 +6,7 @@
 
 #include "csp.h"
 #include "framing.h"
+#include "spotter.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,8 @@ struct options {
     bool success[256], reject[256];
     int report;    /* descriptor, or -1 */
     int64_t grace; /* ms from TERM to KILL */
+    bool has_ready;
+    regex_t ready; /* a line of stdout or stderr that matches is reported */
     bool each;     /* a run of the program for each value, or batch; what follows is of that */
     struct slot *slots;
     size_t nslots;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,18 +134,42 @@ static int send_complete(struct outlet *out)
     return result;
 }
 
-int outlet_read(int fd, struct splitter *s)
+/* As outlet_read, and the n bytes that came. */
+static int read_some(int fd, struct splitter *s, const char **bytes, size_t *n)
 {
     size_t room;
     char *at = splitter_space(s, &room);
     if (at == NULL)
         return -1;
-    ssize_t n = room != 0 ? read(fd, at, room) : -1;
+    ssize_t got = room != 0 ? read(fd, at, room) : -1;
     if (room == 0)
         errno = EAGAIN;
-    if (n <= 0)
-        return (int)n;
-    return splitter_added(s, (size_t)n) != 0 ? -1 : 1;
+    if (got <= 0)
+        return (int)got;
+    *bytes = at;
+    *n = (size_t)got;
+    return splitter_added(s, *n) != 0 ? -1 : 1;
+}
+
+int outlet_read(int fd, struct splitter *s)
+{
+    const char *bytes;
+    size_t n;
+    return read_some(fd, s, &bytes, &n);
+}
+
+/* Reads once, and says when the line has come that says that the program is ready. */
+static int read_once(struct outlet *out)
+{
+    const char *bytes = NULL;
+    size_t n = 0;
+    if (out->spotter.regex == NULL)
+        return outlet_read(out->fd, &out->splitter);
+    int result = read_some(out->fd, &out->splitter, &bytes, &n), error = errno;
+    if (spotter_feed(&out->spotter, bytes, n))
+        dprintf(out->joint->report, "ready\n");
+    errno = error;
+    return result;
 }
 
 /* The program wrote what can't be a value, or the bridge has no memory for it. */
@@ -172,7 +197,7 @@ static void bad(struct outlet *out, int error)
 static int read_all(struct outlet *out)
 {
     for (;;) {
-        int got = outlet_read(out->fd, &out->splitter), error = errno;
+        int got = read_once(out), error = errno;
         if (got > 0 || (got < 0 && error == EINTR))
             continue;
         bool waiting = out->splitter.at.count != 0;

@@ -12,6 +12,7 @@
 #include "notice.h"
 #include "options.h"
 #include "splitter.h"
+#include "spotter.h"
 
 struct outlet {
     const struct port *port;
@@ -21,6 +22,7 @@ struct outlet {
     size_t alive;  /* channels that are not gone */
     size_t narrow; /* the channel with the least max_bytes */
     struct splitter splitter;
+    struct spotter spotter; /* of the line that says that the program is ready */
 };
 
 /* The thread; arg is the outlet. */

@@ -99,6 +99,8 @@ int wiring_pipes(struct wiring *w)
     for (size_t i = 0; i < o->nout; i++) {
         w->out[i].port = &o->out[i];
         w->out[i].joint = &w->joint;
+        if (o->has_ready && o->report >= 0 && (o->out[i].fd == STDOUT_FILENO || o->out[i].fd == STDERR_FILENO))
+            spotter_begin(&w->out[i].spotter, &o->ready);
         if (add_pipe(w, o->out[i].fd, 0, &w->out[i].fd) != 0)
             return -1;
     }
