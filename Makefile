@@ -8,6 +8,7 @@
 #   make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench      every figure beside what it is compared with: build/bench.jsonl, build/bench.svg; FIGURES='pair select'
 #   make bench-quick  the same in less than a minute; bench-cost: system calls and context switches a value
+#   make fuzz       each fuzz target for FUZZ_TIME=60 seconds
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -117,7 +118,8 @@ $(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(or $(LIBS_OF_$(w)),
 TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 E2E_TESTS    := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e_%,$(wildcard tests/e2e/test_*.c))
-TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS)
+TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%)
+FUZZ_TARGETS := broker pipeline records snapshot
 # Whose objects a unit test links beside libipc's: a test that is not listed needs no more.
 NEEDS_search  := $(BUILD)/tests/search.a
 NEEDS_records := $(BUILD)/tests/exec.a
@@ -150,7 +152,7 @@ NEEDS_reporter := $(SPEAKER)
 # What the programs of tests/programs share.
 PROGRAM_PARTS := $(patsubst %,$(BUILD)/obj/tests/programs/%.o,journal verdict ends number map waiting rational demand series)
 NEEDS_verdict := $(PROGRAM_PARTS)
-PARTS := $(BUILD)/tests/cspctl.a $(BUILD)/tests/exec.a $(BUILD)/tests/search.a
+PARTS := $(patsubst %,$(BUILD)/tests/%.a,cspctl exec search broker)
 TEST_LINK = $(LINK) -Wl,--wrap=tcase_create,--wrap=_tcase_add_test -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
             $(CHECK_LIBS) $(CTL_LIBS) $(SEARCH_LIBS)
 
@@ -196,6 +198,51 @@ storm: setup
 	@$(MAKE) --no-print-directory -j2 all programs $(STORM)
 	@$(STORM) $(KILLS) $(SEED)
 .PHONY: storm
+
+# Fuzz targets: tests/fuzz/NAME.c with FUZZ_NAME beside it. The same objects are a test that replays its corpus.
+FUZZ_TESTS   := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_TARGETS))
+fuzz_parts    = $(patsubst %,$(BUILD)/obj/tests/fuzz/%.o,$(1) fail $(FUZZ_$(1)))
+fuzz_wraps    = $(patsubst %,-Wl$(comma)--wrap=%,$(WRAP_$(1)))
+comma        := ,
+FUZZ_broker  := frames sane world
+FUZZ_ARCHIVE_broker := $(BUILD)/tests/broker.a
+WRAP_broker  := syscall close epoll_ctl epoll_wait kill getpgid threads_are_more csp_now poll getrandom csp__socket_receive \
+                csp__socket_send csp__socket_is_quiet csp__socket_widen zmq_msg_more zmq_msg_gets zmq_msg_get page_open \
+                page_close page_make page_free unlink
+FUZZ_ARCHIVE_pipeline := $(BUILD)/tests/cspctl.a
+FUZZ_ARCHIVE_records  := $(BUILD)/tests/exec.a
+FUZZ_ARCHIVE_snapshot := $(BUILD)/tests/cspctl.a
+WRAP_snapshot := places_find
+$(BUILD)/tests/broker.a: $(filter-out %/main.o %/accept.o,$(BROKER_OBJ))
+define fuzz_rule
+$(BUILD)/tests/fuzz_$(1): $(BUILD)/obj/tests/fuzz/replay_$(1).o $(BUILD)/obj/runner/fuzz.o $(TEST_SUPPORT)
+$(BUILD)/fuzz_$(1): LDFLAGS += -fsanitize=fuzzer
+$(BUILD)/tests/fuzz_$(1) $(BUILD)/fuzz_$(1): LDFLAGS += $$(call fuzz_wraps,$(1))
+$(BUILD)/tests/fuzz_$(1) $(BUILD)/fuzz_$(1): $$(call fuzz_parts,$(1)) $$(FUZZ_ARCHIVE_$(1)) $(BUILD)/libipc.a
+	@mkdir -p $$(@D)
+	$$(call say,LD $$@)
+	$$(Q)$$(if $$(filter $(BUILD)/tests/%,$$@),$$(TEST_LINK),$$(LINK) -o $$@ $$(filter %.o,$$^) -Wl$(comma)--start-group $$(filter %.a,$$^) \
+	    -Wl$(comma)--end-group $$(CTL_LIBS) $$(SEARCH_LIBS))
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
+$(BUILD)/obj/tests/fuzz/%.o: INCLUDES += -I.
+$(BUILD)/obj/tests/fuzz/replay_%.o: tests/fuzz/replay.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DTARGET='"$*"' -c -o $@ $<
+
+# Each target for FUZZ_TIME seconds: make fuzz FUZZ_TIME=600 FUZZ='broker line'
+FUZZ ?= $(FUZZ_TARGETS)
+FUZZ_TIME ?= 60
+fuzz: export BUILD := build/fuzz
+fuzz: export CC := clang
+fuzz: export OPT := -O2 -g
+fuzz: export SAN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz: export CFLAGS := -fno-omit-frame-pointer -Wno-missing-field-initializers
+fuzz:
+	@scripts/setup fuzz
+	@$(MAKE) --no-print-directory -j2 $(FUZZ:%=build/fuzz/fuzz_%)
+	@scripts/fuzz $(FUZZ_TIME) $(FUZZ)
+.PHONY: fuzz
 
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench

@@ -319,6 +319,10 @@ struct message {
     uint32_t route;
 };
 
+/* begin.c: a run without channels, whose root is watched before it attaches; b->info and b->epoll are there. 0, or -1
+ * with errno. */
+int broker_begin(struct broker *b);
+
 /* loop.c: handles events until the run is over. 0, or -1 with errno. */
 int loop_run(struct broker *b);
 /* For replay.c: one frame, what is due, and all that an event made possible or inevitable. */
@@ -421,10 +425,10 @@ void sending_detach(struct broker *b, struct sending *s, struct reason why);
 void sending_drop(struct broker *b, struct sending *s);
 /* n values from the front of a waiting block were committed. */
 void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost);
-/* Moves n values from the front of the first waiting block, which continues `tail`, into the buffer, whose last block
- * that is. */
-void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, uint32_t n, uint64_t bytes,
-                        uint64_t cost);
+/* Moves n values from the front of a waiting block into the buffer, whose last block, `tail`, it continues. It is not
+ * always the first that waits: while a pair is made or recalled the others stand aside. */
+void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, struct block *block, uint32_t n,
+                        uint64_t bytes, uint64_t cost);
 /* Moves what has room from the first waiting block into the buffer. False: nothing has. */
 bool sending_admit(struct broker *b, struct channel *c, struct block *block);
 /* The channel is closed or broken: everybody who sends on it is told, once. */

@@ -164,31 +164,6 @@ static int fill_info(struct broker *b, const struct arguments *a)
     return n == sizeof b->info.token ? 0 : -1;
 }
 
-static void init_lists(struct broker *b)
-{
-    struct list *const lists[] = {&b->all,       &b->touched, &b->rooms,    &b->failing,    &b->dying,
-                                  &b->settled,   &b->graced,  &b->gone,     &b->all_scopes, &b->cancelling,
-                                  &b->condemned, &b->emptied, &b->strangers};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        list_init(lists[i]);
-}
-
-/* The root is a process from the start, watched before it attaches. */
-static int watch_root(struct broker *b)
-{
-    b->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (b->epoll < 0)
-        return -1;
-    b->next_process = b->next_channel = b->next_line = b->next_scope = 1;
-    b->root = process_new(b, b->info.name, strlen(b->info.name));
-    if (b->root == NULL)
-        return -1;
-    b->root->state = PROCESS_STARTED;
-    int err = watch_process(b, b->root, b->info.root);
-    errno = err;
-    return err == 0 ? 0 : -1;
-}
-
 static int set_option(void *socket, int option, int value)
 {
     return zmq_setsockopt(socket, option, &value, sizeof value);
@@ -240,16 +215,14 @@ static int bind_router(struct broker *b)
 static int open_broker(struct broker *b, const struct arguments *a, char *why, size_t size)
 {
     umask(077);
-    init_lists(b);
-    durable_init(b);
     b->now = csp_now();
     if (record_open(b, a->seed, a->record, a->replay, why, size) != 0)
         return -1;
     if (csp__rundir_make(a->dir, &b->lock) != 0)
         return -1;
     b->dir = a->dir; /* ours to remove */
-    if (raise_limits(b) != 0 || fill_info(b, a) != 0 || watch_root(b) != 0 || open_sockets(b) != 0 ||
-        csp__rundir_write(b->dir, &b->info) != 0)
+    if (raise_limits(b) != 0 || fill_info(b, a) != 0 || (b->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+        broker_begin(b) != 0 || open_sockets(b) != 0 || csp__rundir_write(b->dir, &b->info) != 0)
         return -1;
     page_guard();
     return bind_router(b);

@@ -20,11 +20,6 @@ static uint64_t page_taken(const struct pair *p)
     return atomic_load_explicit(&p->page->taken, memory_order_acquire) & ~WIRE_REVOKED;
 }
 
-static uint64_t page_sent(const struct pair *p)
-{
-    return atomic_load_explicit(&p->page->sent, memory_order_acquire);
-}
-
 void pair_file(const struct broker *b, const struct pair *p, char kind, char *path, size_t size)
 {
     snprintf(path, size, "%s/%c%llu.%llu", b->dir, kind, (unsigned long long)p->channel->item.key,
@@ -89,7 +84,7 @@ static void over(struct broker *b, struct pair *p)
 static void take_back(struct broker *b, struct pair *p)
 {
     struct channel *c = p->channel;
-    uint64_t old = atomic_fetch_or_explicit(&p->page->taken, WIRE_REVOKED, memory_order_acq_rel), sent = page_sent(p);
+    uint64_t old = atomic_fetch_or_explicit(&p->page->taken, WIRE_REVOKED, memory_order_acq_rel), sent = pair_sent(p);
     p->taken = old & ~WIRE_REVOKED;
     if (p->taken > sent) {
         p->taken = sent;
@@ -218,7 +213,7 @@ static void drain(struct broker *b, struct pair *p, const struct news *n)
         return;
     }
     p->drained = true;
-    p->taken = n->number < WIRE_REVOKED ? n->number : 0;
+    p->taken = n->number < PAIR_MOST ? n->number : 0;
     struct sending *s = p->from;
     if (s != NULL)
         sending_resume(b, s, false);

@@ -39,6 +39,15 @@ struct pair {
     int64_t not_before; /* CLOCK_MONOTONIC: no new introduction */
 };
 
+#define PAIR_MOST (UINT64_C(1) << 48) /* values of a generation: a page that says more lies, and must not wrap a sum */
+
+/* How many values the page says that its sender sent. */
+static inline uint64_t pair_sent(const struct pair *p)
+{
+    uint64_t sent = atomic_load_explicit(&p->page->sent, memory_order_acquire);
+    return sent < PAIR_MOST ? sent : PAIR_MOST;
+}
+
 /* A channel is made that may be joined directly. -1: no memory. */
 int pair_make(struct channel *c);
 /* The channel goes. */

@@ -112,7 +112,7 @@ const char *pair_check_put(const struct sending *s, const struct message *m)
         return joined ? "a PUT beside the pair" : NULL;
     if (!joined || p->state != PAIR_RECALLING)
         return "a PUT with BACK of what was not recalled";
-    uint64_t sent = atomic_load_explicit(&p->page->sent, memory_order_acquire);
+    uint64_t sent = pair_sent(p);
     uint64_t owed = sent > p->taken + p->back ? sent - p->taken - p->back : 0;
     return m->head.count > owed ? "more values come back than were not taken" : NULL;
 }
@@ -147,7 +147,7 @@ static uint64_t minus(uint64_t a, uint64_t b)
 /* Values that went over it, as far as is known. */
 static uint64_t went(const struct pair *p)
 {
-    return p->drained ? p->taken : atomic_load_explicit(&p->page->sent, memory_order_acquire);
+    return p->drained ? p->taken : pair_sent(p);
 }
 
 struct pair_counts pair_counts(const struct channel *c)

@@ -252,7 +252,7 @@ static uint32_t allowance_joined(struct broker *b, const struct receiving *r, st
     block_extend(&whole, rest, rest->count, rest->bytes, rest->cost);
     uint32_t n = allowance(b, r, &whole, bytes, cost);
     if (n > block->count)
-        sending_admit_more(b, c, block, n - block->count, *bytes - block->bytes, *cost - block->cost);
+        sending_admit_more(b, c, block, rest, n - block->count, *bytes - block->bytes, *cost - block->cost);
     return n;
 }
 

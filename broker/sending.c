@@ -199,10 +199,9 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
         list_push(&b->rooms, &s->to_say);
 }
 
-void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, uint32_t n, uint64_t bytes,
-                        uint64_t cost)
+void sending_admit_more(struct broker *b, struct channel *c, struct block *tail, struct block *block, uint32_t n,
+                        uint64_t bytes, uint64_t cost)
 {
-    struct block *block = LIST_OWNER(list_first(&c->sending), struct block, wait.node);
     struct sending *s = block->stream;
     if (c->settings != NULL)
         (void)value_enters(b, c, block, n);
@@ -228,7 +227,7 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
     struct sending *s = block->stream;
     struct block *tail = list_empty(&c->buffer) ? NULL : LIST_OWNER(c->buffer.prev, struct block, wait.node);
     if (tail != NULL && tail->order + tail->count == c->order && block_continues(tail, block)) {
-        sending_admit_more(b, c, tail, n, bytes, cost);
+        sending_admit_more(b, c, tail, block, n, bytes, cost);
         return true;
     }
     struct block *front = n == block->count ? block : block_split(block, n, bytes, cost);

@@ -4,8 +4,6 @@
 #include "diagnostic.h"
 #include "explain.h"
 
-#include <string.h>
-
 static int run(int argc, char **argv);
 
 const struct command command_explain = {
@@ -16,16 +14,6 @@ const struct command command_explain = {
     .details = "  -o, --output text|json   how to print it\n"
                "\nstatus: 0, 64 usage, 78 the file has mistakes, which are on stderr\n",
 };
-
-bool explain_argv_differs(const struct pipeline *p, size_t process)
-{
-    const struct program *program = &p->processes[process].program;
-    bool differs = false;
-
-    for (size_t i = 0; i < program->argc; i++)
-        differs = differs || strstr(program->argv[i], "$replica") || strstr(program->argv[i], "${replica}");
-    return differs;
-}
 
 static void show(const struct pipeline *p, struct diagnostics *d, bool json)
 {

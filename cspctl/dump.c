@@ -123,11 +123,11 @@ static void join_lists(struct dump *d)
     for (size_t i = 0; i < d->n; i++) {
         struct dump_process *p = &d->processes[i];
         p->nwaits = stretch(s->waits, s->nwaits, sizeof *s->waits, p->p->id, &wait);
-        p->waits = s->waits + wait;
+        p->waits = p->nwaits != 0 ? s->waits + wait : NULL;
         p->nends = stretch(s->ends, s->nends, sizeof *s->ends, p->p->id, &end);
-        p->ends = s->ends + end;
+        p->ends = p->nends != 0 ? s->ends + end : NULL;
         p->nstreams = stretch(s->streams, s->nstreams, sizeof *s->streams, p->p->id, &stream);
-        p->streams = s->streams + stream;
+        p->streams = p->nstreams != 0 ? s->streams + stream : NULL;
     }
 }
 

@@ -10,6 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool explain_argv_differs(const struct pipeline *p, size_t process)
+{
+    const struct program *program = &p->processes[process].program;
+    bool differs = false;
+
+    for (size_t i = 0; i < program->argc; i++)
+        differs = differs || strstr(program->argv[i], "$replica") || strstr(program->argv[i], "${replica}");
+    return differs;
+}
+
 char *explain_word(struct pool *pool, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
