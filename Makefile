@@ -204,7 +204,7 @@ FUZZ_TESTS   := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_TARGETS))
 fuzz_parts    = $(patsubst %,$(BUILD)/obj/tests/fuzz/%.o,$(1) fail $(FUZZ_$(1)))
 fuzz_wraps    = $(patsubst %,-Wl$(comma)--wrap=%,$(WRAP_$(1)))
 comma        := ,
-FUZZ_broker  := frames sane world
+FUZZ_broker  := disk frames sane world
 FUZZ_ARCHIVE_broker := $(BUILD)/tests/broker.a
 WRAP_broker  := syscall close epoll_ctl epoll_wait kill getpgid threads_are_more csp_now poll getrandom csp__socket_receive \
                 csp__socket_send csp__socket_is_quiet csp__socket_widen zmq_msg_more zmq_msg_gets zmq_msg_get page_open \

@@ -3,6 +3,7 @@
  * what happens (frames.h makes frames that fit), and between any two of them the whole state is looked through
  * (sane.h): a broker that goes on with a broken list is found there and not by luck. */
 #include "frames.h"
+#include "broker/durable.h"
 #include "broker/pair.h"
 #include "sane.h"
 #include "world.h"
@@ -49,7 +50,7 @@ static void poke(void)
 
 static void happen(void)
 {
-    enum { PASS = 200, KILL = 216, LOSE = 224, POKE = 232, HELLO = 244 };
+    enum { PASS = 200, KILL = 216, LOSE = 224, POKE = 232, HELLO = 244, FILL = 254 };
     unsigned what = bytes_next(&input);
     if (what < PASS) {
         uint32_t route = 1 + what % 5; /* mostly those who are there */
@@ -65,8 +66,10 @@ static void happen(void)
         world_disconnect(1 + bytes_below(&input, WORLD_ROUTES));
     else if (what < HELLO)
         poke();
-    else
+    else if (what < FILL)
         frames_hello(broker, 1 + bytes_below(&input, WORLD_ROUTES), &input);
+    else
+        disk_failures = bytes_below(&input, 64);
 }
 
 /* The end: everybody dies, and what that needs time for gets it. */
@@ -77,6 +80,7 @@ static void finish(void)
     for (uint32_t route = 1; route <= WORLD_ROUTES; route++)
         world_disconnect(route);
     world_pass(INT64_C(2000000000));
+    disk_failures = 0;
     if (++ended > LAST_STEPS - 2)
         world_kill(broker->info.root);
     HOLD(ended < LAST_STEPS);
@@ -109,7 +113,7 @@ static void begin(struct broker *b)
     *b = (struct broker){.dir = "/nowhere", .epoll = 1 << 19, .notices = nowhere, .limit = 12};
     world_begin(b, step);
     memset(talks, 0, (WORLD_ROUTES + 1) * sizeof *talks);
-    begun = ended = happened = 0;
+    begun = ended = happened = disk_failures = 0;
     b->now = csp_now();
     memset(b->info.token, 42, sizeof b->info.token);
     b->info.root = world_pid(0);
@@ -124,6 +128,9 @@ static void clear(struct broker *b)
     process_end(b, LIST_OWNER(node, struct process, all), (struct reason){HOW_SIGNAL, 9});
     loop_conclude(b);
     sane(b);
+    disk_failures = 0;
+    durable_close(b);
+    HOLD(disk_stores == 0);
     LIST_EACH(node, next, &b->all)
     process_free(b, LIST_OWNER(node, struct process, all));
     for (uint64_t id = 1; id < b->next_channel; id++) { /* the ends of some may be in values of their own */

@@ -328,6 +328,17 @@ static void set(struct build *f)
     if (f->twist == 3)
         w.overflow = (uint32_t)odd(f->in);
     add(f, &w, sizeof w);
+    static const char *const directories[] = {"", "", "/d", "/e", "relative", ""};
+    const char *directory = BYTES_OF(f->in, directories);
+    add(f, directory, strlen(directory));
+}
+
+static void mark(struct build *f)
+{
+    struct wire_mark w = {.what = bytes_below(f->in, 3), .replica = bytes_below(f->in, 2)};
+    asks(f);
+    add(f, &w, sizeof w);
+    name(f);
 }
 
 static void ack(struct build *f)
@@ -391,8 +402,8 @@ static const struct {
     {WIRE_DUMP, no_payload},  {WIRE_SCOPE, scope},       {WIRE_CANCEL, cancel},     {WIRE_UNPAIR, of_pair},
     {WIRE_BOUND, of_pair},    {WIRE_JOINED, of_pair},    {WIRE_RECALLED, of_pair},  {WIRE_DRAINED, of_pair},
     {WIRE_LEAVE, no_payload}, {WIRE_BYE, exit_},         {WIRE_SET, set},           {WIRE_ACK, ack},
-    {WIRE_NACK, nack},        {WIRE_SETTLE, settle_},    {WIRE_HELLO, raw},         {WIRE_OFFER, offer},
-    {WIRE_PUT, put},          {WIRE_TOOK, took},         {WIRE_ACK, ack},
+    {WIRE_MARK, mark},        {WIRE_NACK, nack},         {WIRE_SETTLE, settle_},    {WIRE_HELLO, raw},
+    {WIRE_OFFER, offer},      {WIRE_PUT, put},           {WIRE_TOOK, took},         {WIRE_ACK, ack},
 };
 
 static void finish(struct build *f)

@@ -38,6 +38,9 @@ void world_send(uint32_t route, const void *frame, size_t size);
 /* The page of a line, as its process writes it; NULL: it has none. */
 uint64_t *world_page(const struct line *l);
 
+/* disk.c: calls of the store of which every third fails; stores that are open. */
+extern unsigned disk_failures, disk_stores;
+
 /* Called with each frame that the broker says: frames.c. */
 void world_said(uint32_t route, const struct wire_head *head, const unsigned char *payload);
 
