@@ -71,12 +71,24 @@ void settle_leases(struct reader *r)
 
 /* ---- refusals */
 
+/* What it writes is put in one step with an acknowledgement, and that can't wait for a receiver. */
+static bool puts_in_one_step(const struct reader *r, const struct channel *c)
+{
+    for (size_t i = 0; i < c->nsenders; i++) {
+        const struct process *process = process_at(r, &c->senders[i]);
+        if (process->kind == PROCESS_EACH || (process->kind == PROCESS_COMMAND && process->ack == ACK_LINE))
+            return true;
+    }
+    return false;
+}
+
 static void check_buffer(struct reader *r, const struct channel *c)
 {
     const char *what = c->retries                      ? "retry"
                        : c->overflow != OVERFLOW_BLOCK ? "overflow"
                        : c->source != PIPELINE_NONE    ? "dead letters"
                        : c->ordered                    ? "order: input"
+                       : puts_in_one_step(r, c)        ? "output that goes with an acknowledgement"
                        : c->attempts > 0               ? "a receiver that acknowledges"
                                                        : NULL;
 

@@ -194,6 +194,9 @@ static void take_notice(struct bridge *b, const struct notice *n)
     case NOTICE_BAD:
         fire_cause(b, BAD, CAUSE_BAD, n->text);
         break;
+    case NOTICE_LATE:
+        fire_cause(b, BAD, CAUSE_LATE, n->text);
+        break;
     case NOTICE_FAULT:
         b->gone = b->gone || n->code == ENOTCONN;
         fire_cause(b, b->gone ? GONE : BAD, CAUSE_FAULT, n->text);

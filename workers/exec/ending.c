@@ -39,6 +39,8 @@ static struct ending judge(const struct facts *f)
     int status = f->status;
     if (f->cause == CAUSE_BAD)
         return ending(CSP_CODE, CSP_CODE, EX_DATAERR, EX_DATAERR);
+    if (f->cause == CAUSE_LATE)
+        return ending(CSP_SIGNAL, CSP_SIGNAL, SIGKILL, 128 + SIGKILL);
     if (f->cause == CAUSE_FAULT)
         return ending(CSP_CODE, CSP_CODE, EX_OSERR, EX_OSERR);
     if (killed_by_us(f) || f->abandoned)
@@ -58,7 +60,7 @@ static struct ending judge(const struct facts *f)
 static void describe(struct ending *e, const struct facts *f)
 {
     size_t size = sizeof e->why;
-    if (f->cause == CAUSE_BAD || f->cause == CAUSE_FAULT || killed_by_us(f))
+    if (f->cause == CAUSE_BAD || f->cause == CAUSE_LATE || f->cause == CAUSE_FAULT || killed_by_us(f))
         snprintf(e->why, size, "%s%s", f->cause == CAUSE_CUT ? "killed because " : "", f->why);
     else if (f->abandoned || (f->lost && e->how == CSP_CANCELLED))
         snprintf(e->why, size, "its output was given up");

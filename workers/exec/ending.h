@@ -15,6 +15,7 @@ enum cause {
     CAUSE_NONE,  /* the program ended by itself */
     CAUSE_CUT,   /* killed: a channel of it was cut short */
     CAUSE_BAD,   /* killed: it wrote what is no value */
+    CAUSE_LATE,  /* killed: a value took too long */
     CAUSE_FAULT, /* killed: the bridge could not go on */
     CAUSE_GRACE, /* killed: it did not end within the grace period after TERM */
     CAUSE_NOW,   /* killed: a second TERM, or INT */

@@ -63,7 +63,7 @@ const char *inlet_reason(csp_exit why, char *text, size_t size)
 static int open_streams(const struct inlet *in)
 {
     for (size_t i = 0; i < in->port->n; i++)
-        if (csp_stream(in->port->chans[i], CSP_RECV, EXEC_WINDOW) != 0 && errno != EINVAL) {
+        if (csp_stream(in->port->chans[i], CSP_RECV, in->window) != 0 && errno != EINVAL) {
             notice_fault(in->joint, "receive from", in->port->names[i]);
             return -1;
         }

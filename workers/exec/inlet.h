@@ -21,6 +21,7 @@ struct inlet {
     int fd;           /* the pipe's end for writing, O_NONBLOCK; later maybe one for reading, to ask what is unread */
     uint64_t written; /* bytes */
     uint64_t size;    /* of the pipe */
+    size_t window;    /* bytes that are delivered ahead */
     struct renderer renderer;
 };
 

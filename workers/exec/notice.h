@@ -13,6 +13,7 @@ enum notice_kind {
     NOTICE_GONE,      /* all receivers of an outlet have gone, and its pipe is about to be closed */
     NOTICE_CUT,       /* a channel of an inlet has closed because a sender did not end well */
     NOTICE_BAD,       /* the program wrote what is no value */
+    NOTICE_LATE,      /* a value took longer than its timeout */
     NOTICE_FAULT,     /* the bridge itself can't go on; code is the errno */
     NOTICE_CANCELLED, /* its scope is: the thread receives and sends no more */
     NOTICE_LOST,      /* what the program wrote after that, or just before, goes nowhere */

@@ -16,7 +16,7 @@
 
 #define OUTLET_GIVEN (32u << 10) /* bytes of a block that are not copied; what is less shares a frame with others */
 
-static int open_streams(struct outlet *out)
+int outlet_open(struct outlet *out)
 {
     size_t least = SIZE_MAX;
     out->alive = out->port->n;
@@ -101,6 +101,24 @@ static int send_block(struct outlet *out, const csp__block *b, struct gift *gift
     return 0;
 }
 
+int outlet_stage(struct outlet *out, const csp__block *b)
+{
+    for (size_t i = 0; i < out->port->n; i++) {
+        if (out->gone[i] || csp__stage_block(out->port->chans[i], b) == 0)
+            continue;
+        if (errno != EPIPE) {
+            notice_fault(out->joint, "send to", out->port->names[i]);
+            return -1;
+        }
+        out->gone[i] = true;
+        if (--out->alive == 0) {
+            broken(out, i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* What a cancelled program writes goes nowhere; it must not have to wait for that, nor die of it. */
 static void discard(const struct outlet *out)
 {
@@ -173,7 +191,7 @@ static int read_once(struct outlet *out)
 }
 
 /* The program wrote what can't be a value, or the bridge has no memory for it. */
-static void bad(struct outlet *out, int error)
+void outlet_bad(struct outlet *out, int error)
 {
     const struct port *p = out->port;
     unsigned long long record, offset;
@@ -206,7 +224,7 @@ static int read_all(struct outlet *out)
         if (got == 0)
             return 1;
         if (error != EAGAIN) {
-            bad(out, error);
+            outlet_bad(out, error);
             return 0;
         }
         if (!waiting && joint_wait(out->joint, out->fd, POLLIN) == 0)
@@ -225,7 +243,7 @@ static void send_rest(struct outlet *out)
     if (left > 0)
         (void)send_block(out, &b, NULL);
     else if (left < 0)
-        bad(out, errno);
+        outlet_bad(out, errno);
 }
 
 static void flush(const struct outlet *out)
@@ -238,7 +256,7 @@ static void flush(const struct outlet *out)
 void *outlet_run(void *arg)
 {
     struct outlet *out = arg;
-    if (open_streams(out) == 0) {
+    if (outlet_open(out) == 0) {
         int dry = read_all(out);
         if (dry == 0 && csp__cancelled() != 0)
             discard(out);

@@ -30,6 +30,15 @@ void *outlet_run(void *arg);
 
 void outlet_free(struct outlet *out);
 
+/* The parts of it, for whoever is the thread itself. Makes the streams of the channels. 0, or -1 and it is said why. */
+int outlet_open(struct outlet *out);
+
+/* Stages a block for all that still have receivers. 0, or -1: no more is to be sent, as is said. */
+int outlet_stage(struct outlet *out, const csp__block *b);
+
+/* Says what is wrong with what the program wrote: the errno of outlet_read or splitter_end. */
+void outlet_bad(struct outlet *out, int error);
+
 /* Reads once into the splitter. 1; 0 at the end of file; -1 with errno: EAGAIN, or those of read(2) and splitter_added.
  */
 int outlet_read(int fd, struct splitter *s);

@@ -92,6 +92,7 @@ int wiring_pipes(struct wiring *w)
     for (size_t i = 0; i < o->nin; i++) {
         w->in[i].port = &o->in[i];
         w->in[i].joint = &w->joint;
+        w->in[i].window = o->ack == ACK_BY_PROGRAM ? EXEC_HELD : EXEC_WINDOW;
         if (add_pipe(w, o->in[i].fd, 1, &w->in[i].fd) != 0)
             return -1;
         keeper_hold(o->report, o->in[i].fd, w->in[i].fd);
@@ -132,14 +133,27 @@ static int start(struct wiring *w, void *(*run)(void *), void *arg)
     return -1;
 }
 
+static int start_filter(struct wiring *w)
+{
+    w->filter =
+        (struct filter){.in = &w->in[0], .joint = &w->joint, .timeout = w->o->timeout, .ordered = w->o->ordered};
+    for (size_t i = 0; i < w->o->nout; i++)
+        if (w->o->out[i].fd == STDOUT_FILENO)
+            w->filter.out = &w->out[i];
+    return start(w, filter_run, &w->filter);
+}
+
 int wiring_start(struct wiring *w)
 {
+    bool line = w->o->ack == ACK_BY_LINE;
     for (size_t i = 0; i < w->o->nout; i++)
-        if (start(w, outlet_run, &w->out[i]) != 0)
+        if (!(line && w->o->out[i].fd == STDOUT_FILENO) && start(w, outlet_run, &w->out[i]) != 0)
             return -1;
-    for (size_t i = 0; i < w->o->nin; i++)
+    for (size_t i = 0; !line && i < w->o->nin; i++)
         if (start(w, inlet_run, &w->in[i]) != 0)
             return -1;
+    if (line && start_filter(w) != 0)
+        return -1;
     return w->o->serve != NULL ? start(w, server_run, &w->server) : 0;
 }
 

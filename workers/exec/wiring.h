@@ -4,6 +4,7 @@
 #ifndef EXEC_WIRING_H
 #define EXEC_WIRING_H
 
+#include "filter.h"
 #include "inlet.h"
 #include "outlet.h"
 #include "program.h"
@@ -17,6 +18,7 @@ struct wiring {
     int notices; /* the supervisor's end */
     struct inlet *in;
     struct outlet *out;
+    struct filter filter; /* used with ack: line, for stdin and stdout */
     struct server server; /* used where o->serve is set */
     csp_chan requests;
     struct plug *plugs; /* the program's ends of the pipes */
