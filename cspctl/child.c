@@ -285,10 +285,11 @@ static int spawn(struct child *c, const struct stage *stage, const char *path, c
 static char **environment_of(const struct child *c, const struct stage *stage, bool attaches)
 {
     const struct process *process = &stage->p->processes[c->process];
-    char *extra[4] = {NULL};
+    char *extra[5] = {NULL};
     size_t n = 0;
 
     extra[n++] = pool_format(stage->pool, "CSP_RUN=%s", stage->dir);
+    extra[n++] = pool_format(stage->pool, "CSP_PROCESS=%" PRId64, c->proc);
     if (attaches && (c->bridged || process->kind == PROCESS_WORKER))
         extra[n++] = pool_format(stage->pool, "CSP_TICKET=%" PRIu64, c->ticket);
     if (process->kind == PROCESS_WORKER && process->serve != PIPELINE_NONE)

@@ -4,6 +4,7 @@
 #include "live.h"
 #include "message.h"
 #include "result.h"
+#include "run.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -21,13 +22,36 @@ static void take_count(struct guest *g, const struct command *c, const char *tex
     }
 }
 
+/* What `ack` is to say. */
+static void take_verdict(struct guest *g, const struct command *c, int option, bool *bad)
+{
+    if (option == 'a') {
+        g->all = true;
+        return;
+    }
+    if (g->again != CSP__DONE) {
+        message("%s: --retry and --reject are one too many: a value is either", c->name);
+        *bad = true;
+    }
+    if (option == 'j')
+        g->reason = optarg;
+    g->again = option == 'j'    ? CSP_FOREVER
+               : optarg != NULL ? command_duration(c, "--retry", optarg, bad)
+                                : CSP_BACK_OFF;
+}
+
 static bool parse(struct guest *g, const struct command *c, const char *letters, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"run", required_argument, NULL, 'r'},
+                                            {"timeout", required_argument, NULL, 't'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"retry", optional_argument, NULL, 'y'},
+                                            {"reject", required_argument, NULL, 'j'},
+                                            {NULL, 0, NULL, 0}};
     bool bad = false;
 
-    *g = (struct guest){.timeout = -1, .count = 1};
+    *g = (struct guest){.timeout = -1, .count = 1, .again = CSP__DONE};
     for (int o; (o = getopt_long(argc, argv, letters, options, NULL)) != -1;)
         if (strchr(letters, o) == NULL)
             bad = true; /* a long option that this command does not have, or '?' */
@@ -39,6 +63,10 @@ static bool parse(struct guest *g, const struct command *c, const char *letters,
             take_count(g, c, optarg, &bad);
         else if (o == 'z')
             g->nul = true;
+        else if (o == 'o')
+            g->json = command_json(optarg, &bad);
+        else
+            take_verdict(g, c, o, &bad);
     if (!bad && optind >= argc) {
         message("%s: a channel is missing", c->name);
         bad = true;

@@ -8,12 +8,15 @@
 
 json_t *text_json(const char *text)
 {
-    if (!text)
-        return json_null();
-    json_t *s = json_string(text);
+    return text ? bytes_json(text, strlen(text)) : json_null();
+}
+
+json_t *bytes_json(const char *bytes, size_t size)
+{
+    json_t *s = json_stringn(bytes, size);
     if (s)
         return s;
-    char *shown = table_printable(text, strlen(text));
+    char *shown = table_printable(bytes, size);
     s = json_string(shown);
     free(shown);
     return s;

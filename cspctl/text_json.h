@@ -9,4 +9,7 @@
 /* null for NULL. Caller owns the result. */
 json_t *text_json(const char *text);
 
+/* Of a value, which may have NULs in it. */
+json_t *bytes_json(const char *bytes, size_t size);
+
 #endif

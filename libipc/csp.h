@@ -155,7 +155,8 @@ typedef struct csp_case {
 /* ---- the run ---------------------------------------------------------------------------------------------------- */
 
 /* Joins the run that CSP_RUN in the environment names: as the process that was announced with CSP_TICKET, else as a
- * guest. Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
+ * guest; where CSP_PROCESS is the number of a process, as one inside of that: what it receives is leased to that
+ * process, and stays so when it ends (programs that a process of a pipeline file starts find it set). Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
  * is. Every other function does this by itself; call it to learn of errors early. A second call does nothing.
  * A run of its own heeds, in the environment:
  *

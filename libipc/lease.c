@@ -70,7 +70,7 @@ int csp__lease_holds(csp_chan c)
     pthread_mutex_lock(&leases.lock);
     int holds = *held_of(c) != NULL;
     pthread_mutex_unlock(&leases.lock);
-    return holds || csp__state.inside;
+    return holds || csp__state.inside != 0;
 }
 
 /* ---- the table */

@@ -314,7 +314,9 @@ static int hello(struct csp__line *line)
 {
     csp__state_born();
     struct wire_hello body = {.ticket = csp__state.ticket,
-                              .process = csp__state.ticket == 0 ? csp__state.process : 0,
+                              .process = csp__state.ticket != 0    ? 0
+                                         : csp__state.process != 0 ? csp__state.process
+                                                                   : csp__state.inside,
                               .pid = (uint32_t)getpid(),
                               .role = csp__state.process == 0 ? csp__state.role : WIRE_PROCESS};
     memcpy(body.token, csp__state.token, sizeof body.token);

@@ -34,7 +34,12 @@ struct csp__state csp__state = {
     .lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1, .lock_file = -1, .notices = -1, .birth = -1};
 atomic_bool csp__foreign;
 
-static char *outer_run; /* CSP_RUN before this process became a root */
+static struct outer { /* what was in the environment before this process became a root */
+    const char *name;
+    char *value;
+} outer[] = {{"CSP_RUN", NULL}, {"CSP_PROCESS", NULL}};
+
+#define OUTERS (sizeof outer / sizeof *outer)
 
 /* ---- the context */
 
@@ -115,16 +120,18 @@ static void forget_run(void)
         close(csp__state.lock_file);
     if (csp__state.notices >= 0)
         close(csp__state.notices);
-    if (csp__state.is_root && outer_run != NULL)
-        setenv("CSP_RUN", outer_run, 1);
-    else if (csp__state.is_root)
-        unsetenv("CSP_RUN");
-    free(outer_run);
-    outer_run = NULL;
+    for (size_t i = 0; i < OUTERS; i++) {
+        if (csp__state.is_root && outer[i].value != NULL)
+            setenv(outer[i].name, outer[i].value, 1);
+        else if (csp__state.is_root)
+            unsetenv(outer[i].name);
+        free(outer[i].value);
+        outer[i].value = NULL;
+    }
     csp__name_clear();
     csp__leases_clear();
     csp__state.broker = csp__state.lock_file = csp__state.notices = -1;
-    csp__state.process = csp__state.ticket = 0;
+    csp__state.process = csp__state.ticket = csp__state.inside = 0;
     csp__state.is_root = csp__state.said_bye = 0;
     csp__state.broker_pid = 0;
     csp__state.lines = 0;
@@ -153,6 +160,14 @@ static int attach(pid_t broker)
     return -1;
 }
 
+/* The process that this program runs inside of, by the environment, which speaks of the run there. 0: none. */
+static uint64_t find_inside(const char *dir)
+{
+    const char *run = getenv("CSP_RUN");
+    const char *process = getenv("CSP_PROCESS");
+    return run != NULL && process != NULL && strcmp(run, dir) == 0 ? strtoull(process, NULL, 10) : 0;
+}
+
 static int join(const char *dir, const char *ticket)
 {
     struct csp__runinfo info;
@@ -166,6 +181,7 @@ static int join(const char *dir, const char *ticket)
     memcpy(csp__state.token, info.token, sizeof info.token);
     csp__state.ticket = ticket != NULL ? strtoull(ticket, NULL, 10) : 0;
     csp__state.role = csp__state.ticket != 0 ? WIRE_PROCESS : WIRE_GUEST;
+    csp__state.inside = csp__state.ticket == 0 ? find_inside(dir) : 0;
     int result = prepare_process() == 0 ? attach(info.broker) : -1;
     if (result != 0) {
         int err = errno;
@@ -205,12 +221,15 @@ static void remove_run(void)
 
 static int set_environment(void)
 {
-    const char *outer = getenv("CSP_RUN");
-    if (outer != NULL && (outer_run = strdup(outer)) == NULL)
-        return csp__fail(ENOMEM, "starting a run", 0);
+    for (size_t i = 0; i < OUTERS; i++) {
+        const char *value = getenv(outer[i].name);
+        if (value != NULL && (outer[i].value = strdup(value)) == NULL)
+            return csp__fail(ENOMEM, "starting a run", 0);
+    }
     if (setenv("CSP_RUN", csp__state.dir, 1) != 0)
         return csp__fail(errno, "starting a run", 0);
     unsetenv("CSP_TICKET");
+    unsetenv("CSP_PROCESS");
     return 0;
 }
 
@@ -293,7 +312,7 @@ int csp__state_join(void)
 int csp__state_forked(int birth)
 {
     csp__state.pid = getpid();
-    csp__state.process = csp__state.ticket = 0;
+    csp__state.process = csp__state.ticket = csp__state.inside = 0;
     csp__state.birth = birth;
     csp__state.role = WIRE_PROCESS;
     csp__state.is_root = csp__state.said_bye = 0;
@@ -462,6 +481,11 @@ int csp__in_run(void)
 const char *csp__dir(void)
 {
     return csp__state.phase == CSP__JOINED ? csp__state.dir : NULL;
+}
+
+csp_proc csp__inside(void)
+{
+    return (csp_proc)csp__state.inside;
 }
 
 int csp__broker(void)

@@ -23,8 +23,12 @@ int csp__start(const struct csp__options *options);
  * closed. -1: none. */
 int csp__notices(void);
 
-/* Joins the run in directory dir as a guest, whatever the environment says. */
+/* Joins the run in directory dir as a guest, whatever the environment says, but where this program runs inside of a
+ * process of that run: then as a guest inside of it. */
 int csp__join(const char *dir);
+
+/* The process that this one is a guest inside of, after it joined; 0: none. */
+csp_proc csp__inside(void);
 
 /* The run directory of the run this process is in; NULL before csp_init. Valid until csp_term. */
 const char *csp__dir(void);

@@ -25,7 +25,7 @@ enum { BRIDGE_REPORT = 3, BRIDGE_NO_MORE = 4 };
 struct launch {
     char bridge[PATH_MAX];
     char in[24], out[24], report[12];
-    char run[sizeof csp__state.dir + 16], ticket_text[40], deadline[40];
+    char run[sizeof csp__state.dir + 16], ticket_text[40], process_text[40], deadline[40];
     char **argv, **environment;
     csp_proc process;
     uint64_t ticket;
@@ -70,7 +70,7 @@ static int make_argv(struct launch *l, char *const argv[], csp_chan in, csp_chan
 static int is_set_here(const char *variable)
 {
     return strncmp(variable, "CSP_RUN=", 8) == 0 || strncmp(variable, "CSP_TICKET=", 11) == 0 ||
-           strncmp(variable, "CSP_DEADLINE=", 13) == 0;
+           strncmp(variable, "CSP_PROCESS=", 12) == 0 || strncmp(variable, "CSP_DEADLINE=", 13) == 0;
 }
 
 /* Ours, but for what says which process of which run it is, and until when. */
@@ -78,16 +78,18 @@ static int make_environment(struct launch *l)
 {
     size_t n = 0;
     csp_time deadline = csp_deadline();
-    l->environment = calloc(count(environ) + 4, sizeof *l->environment);
+    l->environment = calloc(count(environ) + 5, sizeof *l->environment);
     if (l->environment == NULL)
         return -1;
     (void)snprintf(l->run, sizeof l->run, "CSP_RUN=%s", csp__state.dir);
     (void)snprintf(l->ticket_text, sizeof l->ticket_text, "CSP_TICKET=%" PRIu64, l->ticket);
+    (void)snprintf(l->process_text, sizeof l->process_text, "CSP_PROCESS=%" PRId64, l->process);
     for (char **e = environ; e != NULL && *e != NULL; e++)
         if (!is_set_here(*e))
             l->environment[n++] = *e;
     l->environment[n++] = l->run;
     l->environment[n++] = l->ticket_text;
+    l->environment[n++] = l->process_text;
     (void)snprintf(l->deadline, sizeof l->deadline, "CSP_DEADLINE=%" PRId64, deadline);
     if (deadline != CSP_FOREVER)
         l->environment[n++] = l->deadline;

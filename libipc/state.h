@@ -29,7 +29,8 @@ struct csp__state {
     uint64_t process; /* 0 before the first line's WELCOME */
     uint64_t ticket;  /* for the first line; 0 for the root and a guest */
     uint32_t role;
-    int inside; /* a guest inside of a process, whose leases those are that it receives */
+    uint64_t
+        inside; /* a guest's: the process inside of which it is, whose leases those are that it receives; 0: none */
     int said_bye;
     int is_root;
     pid_t broker_pid;
