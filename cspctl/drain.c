@@ -74,7 +74,7 @@ static void look_at(const struct supervisor *s, size_t channel, void *arg)
     struct inputs *in = arg;
 
     in->any = true;
-    in->endless |= c->close == CLOSE_NEVER;
+    in->endless |= c->close != CLOSE_SENDERS; /* what is idle in the end may have work for hours */
     in->unsafe |= c->attempts == 0 && c->service == PIPELINE_NONE;
     for (size_t i = 0; i < c->nsenders; i++)
         in->fed |= c->senders[i].process != in->own && s->alive_of[c->senders[i].process] > 0;

@@ -50,6 +50,9 @@ static const struct field channel_fields[] = {
     FIELD(NUMBER, snapshot_channel, sent),     FIELD(NUMBER, snapshot_channel, received),
     FIELD(TEXT, snapshot_channel, state),      FIELD(NUMBER, snapshot_channel, how),
     FIELD(NUMBER, snapshot_channel, code),     FIELD(NUMBER, snapshot_channel, lost),
+#define CHANNEL_FIELDS_BEFORE_LEASES 14
+    FIELD(NUMBER, snapshot_channel, leased),   FIELD(NUMBER, snapshot_channel, back_off),
+    FIELD(NUMBER, snapshot_channel, given_up), FIELD(NUMBER, snapshot_channel, dropped),
 };
 static const struct field wait_fields[] = {
     FIELD(NUMBER, snapshot_wait, process),  FIELD(NUMBER, snapshot_wait, line),
@@ -97,7 +100,8 @@ static const struct kind {
     {"run", run_fields, COUNT(run_fields), COUNT(run_fields), 0, 0, 0},
     {"process", process_fields, COUNT(process_fields), PROCESS_FIELDS_OF_STAT, sizeof(struct snapshot_process),
      offsetof(struct snapshot, processes), offsetof(struct snapshot, nprocesses)},
-    LIST(channel, channels),
+    {"channel", channel_fields, COUNT(channel_fields), CHANNEL_FIELDS_BEFORE_LEASES, sizeof(struct snapshot_channel),
+     offsetof(struct snapshot, channels), offsetof(struct snapshot, nchannels)},
     LIST(wait, waits),
     LIST(end, ends),
     LIST(stream, streams),

@@ -19,6 +19,7 @@ struct snapshot_process {
 struct snapshot_channel {
     const char *name, *state; /* "-" for a channel without a name */
     int64_t id, capacity, values, bytes, max_bytes, senders, receivers, sent, received, how, code, lost;
+    int64_t leased, back_off, given_up, dropped; /* of one with settings */
 };
 
 /* What belongs to a process begins with its number. */

@@ -19,10 +19,11 @@ json_t *snapshot_process_json(const struct snapshot_process *p, csp_time now)
 
 json_t *snapshot_channel_json(const struct snapshot *s, const struct snapshot_channel *c)
 {
-    return json_pack("{s:I, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id", (json_int_t)c->id,
-                     "name", text_json(c->name), "state", c->state, "kind", snapshot_kind(s, c), "capacity",
-                     (json_int_t)c->capacity, "max_bytes", (json_int_t)c->max_bytes, "values", (json_int_t)c->values,
-                     "bytes", (json_int_t)c->bytes, "senders", (json_int_t)c->senders, "receivers",
-                     (json_int_t)c->receivers, "sent", (json_int_t)c->sent, "received", (json_int_t)c->received, "lost",
-                     (json_int_t)c->lost);
+    return json_pack("{s:I, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
+                     (json_int_t)c->id, "name", text_json(c->name), "state", c->state, "kind", snapshot_kind(s, c),
+                     "capacity", (json_int_t)c->capacity, "max_bytes", (json_int_t)c->max_bytes, "values",
+                     (json_int_t)c->values, "bytes", (json_int_t)c->bytes, "senders", (json_int_t)c->senders,
+                     "receivers", (json_int_t)c->receivers, "sent", (json_int_t)c->sent, "received",
+                     (json_int_t)c->received, "lost", (json_int_t)c->lost, "leased", (json_int_t)c->leased, "back_off",
+                     (json_int_t)c->back_off, "given_up", (json_int_t)c->given_up, "dropped", (json_int_t)c->dropped);
 }

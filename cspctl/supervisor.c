@@ -5,7 +5,6 @@
 #include "log.h"
 #include "message.h"
 #include "pool.h"
-#include "snapshot.h"
 #include "unit.h"
 
 #include <rundir.h>
@@ -27,7 +26,6 @@
 
 #define LOG_WAIT   10000 /* ms without progress after which the rest of the log is given up */
 #define SWEEP_WAIT 3000  /* ms for what is left to die */
-#define LOSS_LINES 10    /* channels named at the end */
 
 struct transition {
     enum run_state next; /* RUN_SAME: nothing happens */
@@ -174,26 +172,6 @@ static void loop(struct supervisor *s)
 
 /* ---- the end */
 
-/* What nobody received, of a run that did not end well. */
-static void say_losses(const struct supervisor *s)
-{
-    struct snapshot *now = s->result.cause != CAUSE_NONE && s->result.cause != CAUSE_BROKER ? snapshot_ask() : NULL;
-    int said = 0, more = 0;
-
-    for (size_t i = 0; now != NULL && i < now->nchannels; i++) {
-        const struct snapshot_channel *c = &now->channels[i];
-        if (c->lost + c->values <= 0 || strcmp(c->name, "-") == 0)
-            continue;
-        if (said++ < LOSS_LINES)
-            message("%s: %" PRId64 " values were not received", c->name, c->lost + c->values);
-        else
-            more++;
-    }
-    if (more > 0)
-        message("and values of %d more channels", more);
-    snapshot_free(now);
-}
-
 /* Somebody else has ended a bridge, so that nobody failed, and the result is not whole all the same. */
 static void say_cut(const struct supervisor *s)
 {
@@ -233,6 +211,9 @@ static void say_end(const struct supervisor *s)
             say_cut(s);
         if (r->lost > 0)
             message("%s: up to %" PRIu64 " values lost: status %d", name, r->lost, status);
+        else if (r->given_up > 0)
+            message("%s: %" PRIu64 " value%s given up: status %d", name, r->given_up, r->given_up == 1 ? "" : "s",
+                    status);
         else if (status != 0)
             message("%s: its result is not whole: status %d", name, status);
         break;
@@ -246,7 +227,7 @@ static void leave(struct supervisor *s)
 {
     char *dir = strdup(s->stage.dir);
 
-    say_losses(s);
+    losses_say(s);
     if (csp_term() != 0 && s->result.cause != CAUSE_BROKER)
         message("%s: the broker did not end in time, and was killed", s->order->name);
     if (dir != NULL) {

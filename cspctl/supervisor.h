@@ -97,6 +97,9 @@ bool readiness_reaped(struct supervisor *s, pid_t pid, bool well);
 void readiness_step(struct supervisor *s);
 csp_time readiness_next(const struct supervisor *s);
 
+/* losses.c: says which channels have values left that nobody will have, and counts those that were promised. */
+void losses_say(struct supervisor *s);
+
 /* drain.c: what the run's table does to the children. */
 void drain_kill(struct supervisor *s);
 /* While it drains or is cancelled: who is to be told by now, as its senders, or those who depend on it, have ended. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What is left when all processes of a run have ended. Decision: the broker is asked once, when nothing can change any
+ * more, and what it says is told by channel: a value that was leased, or waits to be delivered again, will never be
+ * done, and neither will one that is still in a channel with `retry`; of other channels, what is left is worth a word
+ * only where the run did not end by itself. */
+#include "supervisor.h"
+#include "message.h"
+#include "snapshot.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LINES 10 /* channels named, of each kind */
+
+static bool is_leased(const struct pipeline *p)
+{
+    for (size_t i = 0; i < p->nchannels; i++)
+        if (p->channels[i].attempts > 0)
+            return true;
+    return false;
+}
+
+static int64_t left_in(const struct snapshot_channel *c)
+{
+    return c->lost + c->values;
+}
+
+static int64_t given_up(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    size_t i = pipeline_channel(p, c->name);
+    int64_t promised = i != PIPELINE_NONE && p->channels[i].retries ? left_in(c) : 0;
+
+    return c->given_up + c->leased + c->back_off + promised;
+}
+
+static int64_t not_received(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    size_t i = pipeline_channel(p, c->name);
+
+    return i != PIPELINE_NONE && p->channels[i].retries ? 0 : left_in(c);
+}
+
+static uint64_t say(const struct snapshot *now, const struct pipeline *p,
+                    int64_t count(const struct pipeline *, const struct snapshot_channel *), const char *what)
+{
+    uint64_t sum = 0;
+    int said = 0;
+
+    for (size_t i = 0; i < now->nchannels; i++) {
+        const struct snapshot_channel *c = &now->channels[i];
+        int64_t n = strcmp(c->name, "-") != 0 ? count(p, c) : 0;
+        if (n <= 0)
+            continue;
+        sum += (uint64_t)n;
+        if (said++ < LINES)
+            message("%s: %" PRId64 " value%s %s", c->name, n, n == 1 ? " was" : "s were", what);
+    }
+    if (said > LINES)
+        message("and values of %d more channels", said - LINES);
+    return sum;
+}
+
+void losses_say(struct supervisor *s)
+{
+    const struct pipeline *p = s->stage.p;
+    bool whole = s->result.cause == CAUSE_NONE;
+    struct snapshot *now = s->result.cause == CAUSE_BROKER || (whole && !is_leased(p)) ? NULL : snapshot_ask();
+
+    if (now == NULL)
+        return;
+    s->result.given_up = say(now, p, given_up, "given up");
+    if (!whole)
+        (void)say(now, p, not_received, "not received");
+    snapshot_free(now);
+}
