@@ -119,7 +119,7 @@ TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 E2E_TESTS    := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e_%,$(wildcard tests/e2e/test_*.c))
 TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%)
-FUZZ_TARGETS := broker pipeline records snapshot
+FUZZ_TARGETS := broker line pipeline records snapshot
 # Whose objects a unit test links beside libipc's: a test that is not listed needs no more.
 NEEDS_search  := $(BUILD)/tests/search.a
 NEEDS_records := $(BUILD)/tests/exec.a
@@ -213,6 +213,10 @@ FUZZ_ARCHIVE_pipeline := $(BUILD)/tests/cspctl.a
 FUZZ_ARCHIVE_records  := $(BUILD)/tests/exec.a
 FUZZ_ARCHIVE_snapshot := $(BUILD)/tests/cspctl.a
 WRAP_snapshot := places_find
+FUZZ_line    := caller
+WRAP_line    := csp_now poll ppoll pthread_create csp__line csp__socket_adopt csp__socket_receive csp__socket_send \
+                csp__socket_is_quiet csp__socket_widen zmq_socket zmq_close zmq_ctx_term zmq_setsockopt zmq_getsockopt \
+                zmq_connect zmq_bind zmq_poll
 $(BUILD)/tests/broker.a: $(filter-out %/main.o %/accept.o,$(BROKER_OBJ))
 define fuzz_rule
 $(BUILD)/tests/fuzz_$(1): $(BUILD)/obj/tests/fuzz/replay_$(1).o $(BUILD)/obj/runner/fuzz.o $(TEST_SUPPORT)

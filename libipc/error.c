@@ -39,9 +39,15 @@ static const struct {
     {EPROTO, "the broker's answer is not of this protocol"},
 };
 
+/* A broker that refuses without an errno, or with one that there is not, speaks another protocol. */
+static int known(int err)
+{
+    return err > 0 ? err : EPROTO;
+}
+
 int csp__fail(int err, const char *what, csp_chan c)
 {
-    last.err = err;
+    last.err = err = known(err);
     last.what = what;
     last.chan = c;
     errno = err;
@@ -55,7 +61,7 @@ int csp__failf(int err, const char *format, ...)
     /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): seen only when clang-tidy is given several files */
     (void)vsnprintf(last.text, sizeof last.text, format, args);
     va_end(args);
-    last.err = err;
+    last.err = err = known(err);
     last.what = NULL;
     errno = err;
     return -1;

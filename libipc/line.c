@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,7 +238,8 @@ int csp__ask(struct csp__line *line, const struct csp__request *r, csp_time by, 
     line->replied = 0;
     if (state < 0)
         return -1;
-    if (line->head.type != WIRE_ANSWER || (line->head.count == 0 && line->head.length < least)) {
+    if (line->head.type != WIRE_ANSWER || line->head.count > INT_MAX ||
+        (line->head.count == 0 && line->head.length < least)) {
         errno = EPROTO;
         return -1;
     }

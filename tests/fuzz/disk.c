@@ -157,7 +157,7 @@ int store_finished(struct store *s, const char *name, uint32_t replica)
 
 int store_forget(struct store *s)
 {
-    HOLD(!s->open);
+    HOLD(s->open);
     return 0;
 }
 
