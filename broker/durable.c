@@ -3,6 +3,7 @@
 #include "durable.h"
 
 #include "durable_parts.h"
+#include "lease.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -66,7 +67,7 @@ static bool grow(void *array, size_t count, size_t *room, size_t size)
 
 uint64_t durable_id(const struct channel *c, uint64_t key)
 {
-    return (c->item.key << 40) + key;
+    return c->settings->base + key;
 }
 
 /* ---- what an event changes -------------------------------------------------------------------------------------- */
@@ -151,7 +152,7 @@ void durable_delivered(struct broker *b, struct channel *c, const struct block *
 void durable_leased(struct broker *b, struct channel *c, const struct block *block)
 {
     struct durable *d = c->durable;
-    for (uint32_t i = 0; d != NULL && block->tries > 1 && i < block->count; i++) {
+    for (uint32_t i = 0; d != NULL && block->tries > block->before + 1 && i < block->count; i++) {
         if (!grow(&d->tried, d->tried_count, &d->tried_room, sizeof *d->tried))
             return; /* a count that a crash could forget */
         d->tried[d->tried_count++] = (struct tried){block->key + i, block->tries};
@@ -197,7 +198,7 @@ static void write_block(const struct durable *d, const struct block *block)
     for (uint32_t i = 0; i < block->count; i++) {
         struct stored_value v = {.key = block->key + i,
                                  .id = block->id + i,
-                                 .tries = block->tries,
+                                 .before = block->tries,
                                  .flags = block->flags & (i + 1 < block->count ? (unsigned)~WIRE_NOEOL : UINT32_MAX),
                                  .data = at,
                                  .length = block_length(block, i)};

@@ -78,6 +78,7 @@ static int conclude(struct loading *l)
     block->id = l->first.id;
     block->key = l->first.key;
     block->tries = l->first.tries;
+    block->before = l->first.before;
     block->before = block->reason != NULL ? block->tries : 0; /* a dead letter */
     channel_push(l->b, l->channel, block);
     l->values += l->count;
@@ -89,8 +90,9 @@ static bool continues(const struct loading *l, const struct stored_value *v)
 {
     const struct stored_value *first = &l->first;
     return l->used + v->length <= CHUNK && v->key == first->key + l->count && v->id == first->id + l->count &&
-           v->tries == first->tries && ((v->flags ^ first->flags) & ~(uint32_t)WIRE_NOEOL) == 0 &&
-           (first->flags & WIRE_NOEOL) == 0 && v->reason_length == first->reason_length &&
+           v->tries == first->tries && v->before == first->before &&
+           ((v->flags ^ first->flags) & ~(uint32_t)WIRE_NOEOL) == 0 && (first->flags & WIRE_NOEOL) == 0 &&
+           v->reason_length == first->reason_length &&
            (v->reason_length == 0 || memcmp(v->reason, l->reason, v->reason_length) == 0);
 }
 
@@ -216,6 +218,8 @@ void durable_set(struct broker *b, struct line *l, const struct message *m, stru
     uint64_t values = 0;
     if (err == 0 && RECORDED(b)) /* the store would be another one at the replay */
         err = ENOTSUP;
+    if (err == ENOTSUP)
+        snprintf(why, sizeof why, "durable %s: a run that is recorded or replayed has no durable channels", dir);
     struct directory *home = err == 0 ? open_directory(b, dir, &err, why, sizeof why) : NULL;
     if (home != NULL) {
         err = make_durable(b, c, home, &values);

@@ -346,7 +346,7 @@ static int make_channel(struct store *s, struct stored *c)
     if (err != 0)
         return err;
     char *sql = sqlite3_mprintf(
-        "CREATE TABLE IF NOT EXISTS value_%lld (key INTEGER PRIMARY KEY, id INTEGER, tries INTEGER, flags INTEGER,"
+        "CREATE TABLE IF NOT EXISTS value_%lld (key INTEGER PRIMARY KEY, id INTEGER, before INTEGER, flags INTEGER,"
         " reason BLOB, sum INTEGER, data BLOB);"
         "CREATE TABLE IF NOT EXISTS tries_%lld (key INTEGER PRIMARY KEY, tries INTEGER NOT NULL)",
         (long long)c->number, (long long)c->number);
@@ -403,7 +403,8 @@ static int load_row(struct stored *c, sqlite3_stmt *row, struct stored_value *v)
 {
     v->key = (uint64_t)sqlite3_column_int64(row, 0);
     v->id = (uint64_t)sqlite3_column_int64(row, 1);
-    v->tries = (uint32_t)sqlite3_column_int64(row, 2);
+    v->before = (uint32_t)sqlite3_column_int64(row, 2);
+    v->tries = (uint32_t)sqlite3_column_int64(row, 7);
     v->flags = (uint32_t)sqlite3_column_int64(row, 3);
     v->reason_length = (size_t)sqlite3_column_bytes(row, 4);
     v->reason = sqlite3_column_blob(row, 4);
@@ -414,8 +415,8 @@ static int load_row(struct stored *c, sqlite3_stmt *row, struct stored_value *v)
     if (sum_of(v->data, v->length) != (uint64_t)sqlite3_column_int64(row, 5) || v->key == 0 || v->key >= c->next)
         return say(c->store, EBADMSG, "durable %s: store.db is damaged: value %llu of channel %s is not what was sent",
                    c->store->dir, (unsigned long long)v->key, c->name);
-    if (v->tries == 0 && v->key < c->delivered)
-        v->tries = 1;
+    if (v->tries <= v->before)
+        v->tries = v->before + (v->key < c->delivered);
     return 0;
 }
 
@@ -424,7 +425,7 @@ int store_load(struct stored *c, int (*each)(void *arg, const struct stored_valu
     sqlite3_stmt *all = NULL;
     struct stored_value v;
     int rc, err = prepare_for(c, &all,
-                              "SELECT key, id, max(v.tries, ifnull(t.tries, 0)), flags, reason, sum, data"
+                              "SELECT key, id, before, flags, reason, sum, data, ifnull(t.tries, 0)"
                               " FROM value_%lld v LEFT JOIN tries_%lld t USING (key) ORDER BY key");
     if (err != 0)
         return err;
@@ -460,7 +461,7 @@ int store_append(struct stored *c, const struct stored_value *v)
     sqlite3_stmt *a = c->append;
     sqlite3_bind_int64(a, 1, (sqlite3_int64)v->key);
     sqlite3_bind_int64(a, 2, (sqlite3_int64)v->id);
-    sqlite3_bind_int64(a, 3, v->tries);
+    sqlite3_bind_int64(a, 3, v->before);
     sqlite3_bind_int64(a, 4, v->flags);
     sqlite3_bind_blob64(a, 5, v->reason_length != 0 ? v->reason : NULL, v->reason_length, SQLITE_STATIC);
     sqlite3_bind_int64(a, 6, (sqlite3_int64)sum_of(v->data, v->length));

@@ -157,6 +157,8 @@ static void lease_options(struct words *w, const struct process *c, char *const 
     codes_option(w, "--reject", c->reject);
     if (c->order == ORDER_INPUT)
         word(w, "--ordered");
+    if (c->resume == RESUME_SKIP)
+        word(w, "--skip");
 }
 
 static int highest(const struct ports *ports, int fd)

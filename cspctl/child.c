@@ -6,6 +6,7 @@
 #include "log.h"
 #include "message.h"
 #include "pool.h"
+#include "resume.h"
 #include "terminal.h"
 
 #include "../workers/exec/term.h"
@@ -294,6 +295,9 @@ static char **environment_of(const struct child *c, const struct stage *stage, b
         extra[n++] = pool_format(stage->pool, "CSP_TICKET=%" PRIu64, c->ticket);
     if (process->kind == PROCESS_WORKER && process->serve != PIPELINE_NONE)
         extra[n++] = pool_format(stage->pool, "CSP_SERVE=%s", stage->p->channels[process->requests].name);
+    const uint64_t *resumed = resume_count(stage, c->process, c->replica);
+    if (resumed != NULL)
+        extra[n++] = pool_format(stage->pool, "CSP_RESUMED=%" PRIu64, *resumed);
     return pipeline_environment(stage->p, c->process, c->replica, extra);
 }
 

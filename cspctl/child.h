@@ -96,6 +96,7 @@ struct stage {
     regex_t *regexes;    /* by process: `ready: line`, where it has one */
     int spotted[2];      /* a pipe: in which output such a line was */
     struct pool *pool;
+    struct resume *resume; /* what was stored of an interrupted run; NULL: no channel is durable */
 };
 
 /* Announces the child with its ends, and with a successor where it may be restarted. Returns 0, or -1 with errno. */

@@ -81,7 +81,7 @@ static enum kind kind_of(const struct pipeline *p, const struct channel *c)
         return REQUESTS;
     if (c->capacity == 0)
         return RENDEZVOUS;
-    if (c->attempts > 0 || c->ordered || c->source != PIPELINE_NONE || has_settled_sender(p, c))
+    if (c->durable != NULL || c->attempts > 0 || c->ordered || c->source != PIPELINE_NONE || has_settled_sender(p, c))
         return STREAM; /* the broker has the settlements */
     return edge_streams(p, c, CSP_SEND) == 1 && edge_streams(p, c, CSP_RECV) == 1 ? PAIR : STREAM;
 }
@@ -101,9 +101,11 @@ bool edge_is_pair(const struct pipeline *p, const struct channel *c)
 
 const char *edge_delivery(const struct channel *c)
 {
-    if (c->ordered)
-        return c->retries ? "at least once, ordered" : "at most once, ordered";
-    return c->retries ? "at least once" : "at most once";
+    static const char *const words[2][2][2] = {
+        {{"at most once", "at most once, durable"}, {"at most once, ordered", "at most once, ordered, durable"}},
+        {{"at least once", "at least once, durable"}, {"at least once, ordered", "at least once, ordered, durable"}}};
+
+    return words[c->retries][c->ordered][c->durable != NULL];
 }
 
 /* "4 senders"; of none declared, guests. */

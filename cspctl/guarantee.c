@@ -87,6 +87,7 @@ static void check_buffer(struct reader *r, const struct channel *c)
     const char *what = c->retries                      ? "retry"
                        : c->overflow != OVERFLOW_BLOCK ? "overflow"
                        : c->source != PIPELINE_NONE    ? "dead letters"
+                       : c->durable                    ? "durable"
                        : c->ordered                    ? "order: input"
                        : puts_in_one_step(r, c)        ? "output that goes with an acknowledgement"
                        : c->attempts > 0               ? "a receiver that acknowledges"
@@ -224,6 +225,23 @@ static void check_partition(struct reader *r, const struct process *process)
                  r->p->channels[process->input.channels[0]].name);
 }
 
+/* ---- resume */
+
+static void check_resume(struct reader *r, const struct process *process)
+{
+    const struct output *out = &process->output;
+
+    if (process->resume != RESUME_SKIP)
+        return;
+    if (process->kind != PROCESS_COMMAND || process->input.kind == INPUT_CHANNELS || process->in.n > 0 ||
+        process->serve != PIPELINE_NONE)
+        diagnose(r->d, process->place, "take it out: what it read comes again by itself",
+                 "\"%s\": resume: skip is for a command that reads no channel", process->name);
+    else if (out->kind != OUTPUT_CHANNELS || out->nchannels != 1 || !r->p->channels[out->channels[0]].durable)
+        diagnose(r->d, process->place, "write stdout: CHANNEL, and durable: DIRECTORY in that channel",
+                 "\"%s\": resume: skip needs to know what was stored of one durable channel", process->name);
+}
+
 void check_guarantees(struct reader *r)
 {
     for (size_t i = 0; i < r->p->nchannels; i++) {
@@ -235,4 +253,6 @@ void check_guarantees(struct reader *r)
     }
     for (size_t i = 0; i < r->p->nprocesses; i++)
         check_partition(r, &r->p->processes[i]);
+    for (size_t i = 0; i < r->p->nprocesses; i++)
+        check_resume(r, &r->p->processes[i]);
 }

@@ -6,6 +6,7 @@
  * is back in its channel before the next one receives. Only then it is decided whether there is a next one. */
 #include "supervisor.h"
 #include "message.h"
+#include "resume.h"
 #include "unit.h"
 
 #include <run.h>
@@ -104,6 +105,7 @@ static void finish(struct supervisor *s, struct child *c)
 {
     c->phase = CHILD_ENDED;
     child_forgo(c, c->told);
+    resume_ended(s, c);
     restart_free(&c->restarts);
     s->alive--;
     if (c->process != PIPELINE_NONE)

@@ -111,7 +111,9 @@ static void take_line(struct supervisor *s, char *line)
         if (s->notices.fatal)
             result_cause(&s->result, CAUSE_DEADLOCK, (int)strtol(rest, NULL, 10), NULL);
         report(s);
-    } else if (rest != NULL && strcmp(what, "departed") == 0)
+    } else if (rest != NULL && strcmp(what, "durable") == 0)
+        message("%s: durable %s", s->order->name, rest);
+    else if (rest != NULL && strcmp(what, "departed") == 0)
         message("%s: departs from what is replayed: %s", s->order->name, rest);
 }
 

@@ -68,6 +68,7 @@ struct channel {
     struct mention dead_letters; /* the channel that gets them; no name: none */
     size_t dead;                 /* the same, or PIPELINE_NONE */
     size_t source;               /* the first channel whose dead letters come here, or PIPELINE_NONE */
+    const char *durable;         /* the directory that keeps its values, or NULL */
     bool ordered;                /* what its receivers make of it goes on in its order */
     size_t service; /* a service's request channel (named SERVICE.BACKEND, close: never, senders are guests), or NONE */
     struct end *senders, *receivers;
@@ -88,6 +89,7 @@ enum acknowledge {
     ACK_EXPLICIT, /* when the program says so */
 };
 enum output_order { ORDER_NONE, ORDER_INPUT };
+enum resume_source { RESUME_AGAIN, RESUME_SKIP }; /* what a source writes that was interrupted */
 
 /* How many values one run of `each` gets. */
 struct batch {
@@ -171,6 +173,7 @@ struct process {
     struct batch batch;    /* of `each` */
     int ack;               /* enum acknowledge */
     int order;             /* enum output_order */
+    int resume;            /* enum resume_source */
     const char *partition; /* the field by which values go to the same replica, or NULL */
     struct restart restart;
     struct ready ready;

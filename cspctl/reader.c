@@ -41,7 +41,6 @@ static const struct reading readings[] = {
     [TYPE_CHANNELS] = {"a mapping of names to channels", .map = read_channels},
     [TYPE_PROCESSES] = {"a mapping of names to processes", .map = read_processes},
     [TYPE_SERVICES] = {"a mapping of names to services", .map = read_services},
-    [TYPE_LATER] = {"nothing"},
 };
 
 void wrong(struct reader *r, const struct value *v, const char *format, ...)
@@ -143,7 +142,7 @@ static const char *all_keys(struct reader *r, enum section section)
     const char *list = NULL;
 
     for (size_t i = 0; i < schema_size; i++)
-        if (schema[i].in == section && schema[i].type != TYPE_LATER)
+        if (schema[i].in == section)
             list = list ? diagnostics_text(r->d, "%s, %s", list, schema[i].name) : schema[i].name;
     return list;
 }
@@ -168,13 +167,6 @@ void mention(struct reader *r, int node)
         mention_one(r, node);
     for (size_t i = 0; i < n; i++)
         mention_one(r, item[i]);
-}
-
-static void later_key(struct reader *r, enum section section, const struct member *m)
-{
-    diagnose(r->d, m->place, "take it out, or use a later version that has it",
-             "this version of cspctl does not have the key %s of %s", diagnostics_quote(r->d, m->key),
-             section_titles[section]);
 }
 
 /* Says it. Returns the key that was probably meant, so that its value can be read as if it were that one, or NULL. */
@@ -228,9 +220,7 @@ const struct member **read_section(struct reader *r, enum section section, int n
 
     for (size_t i = 0; i < schema_size; i++) {
         const struct key *key = &schema[i];
-        if (known[i] && key->type == TYPE_LATER)
-            later_key(r, section, known[i]);
-        else if (known[i])
+        if (known[i])
             read_value(r, (struct value){
                               .key = key, .node = known[i]->value, .base = base, .field = (char *)base + key->offset});
         else if (key->in == section && key->required)

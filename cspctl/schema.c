@@ -60,6 +60,8 @@ const struct key schema[] = {
      .help =
          "what a value meets for which there is no room: its sender waits; the oldest goes; it goes itself; the send "
          "fails"},
+    {SECTION_CHANNEL, TYPE_FIELD, "durable", .offset = CHANNEL_FIELD(durable), .example = "state",
+     .help = "a directory that keeps its values: they survive the end of everything, and the next run has them again"},
     {SECTION_CHANNEL, TYPE_SECTION, "retry", .section = SECTION_RETRY,
      .example = "{attempts: 5, delay: [1s, 30s], dead: failed}",
      .help = "each value is done at least once: what is not acknowledged is delivered again"},
@@ -102,6 +104,10 @@ const struct key schema[] = {
     {SECTION_PROCESS, TYPE_CHOICE, "order", .offset = PROCESS_FIELD(order), .fallback = "none",
      .choices = {"none", "input"}, .example = "input",
      .help = "input: what the replicas write goes on in the order of their input"},
+    {SECTION_PROCESS, TYPE_CHOICE, "resume", .offset = PROCESS_FIELD(resume), .fallback = "again",
+     .choices = {"again", "skip"}, .example = "skip",
+     .help = "what becomes of what it writes once more in a run that resumes an interrupted one: it is sent again; "
+             "skip: as many values as were stored are not"},
     {SECTION_PROCESS, TYPE_FIELD, "partition", .offset = PROCESS_FIELD(partition), .example = "1",
      .help = "the field by which values go to the same replica: its number, or a key where values are JSON objects"},
     {SECTION_PROCESS, TYPE_DURATION, "timeout", .offset = PROCESS_FIELD(timeout), .min = 1, .max = LONGEST,
@@ -162,7 +168,6 @@ const struct key schema[] = {
     {SECTION_RETRY, TYPE_DEAD, "dead", .offset = CHANNEL_FIELD(dead_letters), .example = "failed",
      .help = "the channel of dead letters; without it what has failed for good is given up, and counted"},
 
-    {SECTION_CHANNEL, TYPE_LATER, "durable", .help = "of a later version"},
 };
 const size_t schema_size = sizeof schema / sizeof *schema;
 
@@ -179,7 +184,7 @@ const char *schema_nearest(enum section in, const char *name)
     struct suggestion s = {.word = name};
 
     for (size_t i = 0; i < schema_size; i++)
-        if (schema[i].in == in && schema[i].type != TYPE_LATER)
+        if (schema[i].in == in)
             suggestion_offer(&s, schema[i].name);
     return s.best;
 }

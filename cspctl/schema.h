@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The one table of the pipeline file: every key, where it may stand, its type, default, bounds and meaning.
- * Parsing, validation and defaults are driven by it, so that what is documented, accepted and done can't drift apart; a
- * key of a later version has a name here and nothing else, to be told from a typing mistake. */
+ * Parsing, validation and defaults are driven by it, so that what is documented, accepted and done can't drift apart.
+ */
 #ifndef CSPCTL_SCHEMA_H
 #define CSPCTL_SCHEMA_H
 
@@ -52,7 +52,6 @@ enum type {
     TYPE_CHANNELS,
     TYPE_PROCESSES,
     TYPE_SERVICES,
-    TYPE_LATER, /* a key of a later version: known by its name, and not accepted */
 };
 
 struct key {
@@ -64,7 +63,6 @@ struct key {
         *fallback;    /* the default, read as if the file had it; NULL: none, the field stays as its reader set it */
     int64_t min, max; /* of a number */
     const char *choices[5]; /* of TYPE_CHOICE; of TYPE_SECTION, the words of its short form */
-    const char *later;      /* a choice that a later version has */
     const char *example;    /* a value to write */
     const char *help;
     enum section section; /* of what is inside */
@@ -79,7 +77,7 @@ extern const char *const section_titles[SECTION_COUNT];
 
 /* The key of a section, or NULL. */
 const struct key *schema_find(enum section in, const char *name);
-/* The name of the key nearest to a word, of this version, or NULL. */
+/* The name of the key nearest to a word, or NULL. */
 const char *schema_nearest(enum section in, const char *name);
 
 #endif

@@ -4,6 +4,7 @@
 #include "supervisor.h"
 #include "message.h"
 #include "pool.h"
+#include "resume.h"
 #include "services.h"
 
 #include <programs.h>
@@ -88,16 +89,16 @@ static bool set_channel(struct supervisor *s, size_t i)
                                                    [OVERFLOW_DROP_NEWEST] = CSP__DROP_NEWEST,
                                                    [OVERFLOW_REJECT] = CSP__REJECT};
     const struct channel *c = &s->stage.p->channels[i];
-    const struct csp__settings settings = {.retry = {.attempts = (unsigned)c->attempts,
+    struct csp__settings settings = {.retry = {.attempts = (unsigned)c->attempts,
                                                      .least = c->delay.least,
                                                      .most = c->delay.most,
                                                      .dead = c->dead != PIPELINE_NONE ? s->chans[c->dead] : 0},
                                            .ordered = c->ordered,
                                            .overflow = overflows[c->overflow]};
 
-    if (c->attempts == 0 && !c->ordered && c->overflow == OVERFLOW_BLOCK)
+    if (c->attempts == 0 && !c->ordered && c->overflow == OVERFLOW_BLOCK && c->durable == NULL)
         return true;
-    if (csp__set(s->chans[i], &settings) == 0)
+    if (resume_set(s, i, &settings) == 0)
         return true;
     return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
 }
@@ -117,6 +118,7 @@ static bool declare_channels(struct supervisor *s)
     for (size_t i = 0; i < p->nchannels; i++)
         if (!set_channel(s, i))
             return false;
+    resume_say(s);
     return true;
 }
 
@@ -202,6 +204,7 @@ void supervisor_start(struct supervisor *s)
     if (s->stage.p->deadline >= 0)
         s->deadline = csp_now() + s->stage.p->deadline;
     s->begun = csp_now();
+    resume_leave_out(s);
     readiness_step(s);
     if (s->order->call != NULL && s->state == RUN_UP)
         start_call(s);

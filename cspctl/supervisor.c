@@ -5,6 +5,7 @@
 #include "log.h"
 #include "message.h"
 #include "pool.h"
+#include "resume.h"
 #include "unit.h"
 
 #include <rundir.h>
@@ -228,6 +229,7 @@ static void leave(struct supervisor *s)
     char *dir = strdup(s->stage.dir);
 
     losses_say(s);
+    resume_forget(s);
     if (csp_term() != 0 && s->result.cause != CAUSE_BROKER)
         message("%s: the broker did not end in time, and was killed", s->order->name);
     if (dir != NULL) {

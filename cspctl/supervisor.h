@@ -39,7 +39,7 @@ enum run_event {
 };
 
 struct notices {
-    char line[512];
+    char line[8192]; /* of which a path may be 4,096 */
     size_t held;
     struct child report, dump; /* who prints a deadlock, and what SIGQUIT asked for; phase CHILD_NEW: nobody */
     bool again;                /* another deadlock came meanwhile */

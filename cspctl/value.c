@@ -125,11 +125,8 @@ void read_choice(struct reader *r, const struct value *v)
         list = list ? diagnostics_text(r->d, "%s, %s", list, choices[i]) : choices[i];
     }
     list = diagnostics_text(r->d, "the words are: %s", list);
-    if (v->key->later && strcmp(v->text, v->key->later) == 0)
-        diagnose(r->d, v->place, list, "this version of cspctl does not have %s: %s", v->key->name, v->text);
-    else
-        diagnose(r->d, v->place, diagnostics_did_you_mean(r->d, s.best, list), "%s: %s is not one of its words",
-                 v->key->name, diagnostics_quote(r->d, v->text));
+    diagnose(r->d, v->place, diagnostics_did_you_mean(r->d, s.best, list), "%s: %s is not one of its words",
+             v->key->name, diagnostics_quote(r->d, v->text));
 }
 
 bool check_name(struct reader *r, struct place at, const char *what, const char *name, bool dots)

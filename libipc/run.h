@@ -75,6 +75,19 @@ int csp__set(csp_chan c, const struct csp__settings *settings);
  * Returns how many they were, or -1: ENOENT (none), EBADF (no such channel). */
 int64_t csp__settle_oldest(csp_chan c, uint64_t count, csp_time delay, const char *reason);
 
+/* The same for a durable channel, and what it resumed with: how many values, and a text of lines about processes
+ * (section 18), which the caller frees; NULL: no memory for it. */
+struct csp__resumed {
+    uint64_t values;
+    char *senders;
+};
+int csp__set_durable(csp_chan c, const struct csp__settings *settings, struct csp__resumed *resumed);
+
+/* What a resumed run needs to know (root only): a process has ended, and all that it was to send it sent; or the run
+ * has ended well. Returns 0, or -1: EPERM, ENOMEM. */
+enum csp__marked { CSP__FINISHED, CSP__RUN_DONE };
+int csp__mark(enum csp__marked what, const char *name, unsigned replica);
+
 struct csp__grant {
     csp_chan chan;
     int ends;

@@ -11,7 +11,8 @@
 
 _Static_assert(CSP__DONE == WIRE_DONE, "a SETTLE's delay");
 
-int csp__set(csp_chan c, const struct csp__settings *s)
+/* Asks; 0, or -1 with the error noted: with the broker's own sentence, where it gave one. */
+static int set(csp_chan c, const struct csp__settings *s, const void **answer, size_t *size)
 {
     struct wire_set body = {.dead = s->retry.dead,
                             .least = s->retry.least,
@@ -20,12 +21,45 @@ int csp__set(csp_chan c, const struct csp__settings *s)
                             .ordered = s->ordered != 0,
                             .overflow = (uint32_t)s->overflow};
     size_t len = s->durable != NULL ? strlen(s->durable) : 0;
+    struct csp__request r = {
+        .type = WIRE_SET, .chan = c, .head = &body, .head_len = sizeof body, .rest = s->durable, .rest_len = len};
     if (len > WIRE_MAX_PATH)
         return csp__failf(EINVAL, "set: the path of a directory has at most %d bytes", WIRE_MAX_PATH);
+    struct csp__line *line = csp__line("set");
+    if (line == NULL)
+        return -1;
+    int err = csp__ask(line, &r, CSP_FOREVER, len != 0 ? sizeof(struct wire_resumed) : 0, answer, size);
+    if (err > 0 && *size > 0)
+        return csp__failf(err, "%.*s", (int)*size, (const char *)*answer);
+    return err == 0 ? 0 : csp__fail(err < 0 ? errno : err, "set", c);
+}
+
+int csp__set(csp_chan c, const struct csp__settings *s)
+{
+    const void *answer;
+    size_t size;
+    return set(c, s, &answer, &size);
+}
+
+int csp__set_durable(csp_chan c, const struct csp__settings *s, struct csp__resumed *resumed)
+{
+    struct wire_resumed found;
+    const char *answer;
+    size_t size;
+    if (set(c, s, (const void **)&answer, &size) != 0)
+        return -1;
+    memcpy(&found, answer, sizeof found);
+    resumed->values = found.values;
+    resumed->senders = strndup(answer + sizeof found, size - sizeof found);
+    return 0;
+}
+
+int csp__mark(enum csp__marked what, const char *name, unsigned replica)
+{
+    const struct wire_mark body = {.what = what == CSP__FINISHED ? WIRE_FINISHED : WIRE_RUN_DONE, .replica = replica};
     return csp__request(
-        "set",
-        &(struct csp__request){
-            .type = WIRE_SET, .chan = c, .head = &body, .head_len = sizeof body, .rest = s->durable, .rest_len = len});
+        "mark", &(struct csp__request){
+                    .type = WIRE_MARK, .head = &body, .head_len = sizeof body, .rest = name, .rest_len = strlen(name)});
 }
 
 int csp_set_retry(csp_chan c, const csp_retry *r)

@@ -33,7 +33,8 @@ enum {
     OPT_REJECT,
     OPT_ACK,
     OPT_TIMEOUT,
-    OPT_ORDERED
+    OPT_ORDERED,
+    OPT_SKIP
 };
 
 static const struct option long_options[] = {
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
     {"ack", required_argument, NULL, OPT_ACK},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ordered", no_argument, NULL, OPT_ORDERED},
+    {"skip", no_argument, NULL, OPT_SKIP},
     {NULL, 0, NULL, 0},
 };
 
@@ -68,7 +70,7 @@ static const char usage[] =
     "            [--serve CHAN] [--records line|nul|length|whole] [--records-in R] [--records-out R]\n"
     "            [--success CODE,...] [--report FD] [--grace MS] [--ready REGEX] [--label NAME] [--ack line|explicit]\n"
     "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]]\n"
-    "            [--timeout MS] [--ordered] -- PROGRAM ARG...\n";
+    "            [--timeout MS] [--ordered] [--skip] -- PROGRAM ARG...\n";
 
 static int wrong(const char *option, const char *value, const char *what)
 {
@@ -189,6 +191,9 @@ static int read_lease_option(struct options *o, int option, const char *arg)
         return read_ack(o, arg);
     case OPT_ORDERED:
         o->ordered = true;
+        return 0;
+    case OPT_SKIP:
+        o->skip = true;
         return 0;
     default:
         fputs(usage, stderr);
@@ -318,6 +323,9 @@ int options_read(struct options *o, int argc, char **argv)
     }
     for (size_t i = 0; i < o->nin; i++)
         o->in[i].framing = (enum framing)(f.in >= 0 ? f.in : f.both);
+    const char *resumed = o->skip ? getenv("CSP_RESUMED") : NULL;
+    for (size_t i = 0; i < o->nout; i++)
+        o->out[i].skip = resumed != NULL && o->out[i].fd == 1 ? strtoull(resumed, NULL, 10) : 0;
     for (size_t i = 0; i < o->nout; i++)
         o->out[i].framing = o->out[i].fd == 2 ? FRAMING_LINE : (enum framing)(f.out >= 0 ? f.out : f.both);
     if (o->label == NULL) {

@@ -18,6 +18,7 @@ struct port {
     const char **names; /* channels as they were given: a name, or a number, which is a handle */
     csp_chan *chans;    /* opened by the supervisor */
     size_t n;
+    uint64_t skip; /* so many values at first are not sent: they were, before this run */
 };
 
 enum acknowledge { ACK_BY_WRITE, ACK_BY_LINE, ACK_BY_PROGRAM };
@@ -43,6 +44,7 @@ struct options {
     int64_t batch, batch_bytes; /* at most so much for one run; 0: no such bound; both 0: one value */
     int ack;                    /* enum acknowledge, of a program that is not run for each */
     int64_t timeout;            /* ms that a value may take; 0: no bound */
+    bool skip;                  /* the first $CSP_RESUMED values of descriptor 1 are not sent */
     bool ordered;               /* the inputs are: what was put may wait for what is to be received */
     const char *label;
     char **argv; /* of the program */

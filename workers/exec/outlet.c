@@ -20,6 +20,7 @@ int outlet_open(struct outlet *out)
 {
     size_t least = SIZE_MAX;
     out->alive = out->port->n;
+    out->skip = out->port->skip;
     for (size_t i = 0; i < out->port->n; i++) {
         csp_chan c = out->port->chans[i];
         size_t limit;
@@ -136,13 +137,28 @@ static void discard(const struct outlet *out)
         lose(out);
 }
 
+/* Takes what was sent before this run off the front of a block. True: some of it was. */
+static bool skip(struct outlet *out, csp__block *b)
+{
+    size_t n = out->skip < b->count ? (size_t)out->skip : b->count, bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += csp__block_length(b, i) + (b->gap != 0);
+    b->data = (const char *)b->data + bytes;
+    b->len -= bytes;
+    b->lengths = (const char *)b->lengths + n * sizeof(uint32_t);
+    b->count -= n;
+    out->skip -= n;
+    return n != 0;
+}
+
 /* What is complete goes, a large block without being copied. Where there is no memory for the next buffer it is copied
  * after all, which needs less. */
 static int send_complete(struct outlet *out)
 {
     csp__block b;
     struct gift gift = {.memory = NULL};
-    if (splitter_block(&out->splitter, &b) != 0 && b.len >= OUTLET_GIVEN)
+    (void)splitter_block(&out->splitter, &b);
+    if (!skip(out, &b) && b.count != 0 && b.len >= OUTLET_GIVEN)
         gift.memory = splitter_give(&out->splitter, &gift.size);
     bool given = gift.memory != NULL;
     int result = b.count != 0 ? send_block(out, &b, given ? &gift : NULL) : 0;
@@ -240,7 +256,7 @@ static void send_rest(struct outlet *out)
     if (!atomic_load(&out->joint->complete))
         return;
     int left = splitter_end(&out->splitter, &b);
-    if (left > 0)
+    if (left > 0 && !skip(out, &b))
         (void)send_block(out, &b, NULL);
     else if (left < 0)
         outlet_bad(out, errno);

@@ -20,6 +20,7 @@ struct outlet {
     int fd;        /* the pipe's end for reading, O_NONBLOCK */
     bool *gone;    /* by channel: nobody receives */
     size_t alive;  /* channels that are not gone */
+    uint64_t skip; /* values that are not to be sent */
     size_t narrow; /* the channel with the least max_bytes */
     struct splitter splitter;
     struct spotter spotter; /* of the line that says that the program is ready */
