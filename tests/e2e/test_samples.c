@@ -229,4 +229,16 @@ TEST(every_sample_is_accepted_by_check)
     outcome_free(&o);
 }
 
+TEST(jobs_are_all_done_though_their_workers_die)
+{
+    struct outcome o = sh("%s 100", built("libexec/csp/jobs"));
+    struct outcome want =
+        sh("seq 100 | grep -vx 13 | awk '{print $1 \": \" $1 * $1 ($1 %% 7 == 0 ? \", again\" : \"\")}'");
+    assert_status(&o, 0);
+    assert_same(&o.out, &want.out);
+    ck_assert_str_eq(o.err.data, "jobs: given up after 1: 13 brings bad luck\n");
+    outcome_free(&o);
+    outcome_free(&want);
+}
+
 SUITE_OF(samples)
