@@ -17,7 +17,7 @@ static int take_message(csp_case *c, const struct csp__given *given)
     char *copy = malloc(len + 1 + reason);
     if (copy == NULL)
         return -1;
-    if (len != 0)
+    if (len != 0 && given->data != NULL)
         memcpy(copy, given->data, len);
     copy[len] = '\0';
     *(csp_msg *)c->buf = (csp_msg){

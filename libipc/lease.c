@@ -87,7 +87,7 @@ static struct csp__lease **place_of(uint64_t id)
 static void grow(void)
 {
     size_t size = leases.size != 0 ? leases.size * 2 : FIRST_PLACES;
-    struct csp__lease **places = calloc(size, sizeof *places);
+    struct csp__lease **places = calloc(size, sizeof(void *));
     if (places == NULL)
         return;
     for (size_t i = 0; i < leases.size; i++)

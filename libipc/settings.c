@@ -44,7 +44,7 @@ int csp__set(csp_chan c, const struct csp__settings *s)
 int csp__set_durable(csp_chan c, const struct csp__settings *s, struct csp__resumed *resumed)
 {
     struct wire_resumed found;
-    const char *answer;
+    const char *answer = NULL;
     size_t size;
     if (set(c, s, (const void **)&answer, &size) != 0)
         return -1;
