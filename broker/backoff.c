@@ -62,9 +62,7 @@ void backoff_discard(struct broker *b, struct channel *c)
     LIST_EACH(node, next, &s->delayed)
     {
         struct block *block = end(b, LIST_OWNER(node, struct delayed, node));
-        c->lost += block->count;
-        attached_release(b, &block->attached);
-        block_free(block);
+        lease_give_up(b, c, block);
     }
 }
 

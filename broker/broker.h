@@ -342,6 +342,9 @@ int reply_take(struct broker *b, const struct offer *o, uint32_t which, struct c
 int reply_room(struct broker *b, const struct sending *s, int err);
 /* Sends a frame that waited; msg is empty then. */
 void reply_send(struct broker *b, uint32_t route, zmq_msg_t *msg);
+/* A close that is told so far, to who holds leases of which this is the first. */
+int reply_so_far(struct broker *b, const struct receiving *r, const struct block *first);
+int reply_commit_so_far(struct broker *b, const struct offer *o, uint32_t which, const struct block *first);
 int reply_deliver(struct broker *b, const struct receiving *r, const struct block *block, unsigned flags);
 
 /* channel.c */

@@ -7,10 +7,50 @@
 
 #include <stdio.h>
 
+/* There is room for it, with those that wait already. */
+static bool fits(const struct settings *s, const struct block *block)
+{
+    struct used used = channel_used(s->dead);
+    const struct list *waiting = &s->dead->sending;
+    for (const struct list *node = waiting->next; node != waiting; node = node->next) {
+        const struct waiter *w = LIST_OWNER(node, const struct waiter, node);
+        if (w->kind != WAITER_BLOCK)
+            return false;
+        used.values += LIST_OWNER(w, const struct block, wait)->count;
+        used.bytes += LIST_OWNER(w, const struct block, wait)->bytes;
+    }
+    return used.values == 0 || (used.values < s->dead->capacity && used.bytes + block->bytes <= s->dead->max_bytes);
+}
+
+/* Its channel takes no such value, now or ever. */
+static bool is_refused(const struct settings *s, const struct block *block)
+{
+    const struct channel *dead = s->dead;
+    if (dead == NULL || dead->state != CHANNEL_OPEN || block->bytes > dead->max_bytes)
+        return true;
+    return dead->settings != NULL && dead->settings->overflow == WIRE_REJECT && !fits(s, block);
+}
+
+/* Some of the values may be refused, and others not. */
+static bool is_mixed(const struct settings *s, const struct block *block)
+{
+    const struct channel *dead = s->dead;
+    return block->count > 1 && dead != NULL &&
+           (block->bytes > dead->max_bytes || (dead->settings != NULL && dead->settings->overflow == WIRE_REJECT));
+}
+
 void dead_letter(struct broker *b, struct channel *c, struct block *block)
 {
     struct settings *s = c->settings;
-    bool given_up = s->dead == NULL || s->dead->state != CHANNEL_OPEN;
+    while (is_mixed(s, block)) {
+        uint64_t bytes, cost;
+        block_fit(block, 1, 1, 0, 0, &bytes, &cost);
+        struct block *front = block_split(block, 1, bytes, cost);
+        if (front == NULL)
+            break; /* all of them share the fate of their sum */
+        dead_letter(b, c, front);
+    }
+    bool given_up = is_refused(s, block);
     value_is_settled(b, c, block, block->count, given_up ? FATE_GIVEN_UP : FATE_DEAD_LETTER);
     if (given_up) {
         attached_release(b, &block->attached);

@@ -119,15 +119,23 @@ struct block *lease_cut(struct holding *h, struct block *block, uint32_t skip, u
     return cut;
 }
 
-bool lease_is_over(const struct channel *c, struct process *p)
+bool lease_is_over(const struct channel *c)
 {
     const struct settings *s = c->settings;
-    if (s == NULL)
-        return true;
-    if (s->backing_off != 0 || s->letters.waiting != 0)
-        return false;
-    const struct holding *h = s->out != 0 ? lease_find(lease_holder(p), c) : NULL;
-    return s->out == 0 || (h != NULL && h->count == s->out);
+    return s == NULL || (s->out == 0 && s->backing_off == 0 && s->letters.waiting == 0 && list_empty(&s->parcels));
+}
+
+const struct block *lease_so_far(const struct channel *c, struct process *p)
+{
+    if (c->settings == NULL || c->settings->out == 0 || c->state != CHANNEL_CLOSED || c->values != 0)
+        return NULL;
+    const struct holding *h = lease_find(lease_holder(p), c);
+    return h != NULL && h->count != 0 ? block_of(h->blocks.next) : NULL;
+}
+
+struct wire_lease lease_held(const struct block *first)
+{
+    return (struct wire_lease){.id = first->id, .tries = first->tries};
 }
 
 static uint64_t first_of(const struct list *blocks, uint64_t least)
@@ -158,6 +166,13 @@ void lease_done(struct broker *b, struct channel *c, struct block *block)
     block_free(block);
 }
 
+void lease_give_up(struct broker *b, struct channel *c, struct block *block)
+{
+    c->settings->given_up += block->count;
+    attached_release(b, &block->attached);
+    block_free(block);
+}
+
 void lease_fail(struct broker *b, struct channel *c, struct block *block, int64_t delay)
 {
     const struct settings *s = c->settings;
@@ -165,8 +180,10 @@ void lease_fail(struct broker *b, struct channel *c, struct block *block, int64_
     if (delay == WIRE_BACK_OFF)
         delay = backoff_delay(s, failures);
     channel_touch(b, c);
-    if (delay == WIRE_DEAD_LETTER || (s->attempts != 0 && failures >= s->attempts))
+    if (delay == WIRE_DEAD_LETTER || failures >= s->attempts)
         dead_letter(b, c, block);
+    else if (c->state == CHANNEL_BROKEN)
+        lease_give_up(b, c, block);
     else if (delay > 0)
         backoff_wait(b, c, block, delay);
     else
@@ -180,7 +197,7 @@ static void return_all(struct broker *b, struct holding *h, struct text *why)
     LIST_EACH(node, next, &h->blocks)
     {
         struct block *block = block_of(node);
-        if (s->attempts == 0 || block->tries - block->before < s->attempts)
+        if (block->tries - block->before < s->attempts)
             continue;
         text_release(block->reason);
         block->reason = text_keep(why);

@@ -16,7 +16,7 @@ struct settings {
     struct list of_dead;    /* in dead->sources */
     struct sending letters; /* dead letters that wait for room there: no line, and in no list of streams */
     int64_t least, most;    /* back-off, ns */
-    uint32_t attempts;      /* 0: no bound */
+    uint32_t attempts;      /* 0: it is not leased */
     bool leased, ordered;   /* leased: attempts or ordered were set */
     enum wire_overflow overflow;
     uint64_t base;             /* the id of a value is this and its order, and 1 */
@@ -93,18 +93,25 @@ void lease_sync(struct broker *b, struct process *p, struct channel *c);
 struct block *lease_cut(struct holding *h, struct block *block, uint32_t skip, uint32_t n);
 /* Values that were cut out are done. */
 void lease_done(struct broker *b, struct channel *c, struct block *block);
+/* They came back to a channel that is broken: they stay in its store, where it is durable. */
+void lease_give_up(struct broker *b, struct channel *c, struct block *block);
 /* They were not done: delay as in NACK. */
 void lease_fail(struct broker *b, struct channel *c, struct block *block, int64_t delay);
 /* A process ends, for this reason: what is leased to it goes back. */
 void lease_end(struct broker *b, struct process *p, struct reason why);
 void lease_forget(struct channel *c); /* the channel goes */
-/* The channel is closed, and all that it still has is leased to this process, or it has nothing any more. */
-bool lease_is_over(const struct channel *c, struct process *p);
+/* Of what has left its buffer nothing can come back. */
+bool lease_is_over(const struct channel *c);
+/* It can, and yet the process, which waits for more, is told of the close so far: the first that it holds. NULL: not.
+ */
+const struct block *lease_so_far(const struct channel *c, struct process *p);
 /* The order of the first value that is not settled; c->order: there is none. */
 uint64_t lease_frontier(const struct channel *c);
 /* What DELIVER and COMMIT say of it behind the value, or nothing. Its size. */
 #define LEASE_TAIL (WIRE_MAX_REASON + sizeof(struct wire_lease))
 size_t lease_tail(const struct channel *c, const struct block *block, unsigned char *tail);
+/* Behind a close that is told so far. */
+struct wire_lease lease_held(const struct block *first);
 
 /* ---- settlement.c: what its holders say ---- */
 void settlement_ack(struct broker *b, struct line *l, const struct message *m);

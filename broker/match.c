@@ -44,7 +44,8 @@ static int receive_ready(struct broker *b, const struct offer_case *oc)
         return NOT_READY;
     if (c->values != 0 || (c->capacity == 0 && !list_empty(&c->sending)))
         return 0;
-    return !pair_excludes(c) && receiving_finished(b, c, oc->offer->line) ? EPIPE : NOT_READY;
+    bool told = lease_so_far(c, oc->offer->line->process) != NULL;
+    return !pair_excludes(c) && (told || receiving_finished(b, c, oc->offer->line)) ? EPIPE : NOT_READY;
 }
 
 /* On a channel of kind PAIR only streams send and receive. */
@@ -331,7 +332,7 @@ static void finish(struct broker *b, struct channel *c)
         if (w->kind != WAITER_CASE)
             continue;
         struct offer *o = offer_of(w, &which);
-        if (!receiving_finished(b, c, o->line))
+        if (lease_so_far(c, o->line->process) == NULL && !receiving_finished(b, c, o->line))
             continue;
         while (next != &c->receiving && LIST_OWNER(next, struct waiter, node)->kind == WAITER_CASE &&
                LIST_OWNER(next, struct offer_case, wait.node)->offer == o)

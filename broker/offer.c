@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Offers: one record, linked into the queues of all its channels and removed whole. Decision: what an offer needs to
  * wait (its values, holds on the ends attached to them) it takes only when it waits: most are answered at once. */
-#include "broker.h"
+#include "lease.h"
 #include "record.h"
 
 #include <errno.h>
@@ -187,7 +187,9 @@ void offer_end(struct broker *b, struct offer *o)
 void offer_done(struct broker *b, struct offer *o, uint32_t which, int err)
 {
     struct channel *c = which < o->count ? o->cases[which].channel : NULL;
-    if (reply_commit(b, o, which, c, err, NULL, NULL, 0) != 0)
+    bool receives = c != NULL && err == EPIPE && o->cases[which].op == WIRE_OP_RECV;
+    const struct block *held = receives ? lease_so_far(c, o->line->process) : NULL;
+    if ((held != NULL ? reply_commit_so_far(b, o, which, held) : reply_commit(b, o, which, c, err, NULL, NULL, 0)) != 0)
         process_fail(b, o->line->process, "no memory to answer it");
     if (c != NULL && err == 0 && o->cases[which].op == WIRE_OP_SEND) { /* its value has just left it */
         uint64_t order = c->order - 1;

@@ -117,8 +117,8 @@ void process_end(struct broker *b, struct process *p, struct reason why)
     successor_rise(p);
     LIST_EACH(node, next, &p->lines)
     line_end(b, LIST_OWNER(node, struct line, node), why);
-    lease_end(b, p, why);
     ends_release_all(b, p, why);
+    lease_end(b, p, why);
     LIST_EACH(child, next_child, &p->children)
     {
         struct process *c = LIST_OWNER(child, struct process, sibling);

@@ -341,19 +341,37 @@ bool receiving_finished(struct broker *b, struct channel *c, const struct line *
         return c->state == CHANNEL_BROKEN;
     const struct receiving *one = NULL;
     unsigned n = count_out(b, c, &one);
-    return (n == 0 || (n == 1 && one->line == l)) && lease_is_over(c, l->process);
+    return (n == 0 || (n == 1 && one->line == l)) && lease_is_over(c);
+}
+
+/* Those who wait while they hold what is left are told, for now. */
+static void tell_so_far(struct broker *b, struct channel *c)
+{
+    LIST_EACH(node, next, &c->take_streams)
+    {
+        struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
+        const struct block *first = r->hungry ? lease_so_far(c, r->line->process) : NULL;
+        if (first == NULL)
+            continue;
+        r->hungry = false;
+        record_deliver(b, r, NULL);
+        if (reply_so_far(b, r, first) != 0)
+            process_fail(b, r->line->process, "no memory to deliver to it");
+    }
 }
 
 void receiving_tell_closed(struct broker *b, struct channel *c)
 {
+    if (c->state != CHANNEL_BROKEN && !lease_is_over(c)) {
+        tell_so_far(b, c);
+        return;
+    }
     const struct receiving *one = NULL;
     unsigned n = c->state == CHANNEL_BROKEN ? 0 : count_out(b, c, &one);
     LIST_EACH(node, next, &c->take_streams)
     {
         struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
         if (r->closed || !(n == 0 || (n == 1 && one == r)))
-            continue;
-        if (c->state != CHANNEL_BROKEN && !lease_is_over(c, r->line->process))
             continue;
         r->closed = true;
         list_remove(&r->wait.node);

@@ -118,6 +118,22 @@ int reply_take(struct broker *b, const struct offer *o, uint32_t which, struct c
     return send_commit(b, o, which, c, &commit, block->data, length, tail, size);
 }
 
+int reply_commit_so_far(struct broker *b, const struct offer *o, uint32_t which, const struct block *first)
+{
+    struct wire_commit commit = {.err = EPIPE};
+    struct wire_lease lease = lease_held(first);
+    return send_commit(b, o, which, o->cases[which].channel, &commit, NULL, 0, &lease, sizeof lease);
+}
+
+int reply_so_far(struct broker *b, const struct receiving *r, const struct block *first)
+{
+    struct wire_lease lease = lease_held(first);
+    struct wire_head head = wire_head(WIRE_DELIVER, WIRE_CLOSED | WIRE_LEASE, sizeof lease);
+    head.channel = r->channel->item.key;
+    head.seq = r->delivered;
+    return r->line->connected ? reply_frame(b, r->line->route, head, &lease, NULL, 0) : 0;
+}
+
 int reply_room(struct broker *b, const struct sending *s, int err)
 {
     struct wire_head head = wire_head(WIRE_ROOM, 0, 0);

@@ -41,9 +41,9 @@ static int check(const struct broker *b, const struct process *p, const struct c
         return EINVAL;
     if (!may_set(b, p, c))
         return EPERM;
-    if (w->dead != 0 && (dead == NULL || dead->kind == WIRE_GROUP || !may_send(b, p, dead)))
+    if (w->dead != 0 && (dead == NULL || (dead->kind != WIRE_GROUP && !may_send(b, p, dead))))
         return EBADF;
-    if (dead != NULL && (dead->kind == WIRE_PAIR || dead->capacity == 0 || leads_to(dead, c)))
+    if (dead != NULL && (dead->kind != WIRE_CHANNEL || dead->capacity == 0 || leads_to(dead, c)))
         return EINVAL;
     bool used = c->order != 0 || !list_empty(&c->sending) || !list_empty(&c->put_streams) ||
                 !list_empty(&c->take_streams) || c->state != CHANNEL_OPEN;
@@ -66,14 +66,15 @@ static int make(struct broker *b, struct channel *c, const struct wire_set *w, s
     s->channel = c;
     s->least = w->least;
     s->most = w->most;
-    s->attempts = w->attempts;
     s->ordered = w->ordered != 0;
-    s->leased = s->ordered || w->attempts != 0;
+    s->attempts = s->ordered && w->attempts == 0 ? 1 : w->attempts;
+    s->leased = s->attempts != 0;
     s->overflow = (enum wire_overflow)w->overflow;
     s->base = c->item.key << ID_BITS;
     list_init(&s->of_dead);
     list_init(&s->holdings);
     list_init(&s->delayed);
+    list_init(&s->parcels);
     list_init(&s->letters.on_line);
     list_init(&s->letters.on_channel);
     list_init(&s->letters.to_say);

@@ -71,18 +71,6 @@ void settlement_ack(struct broker *b, struct line *l, const struct message *m)
     }
 }
 
-/* The receiving streams of a process that gave something back are told anew of a close, and say WAIT anew. */
-static void untell(struct broker *b, const struct process *p, struct channel *c)
-{
-    LIST_EACH(node, next, &p->lines)
-    {
-        struct receiving *r = receiving_find(LIST_OWNER(node, struct line, node), c);
-        if (r != NULL)
-            r->closed = r->hungry = false;
-    }
-    receiving_rearm(b, c);
-}
-
 static void fail(struct broker *b, struct holding *h, struct block *block, int64_t delay, struct text *reason)
 {
     struct channel *c = h->channel;
@@ -113,7 +101,6 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
     struct text *reason = text_new((const char *)m->payload + sizeof w, m->head.length - sizeof w);
     fail(b, h, block, w.delay, reason);
     text_release(reason);
-    untell(b, h->process, c);
 }
 
 /* Settles the oldest `most` leases; how many there were, and *err. */
@@ -151,6 +138,4 @@ void settlement_settle(struct broker *b, struct line *l, const struct message *m
         text_release(reason);
     }
     reply_answer(b, l, m, err, &w, sizeof w);
-    if (err == 0 && w.delay != WIRE_DONE)
-        untell(b, h->process, c);
 }

@@ -468,29 +468,49 @@ START_TEST(a_close_waits_for_what_another_holds)
 }
 END_TEST
 
-START_TEST(who_holds_all_that_is_left_is_told_of_the_close)
-{
-    setup(10, retry(MANY, 0));
-    send_text(s, c, "a");
-    recv_lease(r, c, "a", 1);
-    drop(s, c, SEND);
-    OFFER(r, 0, ON_RECV(c));
-    ck_assert_int_eq(committed(r).err, EPIPE);
-}
-END_TEST
-
-START_TEST(who_holds_a_part_of_it_is_not)
+START_TEST(who_holds_some_of_what_is_left_is_told_so_far)
 {
     setup_many();
-    recv_lease(r, c, "a", 1);
+    uint64_t id = recv_lease(r, c, "a", 1).lease.id;
     recv_lease(q, c, "b", 1);
     ack(q, c, recv_lease(q, c, "c", 1).lease.id);
     drop(s, c, SEND);
+    OFFER(r, 0, ON_RECV(c));
+    struct committed told = committed(r);
+    ck_assert_int_eq(told.err, EPIPE);
+    ck_assert_uint_eq(told.lease.id, id);
+    ck_assert_uint_eq(told.lease.tries, 1);
+    ack(r, c, id);
     OFFER(r, 0, ON_RECV(c));
     ck_assert(silent(r));
     crash(q);
     struct committed got = committed(r);
     ck_assert(is_text(&got, "b"));
+    ack(r, c, got.lease.id);
+    OFFER(r, 0, ON_RECV(c));
+    told = committed(r);
+    ck_assert_int_eq(told.err, EPIPE);
+    ck_assert_uint_eq(told.lease.id, 0);
+}
+END_TEST
+
+START_TEST(a_stream_that_waits_and_holds_leases_is_told_so_far)
+{
+    setup(10, retry(MANY, 0));
+    send_text(s, c, "a");
+    stream(r, c, RECV, BIG, 0);
+    took(r, c, 0, 0, WIRE_WAIT);
+    struct heard h = hear(r, WIRE_DELIVER);
+    uint64_t id = heard_lease(&h).id;
+    took(r, c, 0, 1, 0);
+    drop(s, c, SEND);
+    ck_assert(silent(r));
+    took(r, c, 0, 1, WIRE_WAIT);
+    h = hear(r, WIRE_DELIVER);
+    ck_assert_uint_eq(h.head.flags, WIRE_CLOSED | WIRE_LEASE);
+    ck_assert_uint_eq(heard_lease(&h).id, id);
+    ack(r, c, id);
+    ck_assert_uint_eq(hear(r, WIRE_DELIVER).head.flags, WIRE_CLOSED);
 }
 END_TEST
 
@@ -522,7 +542,7 @@ START_TEST(a_stream_is_told_of_the_close_when_all_is_done)
 }
 END_TEST
 
-START_TEST(what_returns_to_a_broken_channel_is_lost)
+START_TEST(what_returns_to_a_broken_channel_is_given_up)
 {
     setup(10, retry(MANY, 0));
     send_text(s, c, "a");
@@ -530,7 +550,7 @@ START_TEST(what_returns_to_a_broken_channel_is_lost)
     crash(q);
     crash(r);
     ck_assert_str_eq(stat_field("channel", c, 11), "broken");
-    ck_assert_str_eq(stat_field("channel", c, 14), "1");
+    ck_assert_str_eq(stat_field("channel", c, 17), "1");
 }
 END_TEST
 
@@ -656,11 +676,11 @@ Suite *leases_suite(void)
     tcase_add_test(t, an_attached_channel_is_redelivered);
     tcase_add_test(t, an_acknowledged_value_holds_no_ends);
     tcase_add_test(t, a_close_waits_for_what_another_holds);
-    tcase_add_test(t, who_holds_all_that_is_left_is_told_of_the_close);
-    tcase_add_test(t, who_holds_a_part_of_it_is_not);
+    tcase_add_test(t, who_holds_some_of_what_is_left_is_told_so_far);
+    tcase_add_test(t, a_stream_that_waits_and_holds_leases_is_told_so_far);
     tcase_add_test(t, a_closed_channel_gives_out_what_returns);
     tcase_add_test(t, a_stream_is_told_of_the_close_when_all_is_done);
-    tcase_add_test(t, what_returns_to_a_broken_channel_is_lost);
+    tcase_add_test(t, what_returns_to_a_broken_channel_is_given_up);
     tcase_add_test(t, a_guest_inside_of_a_process_takes_for_it);
     tcase_add_test(t, a_guest_inside_of_a_process_settles_for_it);
     tcase_add_test(t, what_a_guest_took_for_a_process_returns_when_that_dies);
