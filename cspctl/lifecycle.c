@@ -10,6 +10,7 @@
 #include "unit.h"
 
 #include <run.h>
+#include <rundir.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 #define HALT_WAIT    1000000000LL
 #define KILL_WAIT    5000000000LL /* from SIGKILL to giving up: a process may be stuck in the kernel */
 #define CALL_GRACE   1000000000LL
+#define SWEEP_WAIT   1000
 #define BURIAL_LOOK  10000000LL /* between two looks whether the broker has done with one that has ended */
 
 static const struct process *process_of(const struct supervisor *s, const struct child *c)
@@ -162,23 +164,31 @@ static bool is_wanted(const struct supervisor *s, const struct child *c)
                                          : process->restart.when == RESTART_ALWAYS && c->ending.why.how == CSP_CLEAN;
 }
 
-/* What nobody acknowledged and this incarnation may have held is not done by the next one. */
+/* What nobody acknowledges, and this incarnation held, is not done by the next one: at least the value on which it
+ * failed. */
 static void count_loss(struct supervisor *s, const struct child *c)
 {
-    bool unknown = drain_inputs(s, c).unsafe && !c->reported && ending_is_failure(&c->ending);
-
-    result_restarted(&s->result, &c->ending, unknown);
+    result_restarted(&s->result, &c->ending, ending_is_failure(&c->ending) && drain_inputs(s, c).unsafe);
     say_lost(s, c);
+}
+
+/* What a program has left behind, and no bridge has ended, does not meet the next one. */
+static void sweep(const struct supervisor *s, const struct child *c)
+{
+    if (c->pid > 0 && !c->reported && csp__sweep_process(s->stage.dir, c->proc, SWEEP_WAIT) < 0)
+        message("%s: a process that it left behind does not die", c->label);
 }
 
 static void exited(struct supervisor *s, struct child *c)
 {
     if (process_of(s, c) != NULL && process_of(s, c)->serve != PIPELINE_NONE)
         c->ending.lost = 0; /* requests: who asked is told that there is no answer */
-    if (is_wanted(s, c))
-        enter(c, CHILD_BURIED, 0);
-    else
+    if (!is_wanted(s, c)) {
         finish(s, c);
+        return;
+    }
+    sweep(s, c);
+    enter(c, CHILD_BURIED, 0);
 }
 
 /* Whether a next one is allowed, and then how long it has to wait. While the run drains nothing waits. */

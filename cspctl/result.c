@@ -60,10 +60,10 @@ bool result_ended(struct result *r, const struct ending *e, const char *who)
     return true;
 }
 
-void result_restarted(struct result *r, const struct ending *e, bool unknown)
+void result_restarted(struct result *r, const struct ending *e, bool unsure)
 {
     r->lost += ending_lost(e);
-    r->cut |= unknown;
+    r->unsure += unsure;
 }
 
 int result_status(const struct result *r)
@@ -81,6 +81,6 @@ int result_status(const struct result *r)
     case CAUSE_BROKER:
         return EX_UNAVAILABLE;
     default:
-        return r->lost > 0 || r->given_up > 0 || r->cut ? STATUS_LOST : 0;
+        return r->lost > 0 || r->given_up > 0 || r->cut || r->unsure > 0 ? STATUS_LOST : 0;
     }
 }

@@ -32,6 +32,7 @@ struct result {
     uint64_t lost;   /* values lost, all told */
     uint64_t given_up; /* values that were to be done at least once, or were known to be done, and are not */
     bool cut;        /* a process was cut off, and not by us */
+    unsigned unsure; /* restarts of processes that may have held values */
 };
 
 /* Exit status of a process as the shell has it: 128 + signal for a signal. */
@@ -53,8 +54,9 @@ void result_cause(struct result *r, enum cause cause, int code, const char *who)
 /* A process has ended: counts what it lost, and is the cause if it failed first. Returns ending_is_failure(). */
 bool result_ended(struct result *r, const struct ending *e, const char *who);
 
-/* A process has ended and is started again: counts what it lost. unknown: it held values, and nobody knows which. */
-void result_restarted(struct result *r, const struct ending *e, bool unknown);
+/* A process has ended and is started again: counts what it lost. unsure: it may have held values, and nobody knows
+ * which. */
+void result_restarted(struct result *r, const struct ending *e, bool unsure);
 
 /* The exit status of the run. */
 int result_status(const struct result *r);

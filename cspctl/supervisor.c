@@ -215,8 +215,12 @@ static void say_end(const struct supervisor *s)
         else if (r->given_up > 0)
             message("%s: %" PRIu64 " value%s given up: status %d", name, r->given_up, r->given_up == 1 ? "" : "s",
                     status);
-        else if (status != 0)
+        else if (r->cut)
             message("%s: its result is not whole: status %d", name, status);
+        else if (r->unsure > 0)
+            message("%s: values may be lost: a process that held some failed and was restarted, %u times (`retry` of "
+                    "its channel would keep them): status %d",
+                    name, r->unsure, status);
         break;
     default:
         break;

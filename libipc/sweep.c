@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 struct sweep {
     char wanted[4096]; /* CSP_RUN=dir */
+    char process[64];  /* CSP_PROCESS=number, or "": whichever of the run it is */
     char *environment; /* of the process looked at */
     size_t size;
     csp_time end;
@@ -57,23 +59,29 @@ static ssize_t read_whole(struct sweep *s, const char *path)
     return -1;
 }
 
-static int has_name(struct sweep *s, pid_t pid)
+/* Whether the environment that was read has this variable, name and value. */
+static int has_variable(const struct sweep *s, ssize_t len, const char *variable)
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    ssize_t len = read_whole(s, path);
-    size_t wanted = strlen(s->wanted) + 1; /* with its end: no directory whose name only begins so */
+    size_t wanted = strlen(variable) + 1; /* with its end: no directory whose name only begins so */
     for (const char *at = s->environment; len > 0;) {
         const char *end = memchr(at, '\0', (size_t)len);
         if (end == NULL)
             return 0;
         size_t n = (size_t)(end - at) + 1;
-        if (n == wanted && memcmp(at, s->wanted, n) == 0)
+        if (n == wanted && memcmp(at, variable, n) == 0)
             return 1;
         at += n;
         len -= (ssize_t)n;
     }
     return 0;
+}
+
+static int is_wanted(struct sweep *s, pid_t pid)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    ssize_t len = read_whole(s, path);
+    return has_variable(s, len, s->wanted) && (*s->process == '\0' || has_variable(s, len, s->process));
 }
 
 /* Waits for the deaths of those killed. Returns 0, or -1 where the time is over. */
@@ -105,7 +113,7 @@ static int kill_one(struct sweep *s, pid_t pid)
     if (fd < 0)
         return 0;
     struct pollfd dead = {.fd = fd, .events = POLLIN};
-    if (poll(&dead, 1, 0) != 0 || !has_name(s, pid) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0) {
+    if (poll(&dead, 1, 0) != 0 || !is_wanted(s, pid) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0) {
         close(fd);
         return 0;
     }
@@ -138,7 +146,7 @@ static int pass(struct sweep *s)
     return -1;
 }
 
-int csp__sweep_processes(const char *dir, int ms)
+int csp__sweep_process(const char *dir, int64_t process, int ms)
 {
     struct sweep *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -150,6 +158,8 @@ int csp__sweep_processes(const char *dir, int ms)
         errno = ENAMETOOLONG;
         killed = -1;
     }
+    if (process > 0)
+        (void)snprintf(s->process, sizeof s->process, "CSP_PROCESS=%" PRId64, process);
     while (killed >= 0 && (n = pass(s)) != 0)
         killed = n < 0 ? -1 : killed + n;
     int err = errno;
@@ -157,4 +167,9 @@ int csp__sweep_processes(const char *dir, int ms)
     free(s);
     errno = err;
     return killed;
+}
+
+int csp__sweep_processes(const char *dir, int ms)
+{
+    return csp__sweep_process(dir, 0, ms);
 }

@@ -407,6 +407,18 @@ uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t en
     return a.ticket;
 }
 
+int announce_after(struct speaker *s, uint64_t after, uint64_t channel, uint32_t ends, struct wire_announced *a)
+{
+    struct {
+        struct wire_announce fixed;
+        struct wire_ends ends;
+    } w = {.fixed = {.after = after}, .ends = {channel, ends, 0}};
+    struct heard h = ask(s, WIRE_ANNOUNCE, (struct wire_head){.count = 1}, &w, sizeof w);
+    if (h.head.count == 0)
+        memcpy(a, h.data, sizeof *a);
+    return (int)h.head.count;
+}
+
 uint64_t enter(struct speaker *s, int64_t deadline, int64_t grace)
 {
     struct wire_scope w = {deadline, grace};

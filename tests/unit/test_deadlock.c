@@ -276,6 +276,51 @@ START_TEST(not_with_a_bridge)
 }
 END_TEST
 
+START_TEST(a_successor_that_stands_by_keeps_nobody_alive)
+{
+    struct wire_announced next;
+    pair_with_root(0);
+    ck_assert_int_eq(announce_after(run.root, b->process, c, SEND, &next), 0);
+    abandon(c);
+    abandon(d);
+    both_receive();
+    stuck(2);
+}
+END_TEST
+
+START_TEST(not_with_a_successor_that_waits_to_be_started)
+{
+    struct wire_announced next;
+    struct wire_exit w = {.how = 0};
+    pair_with_root(0);
+    ck_assert_int_eq(announce_after(run.root, b->process, c, SEND, &next), 0);
+    abandon(c);
+    abandon(d);
+    WAITS(a, ON_RECV(c));
+    ck_assert_int_eq(bye(b, 2, 9), 0);
+    looked();
+    w.process = next.process;
+    ck_assert_int_eq(ask_err(run.root, WIRE_REAPED, none, &w, sizeof w), 0);
+    ck_assert_int_eq(committed(a).err, EPIPE);
+}
+END_TEST
+
+/* b lives, and only its successor holds what a waits for. */
+START_TEST(not_with_the_successor_of_one_alive)
+{
+    struct wire_announced next;
+    pair_with_root(0);
+    ck_assert_int_eq(announce_after(run.root, b->process, c, SEND, &next), 0);
+    ck_assert_int_eq(drop(b, c, SEND), 0);
+    abandon(c);
+    abandon(d);
+    WAITS(a, ON_RECV(c));
+    looked();
+    WAITS(b, ON_RECV(d));
+    stuck(2);
+}
+END_TEST
+
 START_TEST(not_with_one_that_has_not_attached)
 {
     uint64_t process;
@@ -1009,6 +1054,9 @@ Suite *deadlock_suite(void)
     tcase_add_loop_test(t, not_with_a_timer_or_a_descriptor, 0, 2);
     tcase_add_test(t, not_with_a_bridge);
     tcase_add_test(t, not_with_one_that_has_not_attached);
+    tcase_add_test(t, a_successor_that_stands_by_keeps_nobody_alive);
+    tcase_add_test(t, not_with_a_successor_that_waits_to_be_started);
+    tcase_add_test(t, not_with_the_successor_of_one_alive);
     tcase_add_loop_test(t, not_with_another_line_outside_of_a_call, 0, 2);
     tcase_add_test(t, not_with_a_thread_that_has_no_line);
     tcase_add_loop_test(t, not_while_one_alive_can_send, 0, 2);
