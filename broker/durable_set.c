@@ -301,4 +301,6 @@ void durable_close(struct broker *b)
         list_remove(&home->node);
         free(home);
     }
+    LIST_EACH(at, after, &b->durable.finishing)
+    free(LIST_OWNER(at, struct finishing, node));
 }

@@ -75,6 +75,8 @@ static int begin(struct csp__line *line, struct csp__stream *s, int ends, size_t
 int csp__stream_exact(struct csp__line *line, csp_chan c, int end)
 {
     struct csp__stream *s = csp__stream_find(line, c);
+    if (s != NULL && (end == CSP_SEND ? s->send.on : s->recv.on))
+        return EPROTO; /* the broker knows that */
     if (s == NULL && (s = new_stream(line, c)) == NULL)
         return ENOMEM;
     s->exact |= end;

@@ -6,6 +6,7 @@
 #include "frames.h"
 #include "fuzz.h"
 #include "broker/durable.h"
+#include "broker/lease.h"
 #include "broker/pair.h"
 #include "world.h"
 
@@ -157,6 +158,7 @@ static void sane_ends(const struct broker *b, const struct channel *c)
     }
     for (const struct list *at = c->put_streams.next; at != &c->put_streams; at = at->next)
         senders += LIST_OWNER(at, const struct sending, on_channel)->holds;
+    senders += length(&c->sources); /* by whom dead letters may come */
     HOLD(senders == c->senders && receivers == c->receivers);
 }
 
@@ -199,7 +201,7 @@ static void sane_waiting(struct channel *c)
     const struct list *first = list_first(&c->receiving);
     const struct waiter *to = first != NULL ? LIST_OWNER(first, const struct waiter, node) : NULL;
     const struct waiter *from = pair_sender(c);
-    HOLD(to == NULL || to->kind != WAITER_CASE || c->kind == WIRE_GROUP || c->values == 0);
+    HOLD(to == NULL || to->kind != WAITER_CASE || c->kind == WIRE_GROUP || c->values == 0 || values_allowed(c) == 0);
     HOLD(c->state != CHANNEL_BROKEN || pair_excludes(c) || (from == NULL && (to == NULL || to->kind == WAITER_STREAM)));
     if (c->state != CHANNEL_OPEN || from == NULL || c->capacity == 0)
         return;
@@ -215,6 +217,30 @@ static void sane_waiting(struct channel *c)
         HOLD(block_fit(LIST_OWNER(from, const struct block, wait), used.values == 0, places, space, UINT64_MAX, &bytes,
                        &cost) == 0);
     }
+}
+
+static void sane_settings(const struct settings *s)
+{
+    uint64_t out = 0, waiting = 0;
+    for (const struct list *node = s->holdings.next; node != &s->holdings; node = node->next) {
+        const struct holding *h = LIST_OWNER(node, const struct holding, of_channel);
+        uint64_t count = 0, next = 0;
+        length(&h->blocks);
+        for (const struct list *at = h->blocks.next; at != &h->blocks; at = at->next) {
+            const struct block *block = LIST_OWNER(at, const struct block, wait.node);
+            HOLD(block->count != 0 && block->tries != 0 && (count == 0 || block->order >= next));
+            next = block->order + block->count;
+            count += block->count;
+        }
+        HOLD(count == h->count && h->channel == s->channel && lease_find(h->process, h->channel) == h);
+        HOLD(h->process->state != PROCESS_ENDED || count == 0);
+        out += count;
+    }
+    HOLD(out == s->out);
+    for (const struct list *node = s->delayed.next; node != &s->delayed; node = node->next)
+        waiting += backoff_block(node)->count;
+    HOLD(waiting == s->backing_off);
+    HOLD(s->dead == NULL || !list_empty(&s->of_dead));
 }
 
 static void sane_channel(const struct broker *b, struct channel *c)
@@ -235,12 +261,14 @@ static void sane_channel(const struct broker *b, struct channel *c)
     }
     HOLD(guests == c->guests);
     HOLD(c->received >= out);
-    if (c->pair == NULL) /* what has left its senders was received, is here, or was lost */
+    if (c->settings != NULL)
+        sane_settings(c->settings);
+    else if (c->pair == NULL) /* what has left its senders was received, is here, or was lost */
         HOLD(c->order == c->received + c->values + c->lost);
     if (c->kind != WIRE_GROUP)
         sane_waiting(c);
     HOLD(c->name != NULL || c->senders != 0 || c->receivers != 0 || !list_empty(&c->put_streams) ||
-         !list_empty(&c->take_streams));
+         !list_empty(&c->take_streams) || settings_keep(c));
 }
 
 void sane(struct broker *b)
