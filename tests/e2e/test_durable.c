@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Durable channels from a shell: whatever is killed, and whenever, the same command goes on where it was, and nothing
+ * is lost: docs/durable.md. */
+#include "harness.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { JOBS = 600, ROUNDS = 10 };
+
+/* A file with a durable channel `jobs` in the scratch directory; `find` is the source's line, `work` the receiver's. */
+static void write_pipeline(const char *channel, const char *find, const char *work)
+{
+    write_text(in_scratch("p.yaml"), "channels:\n  jobs: {durable: %s, %s}\nprocesses:\n  find: {%s}\n  work: {%s}\n",
+               in_scratch("state"), channel, find, work);
+}
+
+static struct running start_pipeline(void)
+{
+    return start("exec cspctl run %s", in_scratch("p.yaml"));
+}
+
+static struct outcome run_pipeline(void)
+{
+    return sh("cspctl run %s", in_scratch("p.yaml"));
+}
+
+/* SIGKILL to all of the run, in an order that is not always the same. */
+static void kill_everything(struct running *r, unsigned order)
+{
+    static const char *const names[] = {"broker", "cspctl", "exec"};
+    pid_t pids[64];
+    for (unsigned i = 0; i < 3; i++) {
+        size_t n = processes_named(names[(i + order) % 3], pids, 64);
+        for (size_t k = 0; k < n && k < 64; k++)
+            (void)kill(pids[k], SIGKILL);
+    }
+    (void)kill(r->pid, SIGKILL);
+    struct outcome o = finish(r);
+    outcome_free(&o);
+}
+
+static long lines_of(const char *path)
+{
+    struct outcome o = sh("touch %s; wc -l < %s", path, path);
+    long n = atol(o.out.data);
+    outcome_free(&o);
+    return n;
+}
+
+/* The journal has each of the numbers 1 to n. */
+static void assert_complete(const char *path, int n)
+{
+    struct outcome o = sh("sort -n %s | uniq | cmp - %s", path, in_scratch("all"));
+    ck_assert_msg(o.status == 0, "%s %s: not all of %d", o.out.data, o.err.data, n);
+    outcome_free(&o);
+}
+
+static void write_numbers(int n)
+{
+    struct outcome o = sh("seq 1 %d > %s", n, in_scratch("all"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
+TEST(everything_is_killed_again_and_again_and_no_job_is_lost)
+{
+    char find[256], work[512];
+    unsigned kills = 0;
+    srandom((unsigned)getpid());
+    write_numbers(JOBS);
+    snprintf(find, sizeof find, "command: [cat, %s], stdout: jobs, resume: skip", in_scratch("all"));
+    snprintf(work, sizeof work, "each: [%s, $1], stdin: jobs, replicas: 3", in_scratch("work"));
+    write_text(in_scratch("work"), "#!/bin/sh\necho $1 >> %s\nsleep 0.01\n", in_scratch("done"));
+    struct outcome o = sh("chmod +x %s", in_scratch("work"));
+    outcome_free(&o);
+    write_pipeline("capacity: 100, retry: {attempts: 1000, delay: 1ms}", find, work);
+    for (; kills < ROUNDS; kills++) {
+        struct running r = start_pipeline();
+        long before = lines_of(in_scratch("done"));
+        long more = 1 + random() % (JOBS / ROUNDS / 2);
+        while (lines_of(in_scratch("done")) < before + more && processes_named("cspctl", (pid_t[64]){0}, 64) != 0)
+            usleep(1000);
+        kill_everything(&r, kills);
+    }
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    assert_complete(in_scratch("done"), JOBS);
+    ck_assert_int_lt(lines_of(in_scratch("done")), JOBS + (ROUNDS + 1) * 100); /* again only what was under way */
+}
+
+/* A copy of the store says that a process is finished. */
+static bool is_marked(void)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    struct outcome o = sh("rm -rf %s; cp -r %s %s", in_scratch("copy"), in_scratch("state"), in_scratch("copy"));
+    outcome_free(&o);
+    bool marked = sqlite3_open(in_scratch("copy/store.db"), &db) == SQLITE_OK &&
+                  sqlite3_prepare_v2(db, "SELECT 1 FROM finished WHERE name = 'find'", -1, &q, NULL) == SQLITE_OK &&
+                  sqlite3_step(q) == SQLITE_ROW;
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return marked;
+}
+
+TEST(a_source_that_was_finished_is_not_started_again)
+{
+    char work[512];
+    snprintf(work, sizeof work, "each: 'until [ -e %s ]; do sleep 0.02; done; echo $1 >> %s', stdin: jobs",
+             in_scratch("go"), in_scratch("done"));
+    write_pipeline("capacity: 100, retry: {attempts: 10}", "command: 'echo started; seq 1 5 >&3', out: {3: jobs}",
+                   work);
+    struct running r = start_pipeline();
+    while (!is_marked())
+        usleep(10000);
+    kill_everything(&r, 0);
+    write_text(in_scratch("go"), "%s", "");
+    struct outcome o = run_pipeline();
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "");
+    assert_contains(&o.err, "5 values are resumed from");
+    outcome_free(&o);
+    write_numbers(5);
+    assert_complete(in_scratch("done"), 5);
+}
+
+TEST(a_source_that_was_interrupted_is_started_again_and_told_how_much_is_stored)
+{
+    char find[512], work[512];
+    snprintf(find, sizeof find,
+             "command: 'echo \"${CSP_RESUMED-none}\"; seq 1 5 >&3; [ -e %s ] || exec sleep 100', "
+             "out: {3: jobs}",
+             in_scratch("go"));
+    snprintf(work, sizeof work, "command: 'while read n; do echo $n >> %s; done', stdin: jobs", in_scratch("done"));
+    write_pipeline("capacity: 100", find, work);
+    struct running r = start_pipeline();
+    wait_for_output(&r, 0, "none\n");
+    while (lines_of(in_scratch("done")) < 5)
+        usleep(10000);
+    kill_everything(&r, 0);
+    write_text(in_scratch("go"), "%s", "");
+    struct outcome o = run_pipeline();
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "5\n");
+    outcome_free(&o);
+}
+
+TEST(what_a_source_has_stored_is_skipped_where_the_file_says_so)
+{
+    write_numbers(8);
+    write_text(
+        in_scratch("p.yaml"),
+        "channels: {jobs: {durable: %s}}\nprocesses:\n"
+        "  find: {command: 'head -n 5 %s; [ -e %s ] || exec sleep 100; tail -n +6 %s', stdout: jobs, resume: skip}\n"
+        "  work: {command: 'cat >> %s', stdin: jobs}\n",
+        in_scratch("state"), in_scratch("all"), in_scratch("go"), in_scratch("all"), in_scratch("done"));
+    struct running r = start_pipeline();
+    struct outcome o = sh("until [ $(wc -l < %s) = 5 ]; do sleep 0.02; done", in_scratch("done"));
+    outcome_free(&o);
+    kill_everything(&r, 1);
+    write_text(in_scratch("go"), "%s", "");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    assert_complete(in_scratch("done"), 8);
+}
+
+TEST(a_run_that_ended_well_leaves_nothing_to_resume)
+{
+    write_numbers(5);
+    char work[256];
+    snprintf(work, sizeof work, "command: 'cat >> %s', stdin: jobs", in_scratch("done"));
+    write_pipeline("capacity: 100", "command: [seq, 1, 5], stdout: jobs, resume: skip", work);
+    for (int i = 1; i <= 2; i++) {
+        struct outcome o = run_pipeline();
+        assert_status(&o, 0);
+        ck_assert_str_eq(o.err.data, "");
+        ck_assert_int_eq(lines_of(in_scratch("done")), 5 * i);
+        outcome_free(&o);
+    }
+}
+
+TEST(a_run_that_was_drained_sends_the_rest_when_it_is_resumed)
+{
+    char find[512], work[256];
+    write_numbers(5);
+    snprintf(find, sizeof find, "command: 'seq 1 3; [ -e %s ] || sleep 100; seq 4 5', stdout: jobs, resume: skip",
+             in_scratch("go"));
+    snprintf(work, sizeof work, "command: 'cat >> %s', stdin: jobs", in_scratch("done"));
+    write_pipeline("capacity: 100", find, work);
+    struct running r = start_pipeline();
+    struct outcome o = sh("until [ $(wc -l < %s) = 3 ]; do sleep 0.02; done", in_scratch("done"));
+    outcome_free(&o);
+    ck_assert_int_eq(kill(r.pid, SIGINT), 0);
+    o = finish(&r);
+    ck_assert_int_eq(o.status, 130);
+    outcome_free(&o);
+    write_text(in_scratch("go"), "%s", "");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    assert_complete(in_scratch("done"), 5);
+    ck_assert_int_eq(lines_of(in_scratch("done")), 5);
+}
+
+/* ---- what is refused -------------------------------------------------------------------------------------------- */
+
+static void plain(void)
+{
+    write_pipeline("capacity: 10", "command: [seq, 1, 3], stdout: jobs", "command: [cat], stdin: jobs");
+}
+
+static void refused(const char *sentence)
+{
+    struct outcome o = run_pipeline();
+    assert_status(&o, 71);
+    assert_contains(&o.err, sentence);
+    assert_contains(&o.err, in_scratch("state"));
+    ck_assert_str_eq(o.out.data, "");
+    outcome_free(&o);
+}
+
+TEST(a_second_run_at_the_same_directory_is_refused)
+{
+    write_pipeline("capacity: 10", "command: 'echo up; exec sleep 100', stdout: jobs", "command: [cat], stdin: jobs");
+    struct running r = start_pipeline();
+    wait_for_output(&r, 0, "up");
+    refused("another run has it: broker ");
+    ck_assert_int_eq(kill(r.pid, SIGINT), 0);
+    struct outcome o = finish(&r);
+    outcome_free(&o);
+}
+
+TEST(a_directory_that_cannot_be_made_is_said)
+{
+    plain();
+    write_text(in_scratch("state"), "a file\n");
+    refused("Not a directory");
+}
+
+static void overwritten(const char *bytes, int at)
+{
+    struct outcome o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    o = sh("printf '%s' | dd of=%s/store.db bs=1 seek=%d conv=notrunc", bytes, in_scratch("state"), at);
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
+TEST(a_store_of_a_newer_version_is_refused)
+{
+    plain();
+    overwritten("\\0\\0\\0\\2", 60);
+    refused("written by a newer version (2, this one knows 1)");
+}
+
+TEST(a_damaged_store_is_said)
+{
+    plain();
+    overwritten("not a store", 0);
+    refused("store.db is damaged: move it away");
+}
+
+TEST(a_run_that_is_recorded_has_no_durable_channels)
+{
+    plain();
+    struct outcome o = sh("cspctl run --record %s %s", in_scratch("record"), in_scratch("p.yaml"));
+    assert_status(&o, 71);
+    assert_contains(&o.err, "recorded or replayed has no durable channels");
+    outcome_free(&o);
+}
+
+/* ---- a full disk ------------------------------------------------------------------------------------------------ */
+
+TEST(a_full_disk_makes_the_source_wait_and_loses_nothing)
+{
+    write_text(in_scratch("p.yaml"),
+               "channels: {jobs: {durable: %s, capacity: 1000000, max_bytes: 100MiB}}\nprocesses:\n"
+               "  find: {command: 'yes %0500d | head -n 40000', stdout: jobs}\n"
+               "  work: {command: 'until [ -e %s ]; do sleep 0.02; done; wc -l', stdin: jobs}\n",
+               in_scratch("state"), 7, in_scratch("go"));
+    struct running r = start("ulimit -f 20000; exec cspctl run %s", in_scratch("p.yaml")); /* 10 MB a file */
+    wait_for_output(&r, 1, "the disk is full: senders wait until there is room");
+    write_text(in_scratch("go"), "%s", "");
+    struct outcome o = finish(&r);
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "40000\n");
+    assert_contains(&o.err, "there is room again");
+    outcome_free(&o);
+}
+
+SUITE_OF(durable)
