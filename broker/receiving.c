@@ -341,7 +341,7 @@ bool receiving_finished(struct broker *b, struct channel *c, const struct line *
         return c->state == CHANNEL_BROKEN;
     const struct receiving *one = NULL;
     unsigned n = count_out(b, c, &one);
-    return (n == 0 || (n == 1 && one->line == l)) && lease_is_over(c);
+    return (n == 0 || (n == 1 && one->line == l && !is_leased(c))) && lease_is_over(c);
 }
 
 /* Those who wait while they hold what is left are told, for now. */
@@ -362,16 +362,16 @@ static void tell_so_far(struct broker *b, struct channel *c)
 
 void receiving_tell_closed(struct broker *b, struct channel *c)
 {
-    if (c->state != CHANNEL_BROKEN && !lease_is_over(c)) {
+    const struct receiving *one = NULL;
+    unsigned n = c->state == CHANNEL_BROKEN ? 0 : count_out(b, c, &one);
+    if (c->state != CHANNEL_BROKEN && !lease_is_over(c)) { /* of what was taken by now, too */
         tell_so_far(b, c);
         return;
     }
-    const struct receiving *one = NULL;
-    unsigned n = c->state == CHANNEL_BROKEN ? 0 : count_out(b, c, &one);
     LIST_EACH(node, next, &c->take_streams)
     {
         struct receiving *r = LIST_OWNER(node, struct receiving, on_channel);
-        if (r->closed || !(n == 0 || (n == 1 && one == r)))
+        if (r->closed || !(n == 0 || (n == 1 && one == r && !is_leased(c)))) /* what is taken of it may come back */
             continue;
         r->closed = true;
         list_remove(&r->wait.node);

@@ -62,8 +62,9 @@ TEST(a_script_does_each_job_and_says_so)
 
 TEST(what_was_not_acknowledged_comes_again)
 {
-    struct running r = start_worker("cspctl recv jobs; cspctl recv jobs; cspctl ack jobs");
-    prints("cspctl send jobs one two && cspctl recv -t 20s -o json jobs | jq -c '[.tries, .reason, .value]'",
+    struct running r = start_worker("cspctl recv jobs; cspctl recv jobs; cspctl ack jobs; : > ready");
+    prints("cspctl send jobs one two; " UNTIL(
+               "ready") "cspctl recv -t 20s -o json jobs | jq -c '[.tries, .reason, .value]'",
            "[2,null,\"two\"]\n"); /* the first is the oldest: that was acknowledged */
     stop(&r);
 }
