@@ -11,7 +11,7 @@ bool process_bridged(const struct pipeline *p, size_t process)
 {
     const struct process *c = &p->processes[process];
 
-    if (c->kind == PROCESS_EACH)
+    if (c->kind == PROCESS_EACH || c->kind == PROCESS_PARTITION)
         return true;
     return c->kind == PROCESS_COMMAND &&
            (c->serve != PIPELINE_NONE || c->input.kind == INPUT_CHANNELS || c->output.kind == OUTPUT_CHANNELS ||
@@ -19,6 +19,16 @@ bool process_bridged(const struct pipeline *p, size_t process)
 }
 
 /* ---- ends */
+
+void process_inputs(const struct process *process, unsigned replica, const size_t **channels, size_t *n)
+{
+    *channels = process->input.channels;
+    *n = process->input.kind == INPUT_CHANNELS ? process->input.nchannels : 0;
+    if (!process->laned)
+        return;
+    *channels += replica - 1;
+    *n = 1;
+}
 
 static void grant(unsigned char *ends, const size_t *channels, size_t n, unsigned char end)
 {
@@ -32,17 +42,19 @@ static void grant_ports(unsigned char *ends, const struct ports *ports, unsigned
         ends[ports->item[i].channel] |= end;
 }
 
-size_t process_grants(const struct pipeline *p, size_t process, const csp_chan *chans, struct csp__grant **grants)
+size_t process_grants(const struct pipeline *p, size_t process, unsigned replica, const csp_chan *chans,
+                      struct csp__grant **grants)
 {
     const struct process *c = &p->processes[process];
     unsigned char *ends = memory_alloc(p->nchannels);
-    size_t n = 0;
+    size_t n = 0, ninputs;
+    const size_t *inputs;
 
     memset(ends, 0, p->nchannels);
     if (c->serve != PIPELINE_NONE)
         grant(ends, &c->requests, 1, CSP_RECV);
-    if (c->input.kind == INPUT_CHANNELS)
-        grant(ends, c->input.channels, c->input.nchannels, CSP_RECV);
+    process_inputs(c, replica, &inputs, &ninputs);
+    grant(ends, inputs, ninputs, CSP_RECV);
     if (c->output.kind == OUTPUT_CHANNELS)
         grant(ends, c->output.channels, c->output.nchannels, CSP_SEND);
     if (c->error.kind == OUTPUT_CHANNELS)
@@ -90,12 +102,15 @@ static void port_options(struct words *w, const struct pipeline *p, const char *
         option(w, name, pool_format(w->pool, "%d:%s", ports->item[i].fd, p->channels[ports->item[i].channel].name));
 }
 
-static void ends_options(struct words *w, const struct pipeline *p, const struct process *c)
+static void ends_options(struct words *w, const struct pipeline *p, const struct process *c, unsigned replica)
 {
+    const size_t *inputs;
+    size_t ninputs;
+
+    process_inputs(c, replica, &inputs, &ninputs);
     if (c->serve != PIPELINE_NONE)
         option(w, "--serve", p->channels[c->requests].name);
-    if (c->input.kind == INPUT_CHANNELS)
-        channel_options(w, p, "--in", c->input.channels, c->input.nchannels);
+    channel_options(w, p, "--in", inputs, ninputs);
     if (c->output.kind == OUTPUT_CHANNELS)
         channel_options(w, p, "--out", c->output.channels, c->output.nchannels);
     if (c->error.kind == OUTPUT_CHANNELS)
@@ -146,6 +161,8 @@ static void lease_options(struct words *w, const struct process *c, char *const 
             option(w, program_value(argv[i]) == VALUE_ONE ? "--value" : "--values", pool_format(w->pool, "%zu", i));
     if (c->kind == PROCESS_EACH)
         word(w, "--each");
+    else if (c->kind == PROCESS_PARTITION)
+        option(w, "--partition", c->partition);
     else if (c->ack != ACK_WRITE)
         option(w, "--ack", c->ack == ACK_LINE ? "line" : "explicit");
     if (c->batch.values > 0)
@@ -188,7 +205,7 @@ char **process_command(const struct pipeline *p, size_t process, unsigned replic
 
     if (process_bridged(p, process)) {
         word(&w, exec);
-        ends_options(&w, p, &p->processes[process]);
+        ends_options(&w, p, &p->processes[process], replica);
         setting_options(&w, &p->processes[process], process_label(p, process, replica, pool));
         lease_options(&w, &p->processes[process], argv);
         word(&w, "--");

@@ -12,9 +12,13 @@
 
 bool process_bridged(const struct pipeline *p, size_t process);
 
+/* The channels of its stdin. */
+void process_inputs(const struct process *process, unsigned replica, const size_t **channels, size_t *n);
+
 /* The ends of one replica, from the handles of the channels (by index). Caller owns *grants and frees it.
  * Returns how many. */
-size_t process_grants(const struct pipeline *p, size_t process, const csp_chan *chans, struct csp__grant **grants);
+size_t process_grants(const struct pipeline *p, size_t process, unsigned replica, const csp_chan *chans,
+                      struct csp__grant **grants);
 
 /* The descriptor on which the bridge reports: behind all that the file gives to the program. */
 int bridge_report_fd(const struct process *process);

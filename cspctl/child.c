@@ -38,7 +38,7 @@ static csp_proc announce(const struct child *c, const struct stage *stage, const
 {
     const struct process *process = &stage->p->processes[c->process];
     struct csp__grant *grants;
-    size_t n = process_grants(stage->p, c->process, chans, &grants);
+    size_t n = process_grants(stage->p, c->process, c->replica, chans, &grants);
     bool watched =
         process->kind == PROCESS_WORKER || (process->kind == PROCESS_COMMAND && process->ack == ACK_EXPLICIT);
     const struct csp__announcement a = {.grants = grants,

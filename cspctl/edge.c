@@ -55,7 +55,8 @@ size_t edge_streams(const struct pipeline *p, const struct channel *c, int side)
 
     for (size_t i = 0; i < n; i++) {
         const struct process *process = &p->processes[ends[i].process];
-        total += (size_t)process->replicas * streams_of(process, (size_t)(c - p->channels), side);
+        size_t each = side == CSP_RECV && process->laned ? 1 : (size_t)process->replicas;
+        total += each * streams_of(process, (size_t)(c - p->channels), side);
     }
     return total;
 }
@@ -69,7 +70,8 @@ static bool has_settled_sender(const struct pipeline *p, const struct channel *c
 {
     for (size_t i = 0; i < c->nsenders; i++) {
         const struct process *process = &p->processes[c->senders[i].process];
-        if (process->kind == PROCESS_EACH || (process->kind == PROCESS_COMMAND && process->ack == ACK_LINE))
+        if (process->kind == PROCESS_EACH || process->kind == PROCESS_PARTITION ||
+            (process->kind == PROCESS_COMMAND && process->ack == ACK_LINE))
             return true;
     }
     return false;

@@ -48,8 +48,10 @@ char *explain_word(struct pool *pool, const char *text)
 
 const char *explain_kind(const struct process *process)
 {
-    static const char *const kinds[] = {
-        [PROCESS_COMMAND] = "command", [PROCESS_EACH] = "each", [PROCESS_WORKER] = "worker"};
+    static const char *const kinds[] = {[PROCESS_COMMAND] = "command",
+                                        [PROCESS_EACH] = "each",
+                                        [PROCESS_PARTITION] = "partition",
+                                        [PROCESS_WORKER] = "worker"};
 
     return kinds[process->kind];
 }
@@ -103,16 +105,28 @@ static int print_processes(const struct pipeline *p, FILE *to)
     return result;
 }
 
+/* The replica that reads the channel. */
+static size_t lane_of(const struct pipeline *p, const struct process *process, const struct channel *c)
+{
+    size_t replica = 1;
+
+    while (&p->channels[process->input.channels[replica - 1]] != c)
+        replica++;
+    return replica;
+}
+
 /* "grep x4, head"; nobody declared means guests. */
-static const char *ends_text(struct pool *pool, const struct pipeline *p, const struct end *ends, size_t n,
-                             const char *guests)
+static const char *ends_text(struct pool *pool, const struct pipeline *p, const struct channel *c,
+                             const struct end *ends, size_t n, const char *guests)
 {
     const char *text = n ? "" : guests;
 
     for (size_t i = 0; i < n; i++) {
         const struct process *process = &p->processes[ends[i].process];
         text = pool_format(pool, "%s%s%s", text, i ? ", " : "", process->name);
-        if (process->replicas > 1)
+        if (process->laned && ends == c->receivers)
+            text = pool_format(pool, "%s[%zu]", text, lane_of(p, process, c));
+        else if (process->replicas > 1)
             text = pool_format(pool, "%s x%" PRId64, text, process->replicas);
     }
     return text;
@@ -131,9 +145,9 @@ static void channel_row(struct table *t, struct pool *pool, const struct pipelin
     char max_bytes[UNIT_TEXT], memory[UNIT_TEXT];
     bool requests = c->service != PIPELINE_NONE;
 
-    table_cell(t, "%s", ends_text(pool, p, c->senders, c->nsenders, requests ? "(cspctl call)" : "(cspctl send)"));
+    table_cell(t, "%s", ends_text(pool, p, c, c->senders, c->nsenders, requests ? "(cspctl call)" : "(cspctl send)"));
     table_cell(t, "-> %s ->", c->name);
-    table_cell(t, "%s", ends_text(pool, p, c->receivers, c->nreceivers, "(cspctl recv)"));
+    table_cell(t, "%s", ends_text(pool, p, c, c->receivers, c->nreceivers, "(cspctl recv)"));
     table_cell(t, "%s", edge_kind(p, c));
     table_cell(t, "%s", edge_why(p, c, pool));
     table_cell(t, "%s", edge_delivery(c));

@@ -12,10 +12,11 @@ static const struct process *process_at(const struct reader *r, const struct end
     return &r->p->processes[e->process];
 }
 
-/* Its acknowledgements come from its bridge, whatever the channel promises. */
+/* Its acknowledgements come from its bridge, or from what moves its values to it, whatever the channel promises. */
 static bool acknowledges(const struct process *process)
 {
-    return process->kind == PROCESS_EACH || (process->kind == PROCESS_COMMAND && process->ack != ACK_WRITE);
+    return process->kind == PROCESS_EACH || process->partition ||
+           (process->kind == PROCESS_COMMAND && process->ack != ACK_WRITE);
 }
 
 /* What its bridge writes for it is bound to what it read: nothing of it is under way when all its values are done. */
@@ -102,7 +103,7 @@ static void check_receivers(struct reader *r, const struct channel *c)
 {
     for (size_t i = 0; c->attempts > 0 && i < c->nreceivers; i++) {
         const struct process *process = process_at(r, &c->receivers[i]);
-        if (process->kind == PROCESS_COMMAND && process->ack == ACK_WRITE)
+        if (process->kind == PROCESS_COMMAND && process->ack == ACK_WRITE && !(process->partition && !c->retries))
             diagnose(r->d, c->receivers[i].place,
                      "write each: instead of command:, or ack: line where each line of input gives one of output, or "
                      "ack: explicit where it calls `cspctl ack`",

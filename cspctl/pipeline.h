@@ -78,9 +78,10 @@ struct channel {
 };
 
 enum process_kind {
-    PROCESS_COMMAND, /* an ordinary program: under a bridge where a channel leads to one of its descriptors */
-    PROCESS_EACH,    /* one run of the program for each value, or batch, under a bridge of its own kind */
-    PROCESS_WORKER,  /* speaks libipc or cspctl: attaches by itself with CSP_TICKET; its descriptors are no channels */
+    PROCESS_COMMAND,   /* an ordinary program: under a bridge where a channel leads to one of its descriptors */
+    PROCESS_EACH,      /* one run of the program for each value, or batch, under a bridge of its own kind */
+    PROCESS_PARTITION, /* moves values to the lanes of a process: see struct process.laned; not of the file */
+    PROCESS_WORKER, /* speaks libipc or cspctl: attaches by itself with CSP_TICKET; its descriptors are no channels */
 };
 
 enum acknowledge {
@@ -174,6 +175,7 @@ struct process {
     int ack;               /* enum acknowledge */
     int order;             /* enum output_order */
     int resume;            /* enum resume_source */
+    bool laned;            /* its replicas have a channel each, in order: those of input */
     const char *partition; /* the field by which values go to the same replica, or NULL */
     struct restart restart;
     struct ready ready;

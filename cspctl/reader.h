@@ -116,6 +116,9 @@ void check_program(struct reader *r, struct process *process);
 void settle_leases(struct reader *r);
 void check_guarantees(struct reader *r);
 
+/* partition.c: puts a process and its lanes before each that has a partition; after all checks. */
+void expand_partitions(struct reader *r);
+
 /* topology.c: what only the whole file shows. */
 void check_topology(struct reader *r);
 

@@ -28,11 +28,11 @@ enum cause { CAUSE_NONE, CAUSE_FAILURE, CAUSE_SIGNAL, CAUSE_DEADLINE, CAUSE_BROK
 struct result {
     enum cause cause;
     int code; /* FAILURE: status of the process; SIGNAL: the signal; DEADLOCK: how many; SYSTEM: our own exit status */
-    const char *who; /* FAILURE: the process that failed; not owned */
-    uint64_t lost;   /* values lost, all told */
+    const char *who;   /* FAILURE: the process that failed; not owned */
+    uint64_t lost;     /* values lost, all told */
     uint64_t given_up; /* values that were to be done at least once, or were known to be done, and are not */
-    bool cut;        /* a process was cut off, and not by us */
-    unsigned unsure; /* restarts of processes that may have held values */
+    bool cut;          /* a process was cut off, and not by us */
+    unsigned unsure;   /* restarts of processes that may have held values */
 };
 
 /* Exit status of a process as the shell has it: 128 + signal for a signal. */

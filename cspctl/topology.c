@@ -227,4 +227,6 @@ void check_topology(struct reader *r)
     check_sides(r);
     check_cycles(r);
     check_guarantees(r);
+    if (diagnostics_errors(r->d) == 0)
+        expand_partitions(r);
 }

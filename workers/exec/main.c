@@ -29,17 +29,25 @@
  * once. */
 #include "bridge.h"
 #include "each.h"
+#include "partition.h"
 
 #include "heap.h"
 
 #include <sysexits.h>
+
+static int run(struct options *o)
+{
+    if (o->partition != NULL)
+        return partition_run(o);
+    return o->each ? each_run(o) : bridge_run(o);
+}
 
 int main(int argc, char **argv)
 {
     struct options o;
     csp__heap_keep();
     bridge_signals();
-    int status = options_read(&o, argc, argv) != 0 ? EX_USAGE : o.each ? each_run(&o) : bridge_run(&o);
+    int status = options_read(&o, argc, argv) != 0 ? EX_USAGE : run(&o);
     options_free(&o);
     return status;
 }

@@ -34,7 +34,8 @@ enum {
     OPT_ACK,
     OPT_TIMEOUT,
     OPT_ORDERED,
-    OPT_SKIP
+    OPT_SKIP,
+    OPT_PARTITION
 };
 
 static const struct option long_options[] = {
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ordered", no_argument, NULL, OPT_ORDERED},
     {"skip", no_argument, NULL, OPT_SKIP},
+    {"partition", required_argument, NULL, OPT_PARTITION},
     {NULL, 0, NULL, 0},
 };
 
@@ -70,7 +72,8 @@ static const char usage[] =
     "            [--serve CHAN] [--records line|nul|length|whole] [--records-in R] [--records-out R]\n"
     "            [--success CODE,...] [--report FD] [--grace MS] [--ready REGEX] [--label NAME] [--ack line|explicit]\n"
     "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]]\n"
-    "            [--timeout MS] [--ordered] [--skip] -- PROGRAM ARG...\n";
+    "            [--timeout MS] [--ordered] [--skip] -- PROGRAM ARG...\n"
+    "       exec --partition FIELD --in CHAN --out CHAN... [--report FD] [--label NAME]\n";
 
 static int wrong(const char *option, const char *value, const char *what)
 {
@@ -189,6 +192,9 @@ static int read_lease_option(struct options *o, int option, const char *arg)
         return read_number("timeout", arg, INT64_MAX / 1000000, &o->timeout);
     case OPT_ACK:
         return read_ack(o, arg);
+    case OPT_PARTITION:
+        o->partition = arg;
+        return 0;
     case OPT_ORDERED:
         o->ordered = true;
         return 0;
@@ -284,6 +290,8 @@ static int check_leases(const struct options *o, size_t argc)
             fprintf(stderr, "exec: --value %zu: the program has %zu arguments\n", o->slots[i].at, argc);
             return -1;
         }
+    if (o->partition != NULL && !(alone && o->in[0].n == 1 && o->nout == 1 && o->out[0].fd == 1))
+        return wrong("partition", o->partition, "is from one --in to several --out");
     if (o->each && !alone)
         return wrong("each", "", "its values come from --in alone");
     if (o->ack == ACK_BY_LINE && (!alone || !has_fd(o->out, o->nout, 1)))
@@ -317,7 +325,7 @@ int options_read(struct options *o, int argc, char **argv)
         if (read_option(o, &f, option, optarg) != 0)
             return -1;
     o->argv = argv + optind;
-    if (*o->argv == NULL) {
+    if (*o->argv == NULL && o->partition == NULL) {
         fputs(usage, stderr);
         return -1;
     }
@@ -329,8 +337,8 @@ int options_read(struct options *o, int argc, char **argv)
     for (size_t i = 0; i < o->nout; i++)
         o->out[i].framing = o->out[i].fd == 2 ? FRAMING_LINE : (enum framing)(f.out >= 0 ? f.out : f.both);
     if (o->label == NULL) {
-        const char *slash = strrchr(*o->argv, '/');
-        o->label = slash != NULL ? slash + 1 : *o->argv;
+        const char *program = *o->argv != NULL ? *o->argv : "partition", *slash = strrchr(program, '/');
+        o->label = slash != NULL ? slash + 1 : program;
     }
     return check(o) != 0 || check_leases(o, (size_t)argc - (size_t)optind) != 0 ? -1 : 0;
 }

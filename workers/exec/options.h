@@ -45,6 +45,7 @@ struct options {
     int ack;                    /* enum acknowledge, of a program that is not run for each */
     int64_t timeout;            /* ms that a value may take; 0: no bound */
     bool skip;                  /* the first $CSP_RESUMED values of descriptor 1 are not sent */
+    const char *partition;      /* no program: values of --in go to one of --out, by this field of theirs; or NULL */
     bool ordered;               /* the inputs are: what was put may wait for what is to be received */
     const char *label;
     char **argv; /* of the program */
