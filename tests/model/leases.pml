@@ -14,7 +14,7 @@
  *     spin -a -DVALUES=2 -DDEATHS=1 tests/model/leases.pml
  *     gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c && ./pan -m100000
  * Options: -DBATCH=2 (values acknowledged together), -DORDERED, -DROOMS (a worker waits for ROOM when it has put),
- * -DLETTERS (a channel of dead letters and its keeper), -DBRIDGE (IDLE instead of offers), -DUNLEASED, -DTIMED (waits
+ * -DLETTERS (a channel of dead letters and its keeper), with -DRESENDS (who sends on the first channel, too), -DBRIDGE (IDLE instead of offers), -DUNLEASED, -DTIMED (waits
  * with a deadline), -DLATE (a worker attaches late), -DSUCCESSOR (the second worker is the first one's successor),
  * -DTHREAD (the first worker has a second line, which acknowledges), with -DGUEST (that is a guest inside of it, which
  * says SETTLE), and the mutants, -DBUG_... */
@@ -126,6 +126,12 @@ bool log_closed;
 chan letters = [TOTAL] of { byte }; /* those that wait */
 chan deadbuf = [1] of { byte };
 bool dead_closed, dead_broken;
+#ifdef RESENDS
+bool kbusy = true, kwait; /* the keeper has something in hand, at first itself; it said IDLE */
+byte ktook, kgiven;
+#else
+#define kbusy false
+#endif
 #define letter_waits (len(letters) > 0)
 #else
 #define letter_waits false
@@ -300,12 +306,26 @@ proctype keeper()
 {
 end:
     do
-    :: d_step { !dead[KEEPER] && len(deadbuf) > 0 && nfull(up[KEEPER]) ->
+    :: d_step { !dead[KEEPER] && !kbusy && len(deadbuf) > 0 && nfull(up[KEEPER]) ->
             deadbuf ? vx;
             kept = kept | BIT(vx);
-            up[KEEPER] ! TOOK(0)
+#ifdef RESENDS
+            ktook++;
+            kbusy = true
         }
-    :: d_step { !dead[KEEPER] && !kept_all && dead_closed && len(deadbuf) == 0 -> kept_all = true; up[KEEPER] ! BYE(0) }
+    :: d_step { !dead[KEEPER] && kbusy && budget && nfull(up[KEEPER]) ->
+            assert(idle_is_true || !idle_closed[0]);
+            budget--;
+            up[KEEPER] ! PUT(0)
+        }
+    :: d_step { !dead[KEEPER] && kbusy && nfull(up[KEEPER]) ->
+            kbusy = false;
+            up[KEEPER] ! TOOK_IDLE(ktook)
+#else
+            up[KEEPER] ! TOOK(0)
+#endif
+        }
+    :: d_step { !dead[KEEPER] && !kept_all && dead_closed && !kbusy && len(deadbuf) == 0 -> kept_all = true; up[KEEPER] ! BYE(0) }
 #if DEATHS > 0
     :: d_step { !dead[KEEPER] && !kept_all && deaths < DEATHS -> dead[KEEPER] = true; deaths++ }
 #endif

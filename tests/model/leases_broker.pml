@@ -299,6 +299,9 @@ inline ends(c)
     live = 0;
     recs = 0;
     live = live + (c == 0 && !ended[SEED]);
+#ifdef RESENDS
+    live = live + (c == 0 && !ended[KEEPER]);
+#endif
     for (ax : 0 .. WORKERS - 1) {
 #ifdef BUG_SUCCESSOR_ENDS
         live = live + (CYCLE && OUT(ax) == c && !ended[ax] && attached[ax]);
@@ -353,6 +356,10 @@ inline other_ends()
     :: letter_waits && !dead_broken && !dead_closed && nfull(deadbuf) ->
         letters ? vx;
         deadbuf ! vx;
+#ifdef RESENDS
+        kwait = false;
+        kgiven = kgiven + 1;
+#endif
         again = true
     :: else
     fi
@@ -417,6 +424,11 @@ inline idle()
     waits = ((waits & 2) || ended[0] || !attached[0] -> waits : 0);
 #endif
     may = ended[SEED] && (quiet & 1);
+#ifdef BUG_IDLE_SETTINGS
+    may = may && ended[KEEPER]; /* somebody could send it dead letters: the settings of this very channel */
+#elif defined(RESENDS) && !defined(BUG_IDLE_LETTERS)
+    may = may && (ended[KEEPER] || kwait && !letter_waits);
+#endif
     for (cx : 0 .. WORKERS - 1) {
         may = may && (OUT(cx) != 0 || (waits & BIT(cx)))
     }
@@ -729,7 +741,14 @@ end:
 #ifdef LETTERS
                 :: who == KEEPER ->
                     up[KEEPER] ? type, arg;
-                    ended[KEEPER] = ended[KEEPER] || type == BYE
+                    ended[KEEPER] = ended[KEEPER] || type == BYE;
+#ifdef RESENDS
+                    kwait = type == TOOK_IDLE && arg == kgiven;
+                    if
+                    :: type == PUT -> enter(0)
+                    :: else
+                    fi
+#endif
 #endif
                 fi;
                 settle();
