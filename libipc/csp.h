@@ -78,9 +78,9 @@
  *         do_it(job, n);
  *     return 0;
  *
- * does each job at least once, whenever it is killed: a crash, an exit status other than 0, and cancellation give back
- * the value that it was at. What was held by another thread of a process that ends is given back. Source: Amazon SQS,
- * the visibility timeout; AMQP 0-9-1, basic.ack.
+ * does each job at least once, whenever it is killed: a crash, and an exit status other than 0, give back the value
+ * that it was at. What another thread of a process that ends was at is given back. A child of csp_go holds none of its
+ * parent's leases. Source: Amazon SQS, the visibility timeout; AMQP 0-9-1, basic.ack.
  *
  * THREADS. Any thread may call; each has a line of its own to the broker. Handles (csp_chan, csp_proc) are plain
  * values, good in every thread and process of the run; the ends belong to the process. */
@@ -156,9 +156,10 @@ typedef struct csp_case {
 
 /* Joins the run that CSP_RUN in the environment names: as the process that was announced with CSP_TICKET, else as a
  * guest; where CSP_PROCESS is the number of a process, as one inside of that: what it receives is leased to that
- * process, and stays so when it ends (programs that a process of a pipeline file starts find it set). Without CSP_RUN: starts a run of its own, with a broker process and a run directory, whose root this process
- * is. Every other function does this by itself; call it to learn of errors early. A second call does nothing.
- * A run of its own heeds, in the environment:
+ * process, and stays so when it ends (programs that a process of a pipeline file starts find it set). Without CSP_RUN:
+ * starts a run of its own, with a broker process and a run directory, whose root this process is. Every other function
+ * does this by itself; call it to learn of errors early. A second call does nothing. A run of its own heeds, in the
+ * environment:
  *
  *     CSP_ON_DEADLOCK  what happens when a set of processes can never move again. fail (as when it is not set): the
  *                      broker prints who waits where on stderr, and their calls end with EDEADLK; report: it only
@@ -251,12 +252,14 @@ typedef struct csp_retry {
 /* Makes c a channel whose values are leased: see LEASES. Before anything else is done with it, by a process that holds
  * both its ends. It may send on r->dead, which is a channel of its own; c holds a sending end of that until c is closed
  * and all of its values are done. While a dead letter waits for room c delivers nothing. What is leased is not counted
- * for the capacity. A stream receives the same way; what is delivered ahead is no lease. The channel closes for its
- * receivers only when all its values are done, so that none ends while another may still give one back; who holds all
- * that are left is told at once, and what that then gives back can be received all the same.
- * Returns 0, or -1: EINVAL (attempts 0, a negative time, most < least; capacity 0, a group or a pair; dead is c), EBUSY
- * (a value was sent on it, or it is a stream), EPERM (this process does not hold both ends, or c is named: the pipeline
- * file says it there), EBADF (no such channel, or dead is none that this process may send on). */
+ * for the capacity. A stream receives the same way; what is delivered ahead is no lease. A receive ends with EPIPE only
+ * when the channel is closed and all its values are done, so that no receiver ends while another may still give one
+ * back; but to a process that holds leases of it itself, EPIPE says only that nothing more is there: it settles what it
+ * holds, and may receive again.
+ * Returns 0, or -1: EINVAL (attempts 0, a negative time, most < least; capacity 0, a group or a pair, c or dead; dead
+ * is c, or its own dead letters lead to c), EBUSY (a value was sent on it, or it is a stream), EPERM (this process does
+ * not hold both ends, or c is named: the pipeline file says it there), EBADF (no such channel, or dead is none that
+ * this process may send on). */
 CSP_API int csp_set_retry(csp_chan c, const csp_retry *r);
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
