@@ -58,7 +58,7 @@ struct child {
     enum child_phase phase;
     csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
     struct restarts restarts;
-    bool said_waiting;
+    bool said_waiting, said_silent;
     bool spent;     /* it may not be restarted again */
     bool replacing; /* the next incarnation follows whatever the policy says */
     uint64_t incarnations;

@@ -105,7 +105,7 @@ static void say_lost(const struct supervisor *s, const struct child *c)
 /* No further incarnation of it. */
 static void finish(struct supervisor *s, struct child *c)
 {
-    c->phase = CHILD_ENDED;
+    enter(c, CHILD_ENDED, 0);
     child_forgo(c, c->told);
     resume_ended(s, c);
     restart_free(&c->restarts);
@@ -188,6 +188,7 @@ static void exited(struct supervisor *s, struct child *c)
         return;
     }
     sweep(s, c);
+    c->ready = c->spotted = false;
     enter(c, CHILD_BURIED, 0);
 }
 

@@ -23,6 +23,7 @@
 #define ASK_FIRST  100000000LL /* from the start of a process to the first question, and between the first two */
 #define ASK_MOST   1000000000LL
 #define ASK_LASTS  10000000000LL /* then a question is given up */
+#define LINE_LASTS 500000000LL   /* from the end of a process until its last line was looked at */
 #define SAID_AFTER 10000000000LL /* that somebody waits */
 
 /* What the log's thread writes: whose line it was. */
@@ -152,7 +153,22 @@ static bool shows(const struct supervisor *s, const struct child *c)
 
     if (ready->line != NULL || has_exec(ready))
         return c->spotted;
-    return !c->bridged || c->program > 0 || s->stage.p->processes[c->process].kind == PROCESS_EACH;
+    bool each = s->stage.p->processes[c->process].kind == PROCESS_EACH;
+    return c->start_error == 0 && (!c->bridged || c->program > 0 || each);
+}
+
+/* It runs, or has run for the last time: what it showed may be known only now. */
+static bool is_judged(const struct child *c)
+{
+    return (c->phase >= CHILD_RUNNING && c->phase <= CHILD_KILLED) || (c->phase == CHILD_ENDED && c->pid > 0);
+}
+
+/* It has finally ended, and nothing that it wrote is still on its way to be looked at. */
+static bool is_hopeless_child(const struct supervisor *s, const struct child *c)
+{
+    csp_time by = c->due + (ready_of(s, c)->line != NULL ? LINE_LASTS : 0);
+
+    return c->phase == CHILD_ENDED && !c->ready && csp_now() >= by;
 }
 
 /* All replicas of a process: ready, or have been, and have finally ended. */
@@ -168,7 +184,7 @@ static bool is_ready(const struct supervisor *s, size_t process)
 static bool is_hopeless(const struct supervisor *s, size_t process)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == process && s->children[i]->phase == CHILD_ENDED && !s->children[i]->ready)
+        if (s->children[i]->process == process && is_hopeless_child(s, s->children[i]))
             return true;
     return false;
 }
@@ -210,7 +226,7 @@ void readiness_step(struct supervisor *s)
         struct child *c = s->children[i];
         if (c->process == PIPELINE_NONE)
             continue;
-        if (c->phase == CHILD_RUNNING && !c->ready && shows(s, c))
+        if (is_judged(c) && !c->ready && shows(s, c))
             c->ready = true;
         if (c->question.pid > 0 && (!is_asked(s, c) || c->question.incarnation != c->incarnations))
             give_up_question(c);
@@ -233,6 +249,9 @@ csp_time readiness_next(const struct supervisor *s)
             due = c->question.due;
         else if (c->phase == CHILD_NEW && !c->said_waiting && s->state == RUN_UP)
             due = s->begun + SAID_AFTER;
+        else if (c->phase == CHILD_ENDED && !c->ready && c->process != PIPELINE_NONE && s->state == RUN_UP &&
+                 csp_now() < c->due + LINE_LASTS)
+            due = c->due + LINE_LASTS;
         if (due != CSP_FOREVER && (next == CSP_FOREVER || due < next))
             next = due;
     }

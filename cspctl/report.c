@@ -4,6 +4,7 @@
  * the bridge's exit status, which can't tell a program that failed from one that was cut off. */
 #include "child.h"
 #include "hold.h"
+#include "message.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,19 @@ static void read_ended(struct child *c, char *rest)
     (void)snprintf(c->why, sizeof c->why, "%s", rest != NULL ? rest : "");
 }
 
+/* Once for each replica. */
+static void say_silent(struct child *c, const char *values)
+{
+    if (c->said_silent)
+        return;
+    c->said_silent = true;
+    message(
+        "%s: hint: it has read %s values, waits for more, and has written nothing: if some output is missing, it is "
+        "in a buffer of the program: write stdbuf -oL before it, or use an option of its own (grep "
+        "--line-buffered, sed -u, python -u)",
+        c->label, values);
+}
+
 void child_report_line(struct child *c, char *line)
 {
     char *rest = line;
@@ -41,6 +55,8 @@ void child_report_line(struct child *c, char *line)
         (void)snprintf(c->why, sizeof c->why, "%s", rest + (*rest == ' '));
     } else if (rest != NULL && strcmp(what, "started") == 0)
         c->program = (pid_t)strtol(rest, NULL, 10);
+    else if (rest != NULL && strcmp(what, "silent") == 0)
+        say_silent(c, rest);
     else if (strcmp(what, "ready") == 0)
         c->spotted = true;
     else if (rest != NULL && strcmp(what, "hold") == 0) {

@@ -90,11 +90,11 @@ static bool set_channel(struct supervisor *s, size_t i)
                                                    [OVERFLOW_REJECT] = CSP__REJECT};
     const struct channel *c = &s->stage.p->channels[i];
     struct csp__settings settings = {.retry = {.attempts = (unsigned)c->attempts,
-                                                     .least = c->delay.least,
-                                                     .most = c->delay.most,
-                                                     .dead = c->dead != PIPELINE_NONE ? s->chans[c->dead] : 0},
-                                           .ordered = c->ordered,
-                                           .overflow = overflows[c->overflow]};
+                                               .least = c->delay.least,
+                                               .most = c->delay.most,
+                                               .dead = c->dead != PIPELINE_NONE ? s->chans[c->dead] : 0},
+                                     .ordered = c->ordered,
+                                     .overflow = overflows[c->overflow]};
 
     if (c->attempts == 0 && !c->ordered && c->overflow == OVERFLOW_BLOCK && c->durable == NULL)
         return true;

@@ -177,6 +177,19 @@ static void cancel(struct bridge *b)
 
 static void take_signals(struct bridge *b);
 
+/* It waits, for its input most likely: one that computes is not to be disturbed. */
+static void say_silence(const struct bridge *b, const char *values)
+{
+    if (b->state != RUNNING || program_runs(&b->program))
+        return;
+    if (b->o->report >= 0)
+        dprintf(b->o->report, "silent %s\n", values);
+    else
+        fprintf(stderr,
+                "exec: %s: hint: it has read %s values and written nothing: is its output in a buffer? stdbuf -oL\n",
+                b->o->label, values);
+}
+
 static void take_notice(struct bridge *b, const struct notice *n)
 {
     switch (n->kind) {
@@ -203,6 +216,9 @@ static void take_notice(struct bridge *b, const struct notice *n)
         break;
     case NOTICE_CANCELLED:
         cancel(b);
+        break;
+    case NOTICE_SILENT:
+        say_silence(b, n->text);
         break;
     case NOTICE_LOST:
         b->facts.lost = true;

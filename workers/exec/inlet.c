@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#define INLET_SILENCE 5000 /* ms */
 
 int inlet_pour(const struct joint *j, int fd, const char *p, size_t n, uint64_t *written)
 {
@@ -102,9 +105,26 @@ static int end_of(const struct inlet *in, size_t i)
     return -1;
 }
 
+/* When it is to be looked whether the program, which has read, has written. */
+static csp_time silent_at(const struct inlet *in)
+{
+    return in->listens && in->values > 0 && !atomic_load(&in->joint->wrote) ? csp_in(INLET_SILENCE) : CSP_FOREVER;
+}
+
+/* Nothing has come for a while, and nothing has gone. One that has not read all of it has its own reasons. */
+static void look_for_silence(struct inlet *in)
+{
+    int unread = 0;
+    if (atomic_load(&in->joint->wrote) || ioctl(in->fd, FIONREAD, &unread) != 0 || unread > 0)
+        return;
+    in->listens = false;
+    notice_post(in->joint, NOTICE_SILENT, 0, "%" PRIu64, in->values);
+}
+
 /* One block to the program. 0, or -1: it reads no more, or the bridge can't go on. */
 static int pass(struct inlet *in, csp__block *b, const bool *closed)
 {
+    in->values += b->count;
     int result = renderer_block(&in->renderer, b), error = errno;
     csp__block_free(b);
     if (result == 0) {
@@ -130,7 +150,11 @@ static int receive(struct inlet *in, csp_case *cases, bool *closed)
         cases[n] = csp_on_fd(in->fd, 0);
         cases[n + 1] = csp_on_fd(in->joint->halt, POLLIN);
         cases[n + 2] = csp_on_fd(in->joint->retire, POLLIN);
-        int which = csp_select(cases, n + 3, CSP_FOREVER);
+        int which = csp_select(cases, n + 3, silent_at(in));
+        if (which < 0 && errno == ETIMEDOUT) {
+            look_for_silence(in);
+            continue;
+        }
         if (which < 0) {
             notice_fault(in->joint, "receive from", in->port->names[0]);
             return 0;

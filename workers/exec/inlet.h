@@ -23,6 +23,8 @@ struct inlet {
     uint64_t size;    /* of the pipe */
     size_t window;    /* bytes that are delivered ahead */
     struct renderer renderer;
+    uint64_t values; /* that came */
+    bool listens;    /* it is to be said where the program reads and writes nothing: not yet */
 };
 
 /* The thread; arg is the inlet. */

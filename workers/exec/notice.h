@@ -16,6 +16,7 @@ enum notice_kind {
     NOTICE_LATE,      /* a value took longer than its timeout */
     NOTICE_FAULT,     /* the bridge itself can't go on; code is the errno */
     NOTICE_CANCELLED, /* its scope is: the thread receives and sends no more */
+    NOTICE_SILENT,    /* the program has read all that came, and written nothing, for a while; text: how many values */
     NOTICE_LOST,      /* what the program wrote after that, or just before, goes nowhere */
     NOTICE_ENDED,     /* the thread ends */
 };
@@ -32,6 +33,7 @@ struct joint {
     int report;           /* to whoever started the bridge; -1: nobody */
     int halt;             /* an eventfd: readable when nothing of the program is left, so that all threads finish */
     int retire;           /* an eventfd: readable when nothing more is to be received */
+    atomic_bool wrote;    /* the program, to its stdout */
     atomic_bool complete; /* set before `halt`: the program ended by itself, so an incomplete last value was meant */
 };
 

@@ -197,9 +197,9 @@ static int read_once(struct outlet *out)
 {
     const char *bytes = NULL;
     size_t n = 0;
-    if (out->spotter.regex == NULL)
-        return outlet_read(out->fd, &out->splitter);
     int result = read_some(out->fd, &out->splitter, &bytes, &n), error = errno;
+    if (n > 0 && out->port->fd == STDOUT_FILENO)
+        atomic_store(&out->joint->wrote, true);
     if (spotter_feed(&out->spotter, bytes, n))
         dprintf(out->joint->report, "ready\n");
     errno = error;

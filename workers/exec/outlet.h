@@ -16,7 +16,7 @@
 
 struct outlet {
     const struct port *port;
-    const struct joint *joint;
+    struct joint *joint;
     int fd;        /* the pipe's end for reading, O_NONBLOCK */
     bool *gone;    /* by channel: nobody receives */
     size_t alive;  /* channels that are not gone */

@@ -152,6 +152,18 @@ static void signal_all_children(int sig)
     closedir(d);
 }
 
+bool program_runs(const struct program *p)
+{
+    char path[32], state = '\0';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    FILE *f = p->ended ? NULL : fopen(path, "re");
+    if (f == NULL)
+        return false;
+    (void)!fscanf(f, "%*d (%*[^)]) %c", &state);
+    fclose(f);
+    return state == 'R' || state == 'D';
+}
+
 void program_signal(const struct program *p, int sig)
 {
     if (!p->ended)

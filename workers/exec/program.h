@@ -25,6 +25,9 @@ struct plug {
  * or -1 with errno: of execve(2) too. */
 int program_start(struct program *p, char *const argv[], char *const environment[], const struct plug *plugs, size_t n);
 
+/* Whether the program itself has the processor, or waits for it or for a disk. */
+bool program_runs(const struct program *p);
+
 /* Sends a signal to all of it: its group; and, with SIGKILL or when it has ended, every child that there is. */
 void program_signal(const struct program *p, int sig);
 

@@ -75,6 +75,15 @@ static int open_joint(struct wiring *w)
     return w->joint.halt < 0 || w->joint.retire < 0 ? -1 : 0;
 }
 
+/* Its stdout leads to a channel. */
+static bool leads_out(const struct options *o)
+{
+    for (size_t i = 0; i < o->nout; i++)
+        if (o->out[i].fd == STDOUT_FILENO)
+            return true;
+    return false;
+}
+
 int wiring_pipes(struct wiring *w)
 {
     const struct options *o = w->o;
@@ -92,6 +101,7 @@ int wiring_pipes(struct wiring *w)
     for (size_t i = 0; i < o->nin; i++) {
         w->in[i].port = &o->in[i];
         w->in[i].joint = &w->joint;
+        w->in[i].listens = o->in[i].fd == STDIN_FILENO && leads_out(o);
         w->in[i].window = o->ack == ACK_BY_PROGRAM ? EXEC_HELD : EXEC_WINDOW;
         if (add_pipe(w, o->in[i].fd, 1, &w->in[i].fd) != 0)
             return -1;
