@@ -82,8 +82,12 @@ static int receive(struct each *e, csp_time by)
             fail(e, "receive");
         return 1;
     }
+    /* Closed so far, but for what this batch may give back. */
+    bool gathered = e->batch.n != 0 && e->batch.from == (size_t)which;
     if ((size_t)which == p->n)
         task_signals(&e->task);
+    else if (e->cases[which].err == EPIPE && gathered)
+        return 1;
     else if (e->cases[which].err == EPIPE)
         close_input(e, (size_t)which);
     else if (batch_add(&e->batch, &m, (size_t)which) != 0)
