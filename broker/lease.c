@@ -152,8 +152,14 @@ uint64_t lease_frontier(const struct channel *c)
     const struct list *holdings = &c->settings->holdings;
     for (const struct list *node = holdings->next; node != holdings; node = node->next)
         first = first_of(&LIST_OWNER(node, const struct holding, of_channel)->blocks, first);
-    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next)
-        first = first_of(&LIST_OWNER(node, const struct receiving, on_channel)->out, first);
+    for (const struct list *node = c->take_streams.next; node != &c->take_streams; node = node->next) {
+        /* in the order of delivery: what came back, and went to this one, stands behind later values */
+        const struct list *out = &LIST_OWNER(node, const struct receiving, on_channel)->out;
+        for (const struct list *at = out->next; at != out; at = at->next) {
+            uint64_t order = LIST_OWNER(at, const struct block, wait.node)->order;
+            first = order < first ? order : first;
+        }
+    }
     return first;
 }
 

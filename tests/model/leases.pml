@@ -43,7 +43,9 @@
 #ifndef NACKS
 #define NACKS 1 /* in all */
 #endif
+#ifndef SPREAD
 #define SPREAD 2 /* of an ordered channel: for 1,024 */
+#endif
 #define TOTAL (VALUES + MORE)
 #define SEED WORKERS
 #define KEEPER (WORKERS + 1)

@@ -147,6 +147,12 @@ inline unsettled()
 #endif
     for (cx : 0 .. WORKERS - 1) {
         prefetched(cx);
+#ifdef BUG_FRONTIER
+        if
+        :: mx -> out[cx] ? <vx>; mx = BIT(vx)
+        :: else
+        fi;
+#endif
         ux = ux | mx | leased[cx]
     }
     for (cx : 0 .. TOTAL - 1) {
