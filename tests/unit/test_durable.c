@@ -19,15 +19,15 @@ enum { BIG = 1000000 };
 static char base[64], dir[96];
 static uint64_t c;
 static struct speaker *s, *r;
+static struct wire_set settings; /* of every durable channel */
 
 /* Sets the directory of a channel; the errno, and *answer what came with it. */
 static int set_dir(uint64_t channel, const char *path, struct heard *answer)
 {
     unsigned char payload[sizeof(struct wire_set) + WIRE_MAX_PATH];
-    struct wire_set w = {0};
-    memcpy(payload, &w, sizeof w);
-    memcpy(payload + sizeof w, path, strlen(path));
-    *answer = ask(run.root, WIRE_SET, (struct wire_head){.channel = channel}, payload, sizeof w + strlen(path));
+    memcpy(payload, &settings, sizeof settings);
+    memcpy(payload + sizeof settings, path, strlen(path));
+    *answer = ask(run.root, WIRE_SET, (struct wire_head){.channel = channel}, payload, sizeof settings + strlen(path));
     return (int)answer->head.count;
 }
 
@@ -226,6 +226,137 @@ START_TEST(what_a_closed_channel_had_comes_again)
     ck_assert_int_eq(bye(s, 0, 0), 0);
     resume(10, 1);
     recv_text(r, c, "one");
+}
+END_TEST
+
+/* ---- leases ----------------------------------------------------------------------------------------------------- */
+
+static void setup_leased(void)
+{
+    setup();
+    settings = retry(5, 0);
+}
+
+START_TEST(a_value_that_was_leased_comes_again_with_its_id_and_one_try_more)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    ck_assert_int_eq(send_text(s, c, "two"), 0);
+    uint64_t id = recv_lease(r, c, "one", 1).lease.id;
+    resume(10, 2);
+    ck_assert_uint_eq(recv_lease(r, c, "one", 2).lease.id, id);
+    recv_lease(r, c, "two", 1);
+    resume(10, 2);
+    ck_assert_uint_eq(recv_lease(r, c, "one", 3).lease.id, id);
+    ck_assert_uint_eq(recv_lease(r, c, "two", 2).lease.id, id + 1);
+}
+END_TEST
+
+START_TEST(a_value_that_was_acknowledged_is_gone)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    ck_assert_int_eq(send_text(s, c, "two"), 0);
+    recv_lease(r, c, "one", 1);
+    ack(r, c, recv_lease(r, c, "two", 1).lease.id);
+    sync_line(r);
+    resume(10, 1);
+    recv_lease(r, c, "one", 2);
+}
+END_TEST
+
+START_TEST(what_was_delivered_ahead_and_not_taken_counts_as_one_try_however_often)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    for (int i = 0; i < 3; i++) {
+        page_make(r);
+        ck_assert_int_eq(stream(r, c, RECV, BIG, 0), 0);
+        ck_assert_uint_eq(hear(r, WIRE_DELIVER).head.count, 1);
+        resume(10, 1);
+    }
+    recv_lease(r, c, "one", 2);
+}
+END_TEST
+
+START_TEST(what_a_stream_took_is_leased_until_it_is_acknowledged)
+{
+    struct wire_lease lease;
+    open_jobs(10);
+    ck_assert_int_eq(stream(s, c, SEND, BIG, 0), 0);
+    put(s, c, 0, 0, 'a', 3, 1);
+    ck_assert_uint_eq(hear(s, WIRE_ROOM).head.seq, 3);
+    page_make(r);
+    ck_assert_int_eq(stream(r, c, RECV, BIG, 0), 0);
+    struct heard h = hear(r, WIRE_DELIVER);
+    ck_assert_uint_eq(h.head.count, 3);
+    ck_assert_int_eq(wire_lease(&h.head, h.data, &lease), 0);
+    took(r, c, 0, 3, 0);
+    ack(r, c, lease.id + 1);
+    sync_line(r);
+    resume(10, 2);
+    ck_assert_uint_eq(recv_lease(r, c, "a", 2).lease.id, lease.id);
+    ck_assert_uint_eq(recv_lease(r, c, "c", 2).lease.id, lease.id + 2);
+}
+END_TEST
+
+START_TEST(a_value_that_was_given_back_keeps_its_tries)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    nack(r, c, recv_lease(r, c, "one", 1).lease.id, 0, "");
+    nack(r, c, recv_lease(r, c, "one", 2).lease.id, HOUR, ""); /* in back-off */
+    sync_line(r);
+    resume(10, 1);
+    recv_lease(r, c, "one", 3);
+}
+END_TEST
+
+/* The channels `failed` and `jobs`, whose dead letters it gets; how many values they have. */
+static uint64_t open_with_letters(uint64_t *failed, uint64_t *letters)
+{
+    settings = (struct wire_set){0};
+    *failed = durable("failed", dir, 10, letters);
+    settings = retry(1, *failed);
+    return open_jobs(10);
+}
+
+START_TEST(a_dead_letter_moves_in_one_step_with_its_id_tries_and_reason)
+{
+    uint64_t failed, letters;
+    ck_assert_uint_eq(open_with_letters(&failed, &letters), 0);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    uint64_t id = recv_lease(r, c, "one", 1).lease.id;
+    nack(r, c, id, WIRE_BACK_OFF, "no such thing");
+    sync_line(r);
+    run_kill();
+    run_start();
+    ck_assert_uint_eq(open_with_letters(&failed, &letters), 0);
+    ck_assert_uint_eq(letters, 1);
+    struct speaker *k = colleague(failed, RECV, 0, 0);
+    OFFER(k, 0, ON_RECV(failed));
+    struct committed got = committed(k);
+    ck_assert(is_text(&got, "one"));
+    ck_assert_uint_eq(got.lease.id, id);
+    ck_assert_uint_eq(got.lease.tries, 1);
+    ck_assert_uint_eq(got.lease.reason, strlen("no such thing"));
+    ck_assert_int_eq(memcmp(got.reason, "no such thing", got.lease.reason), 0);
+}
+END_TEST
+
+START_TEST(a_dead_letter_that_waits_for_room_is_stored)
+{
+    uint64_t failed, letters;
+    open_with_letters(&failed, &letters);
+    for (int i = 0; i < 11; i++) { /* one more than `failed` takes */
+        ck_assert_int_eq(send_text(s, c, "one"), 0);
+        nack(r, c, recv_lease(r, c, "one", 1).lease.id, WIRE_DEAD_LETTER, "");
+    }
+    sync_line(r);
+    run_kill();
+    run_start();
+    ck_assert_uint_eq(open_with_letters(&failed, &letters), 0);
+    ck_assert_uint_eq(letters, 11);
 }
 END_TEST
 
@@ -523,6 +654,17 @@ Suite *durable_suite(void)
     tcase_add_test(t, a_directory_of_another_run_is_refused);
     tcase_add_test(t, a_directory_that_cannot_be_had_is_refused_and_the_run_goes_on);
     tcase_add_test(t, no_kill_of_everything_loses_what_was_said);
+    suite_add_tcase(suite, t);
+    t = tcase_create("leases");
+    tcase_add_checked_fixture(t, setup_leased, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_value_that_was_leased_comes_again_with_its_id_and_one_try_more);
+    tcase_add_test(t, a_value_that_was_acknowledged_is_gone);
+    tcase_add_test(t, what_was_delivered_ahead_and_not_taken_counts_as_one_try_however_often);
+    tcase_add_test(t, what_a_stream_took_is_leased_until_it_is_acknowledged);
+    tcase_add_test(t, a_value_that_was_given_back_keeps_its_tries);
+    tcase_add_test(t, a_dead_letter_moves_in_one_step_with_its_id_tries_and_reason);
+    tcase_add_test(t, a_dead_letter_that_waits_for_room_is_stored);
     suite_add_tcase(suite, t);
     t = tcase_create("a full disk");
     tcase_add_checked_fixture(t, setup_noticed, teardown);
