@@ -26,11 +26,11 @@ struct stored {
 
 /* A value as it is stored. The bytes are the caller's, or valid until the next call. */
 struct stored_value {
-    uint64_t key; /* its place in the channel */
-    uint64_t id;  /* as its receivers see it */
+    uint64_t key;    /* its place in the channel */
+    uint64_t id;     /* as its receivers see it */
     uint32_t before; /* tries that it came with: on other channels */
     uint32_t tries;  /* with those; is set by store_load() */
-    uint32_t flags; /* WIRE_GAP, WIRE_NOEOL */
+    uint32_t flags;  /* WIRE_GAP, WIRE_NOEOL */
     const char *reason;
     const void *data;
     size_t length;

@@ -2,7 +2,7 @@
 /* What is left when all processes of a run have ended. Decision: the broker is asked once, when nothing can change any
  * more, and what it says is told by channel: a value that was leased, or waits to be delivered again, will never be
  * done, and neither will one that is still in a channel with `retry`; of other channels, what is left is worth a word
- * only where the run did not end by itself. */
+ * only where the run did not end by itself. What is durable is not lost, but not done either. */
 #include "supervisor.h"
 #include "message.h"
 #include "snapshot.h"
@@ -25,19 +25,38 @@ static int64_t left_in(const struct snapshot_channel *c)
     return c->lost + c->values;
 }
 
+static const struct channel *channel_of(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    static const struct channel none;
+    size_t i = pipeline_channel(p, c->name);
+
+    return i != PIPELINE_NONE ? &p->channels[i] : &none;
+}
+
+/* Values that were to be done. */
+static int64_t undone(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    return c->leased + c->back_off + (channel_of(p, c)->retries ? left_in(c) : 0);
+}
+
 static int64_t given_up(const struct pipeline *p, const struct snapshot_channel *c)
 {
-    size_t i = pipeline_channel(p, c->name);
-    int64_t promised = i != PIPELINE_NONE && p->channels[i].retries ? left_in(c) : 0;
-
-    return c->given_up + c->leased + c->back_off + promised;
+    return c->given_up + (channel_of(p, c)->durable != NULL ? 0 : undone(p, c));
 }
 
 static int64_t not_received(const struct pipeline *p, const struct snapshot_channel *c)
 {
-    size_t i = pipeline_channel(p, c->name);
+    return channel_of(p, c)->retries || channel_of(p, c)->durable != NULL ? 0 : left_in(c);
+}
 
-    return i != PIPELINE_NONE && p->channels[i].retries ? 0 : left_in(c);
+static int64_t kept_undone(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    return channel_of(p, c)->durable != NULL ? undone(p, c) : 0;
+}
+
+static int64_t kept(const struct pipeline *p, const struct snapshot_channel *c)
+{
+    return channel_of(p, c)->durable != NULL ? c->leased + c->back_off + left_in(c) : 0;
 }
 
 static uint64_t say(const struct snapshot *now, const struct pipeline *p,
@@ -69,6 +88,7 @@ void losses_say(struct supervisor *s)
     if (now == NULL)
         return;
     s->result.given_up = say(now, p, given_up, "given up");
+    s->result.kept = say(now, p, whole ? kept_undone : kept, "kept for the next run");
     if (!whole)
         (void)say(now, p, not_received, "not received");
     snapshot_free(now);

@@ -81,6 +81,6 @@ int result_status(const struct result *r)
     case CAUSE_BROKER:
         return EX_UNAVAILABLE;
     default:
-        return r->lost > 0 || r->given_up > 0 || r->cut || r->unsure > 0 ? STATUS_LOST : 0;
+        return r->lost > 0 || r->given_up > 0 || r->kept > 0 || r->cut || r->unsure > 0 ? STATUS_LOST : 0;
     }
 }

@@ -30,6 +30,7 @@ struct result {
     int code; /* FAILURE: status of the process; SIGNAL: the signal; DEADLOCK: how many; SYSTEM: our own exit status */
     const char *who;   /* FAILURE: the process that failed; not owned */
     uint64_t lost;     /* values lost, all told */
+    uint64_t kept;     /* values that were to be done, and are stored for the next run */
     uint64_t given_up; /* values that were to be done at least once, or were known to be done, and are not */
     bool cut;          /* a process was cut off, and not by us */
     unsigned unsure;   /* restarts of processes that may have held values */

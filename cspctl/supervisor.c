@@ -212,6 +212,9 @@ static void say_end(const struct supervisor *s)
             say_cut(s);
         if (r->lost > 0)
             message("%s: up to %" PRIu64 " values lost: status %d", name, r->lost, status);
+        else if (r->kept > 0 && r->given_up == 0)
+            message("%s: %" PRIu64 " value%s left for the next run: status %d", name, r->kept,
+                    r->kept == 1 ? " is" : "s are", status);
         else if (r->given_up > 0)
             message("%s: %" PRIu64 " value%s given up: status %d", name, r->given_up, r->given_up == 1 ? "" : "s",
                     status);

@@ -209,6 +209,20 @@ TEST(a_run_that_was_drained_sends_the_rest_when_it_is_resumed)
     ck_assert_int_eq(lines_of(in_scratch("done")), 5);
 }
 
+TEST(what_is_not_done_is_left_for_the_next_run)
+{
+    char work[256];
+    snprintf(work, sizeof work, "worker: 'cspctl recv jobs > %s && cspctl ack jobs', in: [jobs]", in_scratch("done"));
+    write_pipeline("capacity: 10, retry: {attempts: 2}", "command: [seq, 1, 3], stdout: jobs", work);
+    struct outcome o = run_pipeline();
+    assert_status(&o, 1);
+    assert_contains(&o.err, "jobs: 2 values were kept for the next run");
+    outcome_free(&o);
+    o = run_pipeline();
+    assert_contains(&o.err, "2 values are resumed from");
+    outcome_free(&o);
+}
+
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
 
 static void plain(void)
