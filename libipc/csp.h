@@ -394,12 +394,12 @@ CSP_API csp_time csp_in(int64_t ms);
 CSP_API csp_proc csp_go(int (*fn)(void *), void *arg);
 
 /* Starts a program, argv[0] found as execvp(3) does, with a bridge to channels: values of `in`, each with a newline, go
- * to its stdin; lines of its stdout are values to `out`. nil: it inherits ours. The program's exit is the process's;
- * that it died of SIGPIPE, or failed, after the receivers of `out` had ended well is CSP_CLEAN.
- * Cancelled, it gets SIGTERM at once, and no end of file; its output is given up from there, so that a program which
- * wrote some did not end well. Returns the process, which csp_wait must reap, or -1: execve(2)'s own errno for the
- * program, EBADF (an end that is not held), EIO (the bridge died), ENOENT also where the bridge is not found:
- * csp_errmsg tells. */
+ * to its stdin (on a channel with csp_set_retry they are done then); lines of its stdout are values to `out`. nil: it
+ * inherits ours. The program's exit is the process's; that it died of SIGPIPE, or failed, after the receivers of `out`
+ * had ended well is CSP_CLEAN. Cancelled, it gets SIGTERM at once, and no end of file; its output is given up from
+ * there, so that a program which wrote some did not end well. Returns the process, which csp_wait must reap, or -1:
+ * execve(2)'s own errno for the program, EBADF (an end that is not held), EIO (the bridge died), ENOENT also where the
+ * bridge is not found: csp_errmsg tells. */
 CSP_API csp_proc csp_spawn(char *const argv[], csp_chan in, csp_chan out);
 
 /* Waits for the end of a process that csp_go or csp_spawn started here, and reaps it: a second wait is ECHILD. `why`

@@ -121,12 +121,24 @@ static void look_for_silence(struct inlet *in)
     notice_post(in->joint, NOTICE_SILENT, 0, "%" PRIu64, in->values);
 }
 
-/* One block to the program. 0, or -1: it reads no more, or the bridge can't go on. */
-static int pass(struct inlet *in, csp__block *b, const bool *closed)
+/* The values of a leased channel are done when all of their block is written: ack: write. */
+static int acknowledge(const struct inlet *in, size_t i, const csp__block *b)
+{
+    if (b->id == 0 || b->is_letter || csp__acknowledge(in->port->chans[i], b->id, b->count) == 0)
+        return 0;
+    notice_fault(in->joint, "acknowledge values of", in->port->names[i]);
+    return -1;
+}
+
+/* One block of channel i to the program. 0, or -1: it reads no more, or the bridge can't go on. */
+static int pass(struct inlet *in, size_t i, csp__block *b, const bool *closed)
 {
     in->values += b->count;
     int result = renderer_block(&in->renderer, b), error = errno;
+    int acknowledged = result == 0 ? acknowledge(in, i, b) : 0;
     csp__block_free(b);
+    if (acknowledged != 0)
+        return -1;
     if (result == 0) {
         trail_forget(&in->renderer.trail, in->written > in->size ? in->written - in->size : 0);
         return 0;
@@ -166,7 +178,7 @@ static int receive(struct inlet *in, csp_case *cases, bool *closed)
             return i == n + 2;
         }
         if (cases[i].err == 0) {
-            if (pass(in, &b, closed) != 0)
+            if (pass(in, i, &b, closed) != 0)
                 return 0;
         } else if (end_of(in, i) == 0) {
             closed[i] = true;
