@@ -134,6 +134,7 @@ NEEDS_place   := $(BUILD)/tests/cspctl.a
 NEEDS_snapshot := $(BUILD)/tests/cspctl.a
 SPEAKER       := $(BUILD)/obj/tests/speaker.o
 NEEDS_broker  := $(SPEAKER)
+NEEDS_security := $(SPEAKER)
 NEEDS_offers  := $(SPEAKER)
 NEEDS_streams := $(SPEAKER)
 NEEDS_pairs_broker := $(SPEAKER)

@@ -38,7 +38,7 @@ static void expand(const struct pipeline *p, size_t i, unsigned replica)
     if (program->argv != NULL)
         HOLD(n == program->argc);
     else
-        HOLD(n == 3 && strcmp(argv[0], "/bin/sh") == 0 && strcmp(argv[1], "-c") == 0 &&
+        HOLD((n == 3 || n == 5) && strcmp(argv[0], "/bin/sh") == 0 && strcmp(argv[1], "-c") == 0 &&
              strcmp(argv[2], program->shell) == 0);
     for (n = 0; env[n] != NULL; n++)
         HOLD(strchr(env[n], '=') != NULL);

@@ -203,7 +203,7 @@ static void sane_waiting(struct channel *c)
     const struct waiter *from = pair_sender(c);
     HOLD(to == NULL || to->kind != WAITER_CASE || c->kind == WIRE_GROUP || c->values == 0 || values_allowed(c) == 0);
     HOLD(c->state != CHANNEL_BROKEN || pair_excludes(c) || (from == NULL && (to == NULL || to->kind == WAITER_STREAM)));
-    if (c->state != CHANNEL_OPEN || from == NULL || c->capacity == 0)
+    if (c->state != CHANNEL_OPEN || from == NULL || c->capacity == 0 || c->durable != NULL) /* a disk may be full */
         return;
     if (pair_excludes(c) && &from->node != list_first(&c->sending))
         return; /* others wait before it for a recall, which one that is dying does not get */
