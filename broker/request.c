@@ -32,6 +32,8 @@ static int make(struct broker *b, struct process *p, const struct message *m, st
         return EPERM;
     if (length != 0 && channel_named(b, name, length) != NULL)
         return EEXIST;
+    if (b->channels.count >= WIRE_MAX_CHANNELS)
+        return ENOBUFS;
     *c = channel_new(b, &w, name, length, pair || (!group && (m->head.flags & WIRE_DIRECT) != 0));
     if (*c == NULL)
         return ENOMEM;

@@ -36,7 +36,7 @@
  * may fail, besides what its own paragraph says, with
  *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more
  *     ENOMEM    no memory
- *     ENOBUFS   a limit of the broker (attachments) or of this library (cases, receiving streams)
+ *     ENOBUFS   a limit of the broker (attachments, channels) or of this library (cases, receiving streams)
  *     ECANCELED the scope that this process or call is in was cancelled, or its deadline has passed: see SCOPES
  *     EDEADLK   only from a call that could block: this process, and all who could wake it, wait for ever: the broker
  *               has said who waits where on the root's stderr (see csp_init). A signal to come, as from alarm(2),

@@ -15,18 +15,19 @@
 #error "the frames of this protocol are little-endian, and so far is this code"
 #endif
 
-#define WIRE_MAGIC      0x31505343u /* "CSP1" */
-#define WIRE_VERSION    1
-#define WIRE_TOKEN_SIZE 16
-#define WIRE_MAX_VALUE  (256u << 20) /* bytes of one value; a channel's max_bytes is at most this */
-#define WIRE_MAX_CASES  4096
-#define WIRE_MAX_NAME   255                            /* bytes of a name, without the end */
-#define WIRE_MAX_FRAME  (WIRE_MAX_VALUE + (16u << 20)) /* ZMQ_MAXMSGSIZE of both sides */
-#define WIRE_MAX_REASON 1024                           /* bytes of text why a value was refused */
-#define WIRE_MAX_PATH   4096                           /* bytes of a directory */
-#define WIRE_MAX_SLOTS  512                            /* receiving streams of one line: 64-bit counts in a page */
-#define WIRE_PAGE_SIZE  4096                           /* bytes of the file DIR/pN */
-#define WIRE_NO_CASE    UINT32_MAX                     /* COMMIT.count: nothing happened */
+#define WIRE_MAGIC        0x31505343u /* "CSP1" */
+#define WIRE_VERSION      1
+#define WIRE_TOKEN_SIZE   16
+#define WIRE_MAX_VALUE    (256u << 20) /* bytes of one value; a channel's max_bytes is at most this */
+#define WIRE_MAX_CASES    4096
+#define WIRE_MAX_CHANNELS (1u << 18)                     /* of a run, at a time */
+#define WIRE_MAX_NAME     255                            /* bytes of a name, without the end */
+#define WIRE_MAX_FRAME    (WIRE_MAX_VALUE + (16u << 20)) /* ZMQ_MAXMSGSIZE of both sides */
+#define WIRE_MAX_REASON   1024                           /* bytes of text why a value was refused */
+#define WIRE_MAX_PATH     4096                           /* bytes of a directory */
+#define WIRE_MAX_SLOTS    512                            /* receiving streams of one line: 64-bit counts in a page */
+#define WIRE_PAGE_SIZE    4096                           /* bytes of the file DIR/pN */
+#define WIRE_NO_CASE      UINT32_MAX                     /* COMMIT.count: nothing happened */
 
 enum wire_type {
     /* caller -> broker: attaching */

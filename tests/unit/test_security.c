@@ -280,6 +280,37 @@ START_TEST(who_broke_the_protocol_is_heard_no_more_on_any_line)
 }
 END_TEST
 
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
+
+/* Asks for so many channels at once; how many there were. *err: of the last answer. */
+static unsigned make_many(unsigned n, int *err)
+{
+    static const struct wire_make w = {.capacity = 1, .max_bytes = 1};
+    unsigned made = 0;
+    for (unsigned i = 0; i < n; i++)
+        say(run.root, WIRE_MAKE, (struct wire_head){.seq = ++run.root->seq}, &w, sizeof w);
+    for (unsigned i = 0; i < n; i++) {
+        *err = (int)hear(run.root, WIRE_ANSWER).head.count;
+        made += *err == 0;
+    }
+    return made;
+}
+
+START_TEST(a_run_has_so_many_channels_and_no_more)
+{
+    enum { PART = 4096 };
+    int err = 0;
+    uint64_t first = make(run.root, 1, 1);
+    for (unsigned n = 1; n < WIRE_MAX_CHANNELS; n += PART)
+        ck_assert_uint_eq(make_many(n + PART <= WIRE_MAX_CHANNELS ? PART : WIRE_MAX_CHANNELS - n, &err),
+                          n + PART <= WIRE_MAX_CHANNELS ? PART : WIRE_MAX_CHANNELS - n);
+    ck_assert_uint_eq(make_many(1, &err), 0);
+    ck_assert_int_eq(err, ENOBUFS);
+    ck_assert_int_eq(drop(run.root, first, SEND | RECV), 0);
+    ck_assert_uint_eq(make_many(2, &err), 1);
+}
+END_TEST
+
 Suite *security_suite(void)
 {
     Suite *s = suite_create("security");
@@ -290,6 +321,10 @@ Suite *security_suite(void)
     tcase_add_test(stale, a_frame_before_the_hello_does_nothing);
     tcase_add_test(stale, who_broke_the_protocol_is_heard_no_more_on_any_line);
     suite_add_tcase(s, stale);
+    TCase *limits = tcase_create("limits");
+    tcase_add_checked_fixture(limits, run_start, run_stop);
+    tcase_add_test(limits, a_run_has_so_many_channels_and_no_more);
+    suite_add_tcase(s, limits);
     if (geteuid() != 0) {
         fputs("test_security: another user was not tried: only root can become one\n", stderr);
         return s;
