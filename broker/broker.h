@@ -58,6 +58,7 @@ struct channel {
     bool hosted;               /* nor is it from now on */
     struct settings *settings; /* lease.h; NULL: none */
     struct durable *durable;   /* durable.h; NULL: it is not; else it has settings */
+    uint64_t staged;           /* values */
     struct list sources;       /* settings of those whose dead letters come here */
 
     struct list woken;          /* as in a process */
@@ -174,8 +175,9 @@ struct line {
     struct offer *offer;
     struct table put_streams, take_streams; /* by channel */
     struct list puts, takes;
-    unsigned counted; /* receiving streams of channels whose capacity counts what is out */
-    uint64_t *page;   /* written by the caller, only read here */
+    struct list staged; /* blocks, invisible until its ACK */
+    unsigned counted;   /* receiving streams of channels whose capacity counts what is out */
+    uint64_t *page;     /* written by the caller, only read here */
     uint8_t slots[WIRE_MAX_SLOTS / 8];
     uint64_t last_message; /* broker.messages when it was last heard */
     struct list held;      /* replay: frames whose turn has not come */
@@ -216,7 +218,7 @@ struct sending {
     struct line *line;      /* NULL: nobody to say ROOM to */
     struct channel *channel;
     uint64_t window, put, committed;
-    uint64_t waiting;             /* values put and not committed */
+    uint64_t waiting, parked;     /* values put and not committed; those of them that are parked */
     uint64_t outstanding, unsaid; /* cost: put and not said in a ROOM; committed and not said */
     uint64_t message;             /* the number of that which put last */
     struct durable_sender *from;  /* as whom it counts in a durable channel; NULL: it does not */
@@ -426,6 +428,10 @@ void sending_put(struct broker *b, struct line *l, const struct message *m);
 void sending_detach(struct broker *b, struct sending *s, struct reason why);
 /* The end goes by another line of the process: the line is told when what waits is in the buffer. */
 void sending_drop(struct broker *b, struct sending *s);
+/* A block is put, and waits in its place of the queue. */
+void sending_enqueue(struct broker *b, struct sending *s, struct block *block, struct list *place);
+/* One on the same channel that nobody speaks for, and which holds its end. NULL: no memory. */
+struct sending *sending_heir(const struct sending *s);
 /* n values from the front of a waiting block were committed. */
 void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost);
 /* Moves n values from the front of a waiting block into the buffer, whose last block, `tail`, it continues. It is not

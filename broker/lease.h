@@ -48,12 +48,12 @@ bool settings_keep(const struct channel *c);
 void settings_free(struct broker *b, struct channel *c);
 /* The channel is closed or broken, and its buffer is empty: where nothing of it is left, it needs `dead` no more. */
 void settings_finish(struct broker *b, struct channel *c);
-/* How many values at the front of its buffer may be delivered now. */
-uint64_t settings_allow(const struct channel *c);
+/* How many values at the front of its buffer may be delivered to the process now; waits: it has none ahead. */
+uint64_t settings_allow(const struct channel *c, struct process *p, bool waits);
 
-static inline uint64_t values_allowed(const struct channel *c)
+static inline uint64_t values_allowed(const struct channel *c, struct process *p, bool waits)
 {
-    return c->settings == NULL ? UINT64_MAX : settings_allow(c);
+    return c->settings == NULL ? UINT64_MAX : settings_allow(c, p, waits);
 }
 
 static inline bool is_leased(const struct channel *c)
@@ -117,6 +117,22 @@ struct wire_lease lease_held(const struct block *first);
 void settlement_ack(struct broker *b, struct line *l, const struct message *m);
 void settlement_nack(struct broker *b, struct line *l, const struct message *m);
 void settlement_settle(struct broker *b, struct line *l, const struct message *m);
+
+/* ---- staged.c ---- */
+void staged_keep(struct broker *b, struct line *l, struct block *block);
+/* Of the stream, NULL: all. */
+void staged_drop(struct line *l, const struct sending *s);
+/* The same of all, as if it had been put. */
+void staged_cancel(struct broker *b, struct line *l);
+void staged_put(struct broker *b, struct line *l);
+struct block *staged_take(struct line *l); /* the first; NULL: there is none */
+
+/* ---- parked.c: of ordered channels ---- */
+/* What the line has staged is put when it is its turn, and the values of c that were cut out are done then, of which
+ * `first` is the order of the first. False: no memory. */
+bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t first, struct list *settled);
+void parked_release(struct broker *b, struct channel *c);
+uint64_t parked_allow(const struct channel *c, struct process *p, bool waits);
 
 /* ---- dead.c: dead letters ---- */
 void dead_letter(struct broker *b, struct channel *c, struct block *block);

@@ -101,6 +101,7 @@ static struct line *line_new(struct broker *b, struct process *p, const struct m
     list_init(&l->held);
     list_init(&l->puts);
     list_init(&l->takes);
+    list_init(&l->staged);
     list_push(&p->lines, &l->node);
     return l;
 }

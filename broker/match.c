@@ -40,7 +40,7 @@ static int send_ready(struct broker *b, const struct offer_case *oc)
 static int receive_ready(struct broker *b, const struct offer_case *oc)
 {
     struct channel *c = oc->channel;
-    if (c->values != 0 && values_allowed(c) == 0)
+    if (c->values != 0 && values_allowed(c, oc->offer->line->process, true) == 0)
         return NOT_READY;
     if (c->values != 0 || (c->capacity == 0 && !list_empty(&c->sending)))
         return 0;
@@ -293,19 +293,39 @@ static bool admit(struct broker *b, struct channel *c)
     return any;
 }
 
+/* The receiver whose turn it is: the first; where a channel is ordered, the first to whom something may be delivered.
+ */
+static struct waiter *receiver(const struct channel *c)
+{
+    struct waiter *w = first(&c->receiving);
+    if (w == NULL || c->settings == NULL || !c->settings->ordered || c->values == 0)
+        return w;
+    for (struct list *node = c->receiving.next; node != &c->receiving; node = node->next) {
+        struct waiter *other = LIST_OWNER(node, struct waiter, node);
+        bool stream = other->kind == WAITER_STREAM;
+        const struct receiving *r = stream ? LIST_OWNER(other, const struct receiving, wait) : NULL;
+        uint32_t which;
+        struct process *p = stream ? r->line->process : offer_of(other, &which)->line->process;
+        if (values_allowed(c, p, !stream || r->hungry) != 0)
+            return other;
+    }
+    return w;
+}
+
 static bool serve(struct broker *b, struct channel *c)
 {
     bool any = false;
-    for (struct waiter *w; (w = first(&c->receiving)) != NULL; any = true) {
+    for (struct waiter *w; (w = receiver(c)) != NULL; any = true) {
         uint32_t which;
         if (w->kind == WAITER_STREAM) {
             if (!receiving_serve(b, c, LIST_OWNER(w, struct receiving, wait)))
                 return any;
-        } else if (c->values != 0 && values_allowed(c) != 0) {
+        } else {
             struct offer *o = offer_of(w, &which);
+            if (c->values == 0 || values_allowed(c, o->line->process, true) == 0)
+                return any;
             take_front(b, o, which);
-        } else
-            return any;
+        }
     }
     return any;
 }
@@ -357,6 +377,8 @@ static void settle_channel(struct broker *b, struct channel *c)
             answer_all(b, &c->sending, EPIPE);
         }
     }
+    if (c->settings != NULL && !list_empty(&c->settings->parcels))
+        parked_release(b, c);
     bool more = true;
     while (more) {
         more = admit(b, c);

@@ -209,7 +209,8 @@ static uint32_t allowance(const struct broker *b, const struct receiving *r, con
                           uint64_t *cost)
 {
     bool idle = list_empty(&r->out), rivals = has_rivals(r->channel);
-    uint64_t allowed = values_allowed(r->channel), values = allowed, pace = UINT64_MAX, out = r->delivered - r->taken;
+    uint64_t allowed = values_allowed(r->channel, r->line->process, r->hungry), values = allowed, pace = UINT64_MAX,
+             out = r->delivered - r->taken;
     if (rivals) {
         int64_t passed = b->now - r->before.at;
         uint64_t time = (uint64_t)(passed > LOOK_NS ? passed : LOOK_NS);
@@ -284,7 +285,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
     if (w == NULL && c->kind != WIRE_PAIR &&
         c->settings == NULL) /* its capacity counts what is out; it counts what enters */
         w = pair_sender(c);
-    if (w == NULL || w->kind != WAITER_BLOCK || values_allowed(c) == 0)
+    if (w == NULL || w->kind != WAITER_BLOCK || values_allowed(c, r->line->process, r->hungry) == 0)
         return false;
     struct block *block = LIST_OWNER(w, struct block, wait);
     struct process *p = r->line->process;

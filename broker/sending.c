@@ -37,6 +37,8 @@ int sending_open(struct broker *b, struct line *l, struct channel *c, uint64_t w
 
 static void detach(struct sending *s)
 {
+    if (s->line != NULL && s->channel->staged != 0)
+        staged_drop(s->line, s);
     if (s->line != NULL)
         table_remove(&s->line->put_streams, &s->item);
     s->line = NULL;
@@ -94,6 +96,7 @@ static void drop(struct broker *b, struct sending *s)
 
 void sending_drop(struct broker *b, struct sending *s)
 {
+    staged_drop(s->line, s);
     hold_on(s, (struct reason){0});
     if (!pair_drops(b, s))
         drop(b, s);
@@ -137,17 +140,51 @@ static const char *read_block(const struct message *m, const struct sending *s, 
         return "a PUT of a value over max_bytes";
     *bytes = (uint64_t)data - (uint64_t)gap * m->head.count;
     *cost = (uint64_t)data + empty;
-    bool free = (m->head.flags & WIRE_BACK) != 0 || (s->outstanding == 0 && m->head.count == 1);
+    bool staged = (m->head.flags & WIRE_STAGED) != 0;
+    bool free = staged || (m->head.flags & WIRE_BACK) != 0 || (s->outstanding == 0 && m->head.count == 1);
     if (!free && (*cost > s->window || s->outstanding > s->window - *cost))
         return "a PUT beyond the window";
-    return m->head.seq == s->put ? NULL : "a PUT out of order";
+    return m->head.seq == (staged ? 0 : s->put) ? NULL : "a PUT out of order";
+}
+
+void sending_enqueue(struct broker *b, struct sending *s, struct block *block, struct list *place)
+{
+    if (s->waiting == 0)
+        s->since = b->now;
+    s->put += block->count;
+    s->waiting += block->count;
+    s->outstanding += block->cost;
+    s->message = b->messages;
+    if (s->at_once && list_empty(&s->to_say))
+        list_push(&b->rooms, &s->to_say);
+    list_push(place, &block->wait.node);
+    channel_touch(b, s->channel);
+}
+
+struct sending *sending_heir(const struct sending *s)
+{
+    struct sending *heir = calloc(1, sizeof *heir);
+    if (heir == NULL)
+        return NULL;
+    heir->channel = s->channel;
+    heir->window = s->window;
+    heir->from = s->from;
+    heir->since = s->since;
+    heir->refused = s->refused;
+    list_init(&heir->on_line);
+    list_init(&heir->to_say);
+    list_push(&s->channel->put_streams, &heir->on_channel);
+    hold_take(s->channel, END_SEND);
+    heir->holds = true;
+    return heir;
 }
 
 void sending_put(struct broker *b, struct line *l, const struct message *m)
 {
     struct channel *c = channel_find(b, m->head.channel);
     struct sending *s = c != NULL ? sending_find(l, c) : NULL;
-    if (s == NULL || s->dropped || s->refused) {
+    bool staged = (m->head.flags & WIRE_STAGED) != 0;
+    if (s == NULL || s->dropped || (s->refused && !staged)) {
         b->bad += s == NULL; /* not so if it crossed what ended the stream, which was said */
         return;
     }
@@ -164,7 +201,7 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     struct block *block = NULL;
     if (f != NULL)
         block = block_new(f, data, data + m->head.length - (size_t)m->head.count * sizeof(uint32_t), m->head.count,
-                          m->head.flags & (uint16_t)~WIRE_BACK);
+                          m->head.flags & (WIRE_GAP | WIRE_NOEOL));
     frame_release(f);
     if (block == NULL) {
         process_fail(b, l->process, "no memory for what it put");
@@ -173,16 +210,10 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
     block->bytes = bytes;
     block->cost = cost;
     block->stream = s;
-    if (s->waiting == 0)
-        s->since = b->now;
-    s->put += block->count;
-    s->waiting += block->count;
-    s->outstanding += cost;
-    s->message = b->messages;
-    if (s->at_once && list_empty(&s->to_say))
-        list_push(&b->rooms, &s->to_say);
-    list_push(pair_place(b, s, m), &block->wait.node);
-    channel_touch(b, c);
+    if (staged)
+        staged_keep(b, l, block);
+    else
+        sending_enqueue(b, s, block, pair_place(b, s, m));
 }
 
 void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t cost)
@@ -265,7 +296,7 @@ void sending_refuse(struct broker *b, struct channel *c)
         if (!s->refused)
             say(b, s, EPIPE);
         s->refused = true;
-        if (s->line == NULL || s->dropped)
+        if ((s->line == NULL || s->dropped) && s->parked == 0)
             finish(b, s);
     }
 }

@@ -108,7 +108,7 @@ void settings_set(struct broker *b, struct line *l, const struct message *m)
 bool settings_keep(const struct channel *c)
 {
     const struct settings *s = c->settings;
-    return s != NULL && (s->out != 0 || s->letters.waiting != 0);
+    return s != NULL && (s->out != 0 || s->letters.waiting != 0 || !list_empty(&s->parcels));
 }
 
 static void release_dead(struct broker *b, struct settings *s)
@@ -151,10 +151,12 @@ void settings_finish(struct broker *b, struct channel *c)
         release_dead(b, s);
 }
 
-uint64_t settings_allow(const struct channel *c)
+uint64_t settings_allow(const struct channel *c, struct process *p, bool waits)
 {
     const struct settings *s = c->settings;
-    return s->letters.waiting != 0 ? 0 : UINT64_MAX;
+    if (s->letters.waiting != 0)
+        return 0;
+    return s->ordered ? parked_allow(c, p, waits) : UINT64_MAX;
 }
 
 /* ---- the points -------------------------------------------------------------------------------------------------- */

@@ -40,15 +40,25 @@ static struct holding *held(struct broker *b, const struct line *l, struct chann
     return lease_find(p, c);
 }
 
-void settlement_ack(struct broker *b, struct line *l, const struct message *m)
+/* All that the ACK names is leased to them. */
+static bool holds_all(struct holding *h, const struct message *m)
 {
-    struct channel *c = channel_find(b, m->head.channel);
-    uint32_t n = m->head.count;
-    if (m->head.length != n * sizeof(uint64_t)) {
-        process_fail(b, l->process, "an ACK whose ids do not add up");
-        return;
+    uint64_t id;
+    uint32_t at;
+    for (uint32_t i = 0; i < m->head.count; i++) {
+        memcpy(&id, m->payload + i * sizeof id, sizeof id);
+        if (find(h, id, &at) == NULL)
+            return false;
     }
-    struct holding *h = held(b, l, c);
+    return true;
+}
+
+/* Cuts out what the ACK names, as far as it is leased to them, into a list. The order of the first. */
+static uint64_t cut_named(struct broker *b, struct line *l, struct holding *h, const struct message *m,
+                          struct list *named)
+{
+    uint32_t n = m->head.count;
+    uint64_t first = UINT64_MAX;
     for (uint32_t i = 0, run; h != NULL && i < n; i += run) {
         uint64_t id, next;
         uint32_t at;
@@ -65,10 +75,54 @@ void settlement_ack(struct broker *b, struct line *l, const struct message *m)
         block = lease_cut(h, block, at, run);
         if (block == NULL) {
             no_memory(b, l);
-            return;
+            return UINT64_MAX;
         }
-        lease_done(b, c, block);
+        first = block->order < first ? block->order : first;
+        list_push(named, &block->wait.node);
     }
+    return first;
+}
+
+/* They return, or are done. */
+static void settle_all(struct broker *b, struct channel *c, struct list *named, bool done)
+{
+    LIST_EACH(node, next, named)
+    {
+        struct block *block = LIST_OWNER(node, struct block, wait.node);
+        list_remove(node);
+        if (done)
+            lease_done(b, c, block);
+        else
+            lease_fail(b, c, block, 0);
+    }
+}
+
+void settlement_ack(struct broker *b, struct line *l, const struct message *m)
+{
+    struct channel *c = channel_find(b, m->head.channel);
+    if (m->head.length != m->head.count * sizeof(uint64_t)) {
+        process_fail(b, l->process, "an ACK whose ids do not add up");
+        return;
+    }
+    struct holding *h = held(b, l, c);
+    bool staged = (m->head.flags & WIRE_STAGED) != 0, all = !staged || holds_all(h, m);
+    struct list named;
+    list_init(&named);
+    uint64_t first = cut_named(b, l, h, m, &named);
+    bool done = all && l->process->fault == NULL;
+    if (!staged)
+        staged_drop(l, NULL);
+    else if (!done)
+        staged_cancel(b, l);
+    else if (c == NULL || !is_leased(c) || !c->settings->ordered || list_empty(&named) || list_empty(&l->staged))
+        staged_put(b, l);
+    else if (!parked_add(b, l, c, first, &named)) {
+        no_memory(b, l);
+        staged_drop(l, NULL);
+        done = false;
+    }
+    if (h != NULL)
+        settle_all(b, c, &named, done);
 }
 
 static void fail(struct broker *b, struct holding *h, struct block *block, int64_t delay, struct text *reason)
@@ -87,6 +141,7 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
         process_fail(b, l->process, "a NACK with a delay that there is not");
         return;
     }
+    staged_drop(l, NULL);
     struct channel *c = channel_find(b, m->head.channel);
     struct holding *h = held(b, l, c);
     uint32_t at;
@@ -129,6 +184,7 @@ void settlement_settle(struct broker *b, struct line *l, const struct message *m
 {
     struct wire_settle w;
     memcpy(&w, m->payload, sizeof w);
+    staged_drop(l, NULL);
     struct channel *c = channel_find(b, m->head.channel);
     struct holding *h = held(b, l, c);
     int err = w.delay < WIRE_DONE ? EINVAL : c == NULL ? EBADF : h == NULL || h->count == 0 ? ENOENT : 0;

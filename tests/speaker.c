@@ -733,6 +733,13 @@ void until_buried(uint64_t process)
     ck_assert_ptr_null(stat_field("process", process, 6));
 }
 
+void until_ended(uint64_t process)
+{
+    for (int i = 0; i < 1000 && strcmp(stat_field("process", process, 6), "ended") != 0; i++)
+        usleep(10000);
+    ck_assert_str_eq(stat_field("process", process, 6), "ended");
+}
+
 /* ---- processes that die ------------------------------------------------------------------------------------------ */
 
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg)
