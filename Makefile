@@ -9,6 +9,7 @@
 #   make bench      every figure beside what it is compared with: build/bench.jsonl, build/bench.svg; FIGURES='pair select'
 #   make bench-quick  the same in less than a minute; bench-cost: system calls and context switches a value
 #   make fuzz       each fuzz target for FUZZ_TIME=60 seconds
+#   make soak       a pipeline of eight processes under random kills, stops, restarts and scales, SOAK_TIME=600 (seconds) SEED=
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -257,6 +258,17 @@ fuzz:
 	@$(MAKE) --no-print-directory -j2 $(FUZZ:%=build/fuzz/fuzz_%)
 	@scripts/fuzz $(FUZZ_TIME) $(FUZZ)
 .PHONY: fuzz
+# The soak: a pipeline that loses nothing while its processes are killed, stopped, restarted and scaled.
+SOAK := $(BUILD)/tests/soak
+$(SOAK): $(call objects,tests/soak) $(BUILD)/obj/tests/storm/victims.o $(BUILD)/libipc.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
+SOAK_TIME ?= 600
+soak: setup
+	@$(MAKE) --no-print-directory -j2 all $(SOAK)
+	@$(SOAK) run $(SOAK_TIME) $(SEED)
+.PHONY: soak
 
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench

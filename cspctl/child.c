@@ -435,12 +435,23 @@ void child_signal(const struct child *c, int signal)
         (void)kill(c->bridged ? c->pid : -c->pid, SIGCONT); /* a stopped one must be able to end */
 }
 
-void child_cancel(const struct child *c)
+/* TERM with a word to a bridge, which knows what it means. */
+static void say_term(const struct child *c, int word)
 {
     if (c->bridged && c->pid > 0 && c->phase <= CHILD_KILLED) {
-        (void)sigqueue(c->pid, SIGTERM, (union sigval){.sival_int = EXEC_TERM_FAILED});
+        (void)sigqueue(c->pid, SIGTERM, (union sigval){.sival_int = word});
         (void)kill(c->pid, SIGCONT);
     } else {
         child_signal(c, SIGTERM);
     }
+}
+
+void child_retire(const struct child *c)
+{
+    say_term(c, EXEC_TERM_RETIRE);
+}
+
+void child_cancel(const struct child *c)
+{
+    say_term(c, EXEC_TERM_FAILED);
 }

@@ -40,6 +40,7 @@ enum child_event {
     CHILD_DUE,      /* its phase has lasted long enough */
     CHILD_EXIT,     /* this incarnation has ended, and its ending is known */
     CHILD_HURRY,    /* a next incarnation is not to be waited for */
+    CHILD_RETIRE,   /* it is one too many: it takes nothing more, finishes what it has, and ends for good */
     CHILD_REPLACE,  /* this incarnation is to end, and the next one to follow at once, whatever `restart` says */
     CHILD_EVENTS
 };
@@ -88,7 +89,7 @@ struct child {
 
 /* What all children of a run have in common. */
 struct stage {
-    const struct pipeline *p;
+    struct pipeline *p;
     const char *dir, *exec; /* the run directory and the bridge's path */
     struct log *log, *data;
     bool colour;
@@ -135,6 +136,9 @@ void child_report_line(struct child *c, char *line);
 
 /* To its process group; to the bridge alone, which passes TERM on and kills its program with it. */
 void child_signal(const struct child *c, int signal);
+
+/* TERM to a program without inputs; others take nothing more, and end when they have done what they have. */
+void child_retire(const struct child *c);
 
 /* TERM, because the run has failed: a bridge is told so, and lets nobody take what its program wrote for the whole. */
 void child_cancel(const struct child *c);

@@ -225,7 +225,7 @@ static const char *service_called(const struct pipeline *p, const char *name)
     return NULL;
 }
 
-static int start(const struct pipeline *p, const struct arguments *a)
+static int start(struct pipeline *p, const struct arguments *a)
 {
     struct order order = {
         .name = a->name != NULL ? a->name : p->name, .call_json = a->json, .options = a->options, .up = -1};

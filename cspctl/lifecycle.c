@@ -287,6 +287,12 @@ static void cancel(struct supervisor *s, struct child *c)
     enter(c, CHILD_TOLD, grace_of(s, c));
 }
 
+static void retire(struct supervisor *s, struct child *c)
+{
+    child_retire(c);
+    enter(c, CHILD_TOLD, grace_of(s, c));
+}
+
 static void leave(struct supervisor *s, struct child *c)
 {
     enter(c, CHILD_LEFT, grace_of(s, c));
@@ -299,7 +305,7 @@ static void replace(struct supervisor *s, struct child *c)
         return;
     }
     c->replacing = true;
-    tell(s, c);
+    retire(s, c);
 }
 
 static void kill_now(struct supervisor *s, struct child *c)
@@ -338,6 +344,7 @@ static void overdue(struct supervisor *s, struct child *c)
 static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, struct child *c) = {
     [CHILD_NEW] = {[CHILD_START] = start,
                    [CHILD_HOPELESS] = fail,
+                   [CHILD_RETIRE] = forgo,
                    [CHILD_TELL] = forgo,
                    [CHILD_CANCEL] = forgo,
                    [CHILD_KILL] = forgo},
@@ -346,6 +353,7 @@ static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, s
                        [CHILD_LEAVE] = leave,
                        [CHILD_KILL] = kill_soon,
                        [CHILD_EXIT] = exited,
+                       [CHILD_RETIRE] = retire,
                        [CHILD_REPLACE] = replace},
     [CHILD_LEFT] = {[CHILD_TELL] = tell,
                     [CHILD_CANCEL] = cancel,
@@ -355,8 +363,13 @@ static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, s
     [CHILD_TOLD] = {[CHILD_KILL] = kill_soon, [CHILD_DUE] = overdue, [CHILD_EXIT] = exited},
     [CHILD_HALTED] = {[CHILD_KILL] = kill_now, [CHILD_DUE] = kill_now, [CHILD_EXIT] = exited},
     [CHILD_KILLED] = {[CHILD_DUE] = give_up, [CHILD_EXIT] = exited},
-    [CHILD_BURIED] = {[CHILD_TELL] = forgo, [CHILD_CANCEL] = forgo, [CHILD_KILL] = forgo, [CHILD_DUE] = decide},
-    [CHILD_PAUSED] = {[CHILD_TELL] = forgo,
+    [CHILD_BURIED] = {[CHILD_RETIRE] = forgo,
+                      [CHILD_TELL] = forgo,
+                      [CHILD_CANCEL] = forgo,
+                      [CHILD_KILL] = forgo,
+                      [CHILD_DUE] = decide},
+    [CHILD_PAUSED] = {[CHILD_RETIRE] = forgo,
+                      [CHILD_TELL] = forgo,
                       [CHILD_CANCEL] = forgo,
                       [CHILD_KILL] = forgo,
                       [CHILD_DUE] = start,

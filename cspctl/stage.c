@@ -2,6 +2,7 @@
 /* Setting the stage: the run, its channels and the ends of every process are there before the first process starts, so
  * that no channel closes because those who will send on it have not begun. */
 #include "supervisor.h"
+#include "control.h"
 #include "message.h"
 #include "pool.h"
 #include "resume.h"
@@ -72,6 +73,8 @@ static bool start_run(struct supervisor *s)
     if (!watch(s, csp__broker(), &s->broker) || !watch(s, s->signals, &s->signals) ||
         !watch(s, csp__notices(), &s->notices))
         return broken(s, EX_OSERR, "epoll", strerror(errno));
+    if ((s->control = control_open(s->stage.dir, s->epoll)) == NULL)
+        return broken(s, EX_OSERR, "cannot be asked for changes", strerror(errno));
     return true;
 }
 

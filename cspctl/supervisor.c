@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The state machine of a run, and the loop that feeds it. */
 #include "supervisor.h"
+#include "control.h"
 #include "diagnostic.h"
 #include "log.h"
 #include "message.h"
@@ -118,7 +119,7 @@ static void take_event(struct supervisor *s, void *source)
         notice_read(s);
     else if (source == &s->stage.spotted)
         readiness_read(s);
-    else
+    else if (!control_take(s, source))
         child_read_report(source, s->epoll);
 }
 
@@ -133,6 +134,7 @@ static void take_time(struct supervisor *s)
     drain_step(s);
     lifecycle_step(s);
     readiness_step(s);
+    control_step(s);
     if (s->alive == 0)
         supervisor_event(s, EVENT_ENDED);
 }
@@ -235,6 +237,8 @@ static void leave(struct supervisor *s)
 {
     char *dir = strdup(s->stage.dir);
 
+    control_close(s->control);
+    s->control = NULL;
     losses_say(s);
     resume_forget(s);
     if (csp_term() != 0 && s->result.cause != CAUSE_BROKER)
@@ -333,7 +337,7 @@ static void run(struct supervisor *s)
     loop(s);
 }
 
-int supervise(const struct pipeline *p, const struct order *order)
+int supervise(struct pipeline *p, const struct order *order)
 {
     struct supervisor s = {.order = order, .stage = {.p = p, .pool = pool_new()}, .state = RUN_UP};
 

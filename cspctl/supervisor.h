@@ -59,13 +59,14 @@ struct supervisor {
     pid_t broker;
     int epoll, signals;
     struct notices notices;
+    struct control *control; /* where it is asked for changes; NULL before it can be */
 };
 
 #define SUPERVISOR_SELF "/proc/self/exe" /* cspctl, also where its file was replaced */
 
 /* Runs the pipeline. Returns the exit status. Blocks signals and changes process-wide state: a program's main business.
  */
-int supervise(const struct pipeline *p, const struct order *order);
+int supervise(struct pipeline *p, const struct order *order);
 
 /* Tell the run of an event. */
 void supervisor_event(struct supervisor *s, enum run_event event);
@@ -80,6 +81,7 @@ struct child *supervisor_add(struct supervisor *s, size_t process, unsigned repl
 /* lifecycle.c: something has happened to a replica, or is to; its table says what follows.
  *   CHILD_START    starts its first incarnation
  *   CHILD_TELL     ends it for good: TERM, and KILL after its grace
+ *   CHILD_RETIRE   ends it for good, when it has done what it has
  *   CHILD_REPLACE  ends this incarnation in the same way, and starts the next one, which holds its ends meanwhile */
 void supervisor_child(struct supervisor *s, struct child *c, enum child_event event);
 /* Whose phase has lasted long enough; and when the next one's has: CSP_FOREVER. */

@@ -119,7 +119,7 @@ static int make_lock(const char *hidden)
 
 static int is_our_file(const char *name)
 {
-    static const char *const names[] = {"run", ".run", "services", ".services", "broker"};
+    static const char *const names[] = {"run", ".run", "services", ".services", "broker", "control"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return 1;

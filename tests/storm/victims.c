@@ -104,6 +104,14 @@ bool victims_kill(pid_t pid)
 
 void victims_reap(void)
 {
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        continue;
+    victims_reap_but(0);
+}
+
+void victims_reap_but(pid_t one)
+{
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 && info.si_pid != one) {
+        (void)waitpid(info.si_pid, NULL, 0);
+        info.si_pid = 0;
+    }
 }

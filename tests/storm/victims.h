@@ -16,7 +16,8 @@ size_t victims_find(const char *exe, pid_t *pids);
 /* Kills one by SIGKILL, whatever has become of its number. True: it was alive. */
 bool victims_kill(pid_t pid);
 
-/* Reaps every child of this process that has ended. */
+/* Reaps every child of this process that has ended; but one, which its owner waits for. */
 void victims_reap(void);
+void victims_reap_but(pid_t one);
 
 #endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "change.h"
+#include "message.h"
+#include "services.h"
+#include "suggestion.h"
+#include "supervisor.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static bool refuse(struct change *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(c->text, sizeof c->text, format, args);
+    va_end(args);
+    return false;
+}
+
+/* The process of that name, which has not ended. */
+static bool find_process(const struct supervisor *s, const char *name, struct change *c)
+{
+    const struct pipeline *p = s->stage.p;
+    struct suggestion near = {.word = name};
+
+    for (size_t i = 0; i < p->nprocesses; i++) {
+        if (strcmp(p->processes[i].name, name) == 0) {
+            c->process = i;
+            return s->alive_of[i] > 0 ||
+                   refuse(c, "%s: it has ended, and its channels are closed: run the file again", name);
+        }
+        suggestion_offer(&near, p->processes[i].name);
+    }
+    if (near.best != NULL)
+        return refuse(c, "%s: no such process: did you mean '%s'?", name, near.best);
+    return refuse(c, "%s: no such process: `cspctl ps` lists them", name);
+}
+
+/* ---- replicas */
+
+/* It has ended, or will. */
+static bool goes(const struct child *c)
+{
+    bool told = c->phase >= CHILD_TOLD && c->phase <= CHILD_KILLED;
+    return c->phase == CHILD_ENDED || (told && !c->replacing);
+}
+
+static bool has_replica(const struct supervisor *s, size_t process, unsigned replica)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i]->process == process && s->children[i]->replica == replica && !goes(s->children[i]))
+            return true;
+    return false;
+}
+
+static bool may_scale(const struct supervisor *s, struct change *c)
+{
+    const struct process *process = &s->stage.p->processes[c->process];
+
+    if (c->replicas < 1 || c->replicas > PIPELINE_MAX_REPLICA)
+        return refuse(c, "%s=%u: write a number from 1 to %d; `cspctl stop` ends a run", process->name, c->replicas,
+                      PIPELINE_MAX_REPLICA);
+    return true;
+}
+
+/* Those that are missing are announced, all or none of them, and started as at the beginning of a run: readiness.c. */
+static bool add_replicas(struct supervisor *s, struct change *c)
+{
+    size_t before = s->n;
+
+    for (unsigned replica = 1; replica <= c->replicas; replica++)
+        if (!has_replica(s, c->process, replica) && supervisor_add(s, c->process, replica) == NULL) {
+            int err = errno;
+            for (size_t i = before; i < s->n; i++)
+                supervisor_child(s, s->children[i], CHILD_TELL);
+            return refuse(c, "%s: a replica more cannot be announced: %s", s->stage.p->processes[c->process].name,
+                          strerror(err));
+        }
+    return true;
+}
+
+static bool begin_scale(struct supervisor *s, struct change *c)
+{
+    struct process *process = &s->stage.p->processes[c->process];
+    int64_t before = process->replicas;
+
+    if (!may_scale(s, c))
+        return false;
+    process->replicas = c->replicas; /* by which the new ones get their labels */
+    if (!add_replicas(s, c)) {
+        process->replicas = before;
+        return false;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i]->process == c->process && s->children[i]->replica > c->replicas)
+            supervisor_child(s, s->children[i], CHILD_RETIRE);
+    (void)services_write(s->stage.dir, s->stage.p); /* who hedges knows by it how many may be asked; no more */
+    return true;
+}
+
+static bool scaled(const struct supervisor *s, const struct change *c)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct child *child = s->children[i];
+        bool stays = child->replica <= c->replicas,
+             comes = child->phase == CHILD_NEW || (child->phase == CHILD_RUNNING && !child->ready);
+        if (child->process == c->process && child->phase != CHILD_ENDED && (!stays || comes))
+            return false;
+    }
+    return true;
+}
+
+static bool begin_restart(struct supervisor *s, struct change *c)
+{
+    c->since = csp_now();
+    for (size_t i = 0; i < s->n; i++)
+        if (s->children[i]->process == c->process)
+            supervisor_child(s, s->children[i], CHILD_REPLACE);
+    return true;
+}
+
+static bool restarted(const struct supervisor *s, const struct change *c)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct child *child = s->children[i];
+        if (child->process == c->process && child->phase != CHILD_ENDED &&
+            (child->since < c->since || child->phase != CHILD_RUNNING || !child->ready))
+            return false;
+    }
+    return true;
+}
+
+/* ---- requests */
+
+bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
+{
+    const char *what, *name;
+    json_int_t replicas = 0;
+
+    *c = (struct change){.kind = CHANGE_NONE};
+    if (json_unpack((json_t *)request, "{s:s, s:s, s?:I}", "do", &what, "name", &name, "replicas", &replicas) != 0)
+        return refuse(c, "it is asked for what this version of cspctl does not know");
+    if (s->state != RUN_UP)
+        return refuse(c, "it is ending");
+    if (!find_process(s, name, c))
+        return false;
+    c->replicas = replicas < 0 || replicas > UINT32_MAX ? 0 : (unsigned)replicas;
+    if (strcmp(what, "scale") == 0) {
+        c->kind = CHANGE_SCALE;
+        return begin_scale(s, c);
+    }
+    if (strcmp(what, "restart") == 0) {
+        c->kind = CHANGE_RESTART;
+        return begin_restart(s, c);
+    }
+    return refuse(c, "it is asked to %s, which this version of cspctl does not know", what);
+}
+
+bool change_done(const struct supervisor *s, struct change *c)
+{
+    const char *name = s->stage.p->processes[c->process].name;
+    bool done = c->kind == CHANGE_SCALE ? scaled(s, c) : restarted(s, c);
+
+    if (done && c->kind == CHANGE_SCALE)
+        (void)snprintf(c->text, sizeof c->text, "%s: replicas %zu", name, s->alive_of[c->process]);
+    else if (done)
+        (void)snprintf(c->text, sizeof c->text, "%s: restarted, replicas %zu", name, s->alive_of[c->process]);
+    return done;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Changes of a live run, as they are asked for: another number of replicas, new incarnations, another file. Decision: a
+ * change is begun at once or refused whole, what follows from it are events of replicas like any other (lifecycle.c),
+ * and whether it is done is read off the replicas: so nothing here has a state that a death could leave behind. */
+#ifndef CSPCTL_CHANGE_H
+#define CSPCTL_CHANGE_H
+
+#include <csp.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct supervisor;
+
+#define CHANGE_TEXT 1024
+
+struct change {
+    enum change_kind { CHANGE_NONE, CHANGE_SCALE, CHANGE_RESTART } kind;
+    size_t process;
+    unsigned replicas;      /* SCALE: so many there are to be */
+    csp_time since;         /* RESTART: incarnations that began later are new */
+    char text[CHANGE_TEXT]; /* what there is to say: why not, or what was done */
+};
+
+/* Begins what a request asks for. False: it can't be, and nothing was changed; c->text says why. */
+bool change_begin(struct supervisor *s, const json_t *request, struct change *c);
+
+/* Whether it has come to its end; c->text says what it was then. */
+bool change_done(const struct supervisor *s, struct change *c);
+
+#endif

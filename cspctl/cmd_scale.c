@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* cspctl scale: another number of replicas of processes of a live run. */
+#include "command.h"
+#include "control.h"
+#include "message.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCALE_WAIT 60000000000LL /* ns */
+
+static int run(int argc, char **argv);
+
+const struct command command_scale = {
+    .name = "scale",
+    .args = "[--run NAME] [--timeout DURATION] PROCESS=N ...",
+    .help = "change the number of replicas of a process of a live run",
+    .run = run,
+    .details = "  -r, --run NAME|DIR       which run, where there are several\n"
+               "  -t, --timeout DURATION   how long to wait until it is done (60s)\n"
+               "\nMore are started; of those that are too many each takes nothing more, finishes what it has, and "
+               "ends.\n"
+               "\nstatus: 0 done, 1 it can't be, 64 usage, 69 no such run, 124 not done in time: it goes on\n",
+};
+
+/* PROCESS=N. NULL after saying what is wrong. */
+static json_t *request(const char *word)
+{
+    const char *equals = strrchr(word, '=');
+    char *end = NULL;
+
+    errno = 0;
+    long n = equals != NULL ? strtol(equals + 1, &end, 10) : -1;
+    if (equals == NULL || equals == word || end == equals + 1 || *end != '\0' || errno != 0 || n < 0) {
+        message("scale: %s: write PROCESS=N, as in filter=4", word);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s%, s:I}", "do", "scale", "name", word, (size_t)(equals - word), "replicas",
+                     (json_int_t)n);
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+    const char *which = NULL;
+    int64_t timeout = SCALE_WAIT;
+    bool bad = false;
+    struct live live;
+
+    for (int c; (c = getopt_long(argc, argv, "r:t:", options, NULL)) != -1;)
+        if (c == 'r')
+            which = optarg;
+        else if (c == 't')
+            timeout = command_duration(&command_scale, "--timeout", optarg, &bad);
+        else
+            bad = true;
+    if (bad || optind >= argc)
+        return command_usage(&command_scale);
+    int status = live_find(which, &live);
+    for (int i = optind; status == 0 && i < argc; i++) {
+        json_t *o = request(argv[i]);
+        status = o != NULL ? control_ask(&live, o, timeout) : command_usage(&command_scale);
+    }
+    return status;
+}

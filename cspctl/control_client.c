@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "control.h"
+#include "message.h"
+#include "result.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define ANSWER_SIZE 65536
+
+static int connect_to(const struct live *run)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = -1;
+
+    if (snprintf(to.sun_path, sizeof to.sun_path, "%s/control", run->dir) >= (int)sizeof to.sun_path)
+        errno = ENAMETOOLONG;
+    else
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        int err = errno;
+        close(fd);
+        errno = err;
+        fd = -1;
+    }
+    if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED))
+        message("%s: no `cspctl run` supervises it, or it is just beginning or ending", run->info.name);
+    else if (fd < 0)
+        message("%s: its supervisor cannot be asked: %s", run->info.name, strerror(errno));
+    return fd;
+}
+
+/* One packet. Its length, 0 where the other side has gone, -1 when the time is up. */
+static ssize_t await(int fd, char *answer, csp_time by)
+{
+    for (;;) {
+        csp_time left = by - csp_now();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int n = left > 0 ? poll(&p, 1, (int)(left / 1000000 + 1)) : 0;
+        if (n == 0 && csp_now() >= by)
+            return -1;
+        if (n == 1) {
+            ssize_t got = recv(fd, answer, ANSWER_SIZE, 0);
+            if (got >= 0 || errno != EINTR)
+                return got > 0 ? got : 0;
+        }
+    }
+}
+
+/* What it said: a line each to stdout where it was done, to stderr where it was not. */
+static int report(const struct live *run, const char *answer, size_t size)
+{
+    json_error_t error;
+    json_t *o = json_loadb(answer, size, 0, &error);
+    const char *text = NULL;
+    int status = EX_UNAVAILABLE;
+
+    if (o == NULL || json_unpack(o, "{s:i, s:s}", "status", &status, "text", &text) != 0)
+        message("%s: its supervisor is of another version of cspctl", run->info.name);
+    else if (status != 0)
+        message("%s: %s", run->info.name, text);
+    else if (*text != '\0' && puts(text) < 0)
+        status = EX_IOERR;
+    json_decref(o);
+    return status;
+}
+
+int control_ask(const struct live *run, json_t *request, int64_t timeout)
+{
+    static char answer[ANSWER_SIZE];
+    csp_time by = csp_now() + timeout;
+    char *text = json_dumps(request, JSON_COMPACT), wait[UNIT_TEXT];
+    int fd = connect_to(run), status = EX_UNAVAILABLE;
+
+    json_decref(request);
+    if (fd >= 0 && (text == NULL || send(fd, text, strlen(text), MSG_NOSIGNAL) < 0))
+        message("%s: its supervisor cannot be asked: %s", run->info.name, strerror(errno));
+    else if (fd >= 0) {
+        ssize_t n = await(fd, answer, by);
+        if (n > 0)
+            status = report(run, answer, (size_t)n);
+        else if (n == 0)
+            message("%s: the run has ended", run->info.name);
+        else {
+            message("%s: not done within %s; it goes on", run->info.name, unit_print_duration(timeout, wait));
+            status = STATUS_DEADLINE;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    free(text);
+    return status;
+}
