@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define RETRY_NS INT64_C(250000000)
+#define SAY_NS   INT64_C(60000000000)
 #define FEW      16 /* ranges that are looked through */
 
 struct held {
@@ -81,14 +82,13 @@ bool durable_room(struct broker *b, struct channel *c, uint64_t bytes, uint64_t 
     if (home->full && b->durable.retry != INT64_MAX && b->durable.retry > b->now)
         return false;
     if (store_room(home->store, bytes, values)) {
-        if (home->full)
-            notice(b, "%s: there is room again", store_dir(home->store));
         home->full = false;
         return true;
     }
-    if (!home->full)
+    if (home->said == 0 || b->now - home->said >= SAY_NS) /* it fills again as soon as there is a little room */
         notice(b, "%s: the disk is full: senders wait until there is room", store_dir(home->store));
     home->full = true;
+    home->said = b->now;
     b->durable.retry = timer_after(b->now, RETRY_NS);
     return false;
 }
@@ -297,6 +297,9 @@ static int write_part(struct broker *b, struct directory *home, unsigned parts)
         if ((parts & REMOVALS) != 0)
             d->gone_count = d->tried_count = 0;
     }
+    if (err == 0 && store_sync_error(home->store) != 0)
+        notice(b, "%s: a sync failed: %s: what was written may not survive a power cut", store_dir(home->store),
+               strerror(store_sync_error(home->store)));
     if (err == 0 && home->failed)
         home->failed = false;
     else if (err != 0 && !home->failed) {

@@ -10,7 +10,8 @@
 struct directory {
     struct list node, channels;
     struct store *store;
-    bool changed, full, failed; /* full, failed: that was said */
+    bool changed, full, failed; /* failed: that was said */
+    int64_t said;               /* when it was full last */
     bool forget;
 };
 

@@ -26,6 +26,7 @@ struct store {
     struct list channels;
     int lock, failed; /* failed: the errno of this transaction */
     int wal_pages;
+    int synced; /* the errno of the last sync */
     char why[512];
     char dir[];
 };
@@ -445,6 +446,11 @@ bool store_room(struct store *s, uint64_t bytes, uint64_t values)
     return disk_room(&s->disk, bytes, values);
 }
 
+int store_sync_error(const struct store *s)
+{
+    return s->synced;
+}
+
 void store_promise(struct store *s, uint64_t bytes, uint64_t values)
 {
     disk_promise(&s->disk, bytes, values);
@@ -523,8 +529,11 @@ static void checkpoint(struct store *s)
     if (s->wal_pages < CHECKPOINT_PAGES)
         return;
     int left = 0, done = 0;
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) == SQLITE_OK && left == done)
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) == SQLITE_OK && left == done) {
         s->wal_pages = 0; /* the next commit begins it again */
+        measure(s);
+        disk_cut(&s->disk);
+    }
 }
 
 int store_commit(struct store *s)
@@ -538,7 +547,7 @@ int store_commit(struct store *s)
     s->failed = 0;
     if (err == 0) {
         checkpoint(s);
-        disk_written(&s->disk);
+        s->synced = disk_written(&s->disk);
     }
     measure(s);
     return err;

@@ -79,6 +79,9 @@ int store_finished(struct store *s, const char *name, uint32_t replica);
 int store_forget(struct store *s);
 int store_commit(struct store *s);
 
+/* What was committed before could not be synced to the disk: an errno, said once; or 0. */
+int store_sync_error(const struct store *s);
+
 /* Calls for what store_sent() and store_finished() said, the latter with channel NULL. */
 int store_senders(struct store *s, int (*each)(void *arg, const struct stored_sender *sender), void *arg);
 

@@ -69,8 +69,9 @@ static void *sync_all(void *arg)
             continue;
         d->dirty = false;
         pthread_mutex_unlock(&d->mutex);
-        (void)fdatasync(d->log); /* a checkpoint of SQLite's syncs by itself, and says what fails */
+        int error = fdatasync(d->log) == 0 ? 0 : errno; /* a checkpoint of SQLite's syncs by itself */
         pthread_mutex_lock(&d->mutex);
+        d->error = error;
     }
     pthread_mutex_unlock(&d->mutex);
     return NULL;
@@ -107,6 +108,11 @@ void disk_used(struct disk *d, uint64_t pages, uint64_t free_pages, uint64_t log
     d->promised = 0;
 }
 
+void disk_cut(struct disk *d)
+{
+    d->file_allocated = d->file_used;
+}
+
 /* What values take at most: rows of several a page, or pages of their own. */
 static uint64_t weight(uint64_t bytes, uint64_t values)
 {
@@ -131,13 +137,16 @@ void disk_promise(struct disk *d, uint64_t bytes, uint64_t values)
     d->promised += weight(bytes, values);
 }
 
-void disk_written(struct disk *d)
+int disk_written(struct disk *d)
 {
     pthread_mutex_lock(&d->mutex);
     if (!d->dirty)
         pthread_cond_signal(&d->changed);
     d->dirty = true;
+    int error = d->error;
+    d->error = 0;
     pthread_mutex_unlock(&d->mutex);
+    return error;
 }
 
 void disk_stop(struct disk *d)

@@ -26,16 +26,20 @@ struct disk {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool dirty, stop;
+    int error; /* of a sync */
 };
 
 void disk_init(struct disk *d);
 /* Both files are there. An errno. */
 int disk_open(struct disk *d, const char *dir);
 void disk_used(struct disk *d, uint64_t pages, uint64_t free_pages, uint64_t log_pages);
+/* The log was copied into the file, which SQLite has then cut to what it uses, and what was allocated behind that is
+ * gone. Removals need none of it: what they write is in the file. */
+void disk_cut(struct disk *d);
 bool disk_room(struct disk *d, uint64_t bytes, uint64_t values);
 void disk_promise(struct disk *d, uint64_t bytes, uint64_t values);
-/* A commit was written; it is synced within a second. */
-void disk_written(struct disk *d);
+/* A commit was written; it is synced within a second. Returns the errno of the last sync. */
+int disk_written(struct disk *d);
 void disk_stop(struct disk *d);
 void disk_close(struct disk *d);
 
