@@ -29,7 +29,7 @@ static int open_streams(struct capture *c, size_t *least, const char **what)
     for (size_t i = 0; i < c->port->n; i++) {
         size_t limit;
         *what = c->port->names[i];
-        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_WINDOW) != 0 ||
+        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_DONE) != 0 ||
             (limit = csp__max_bytes(c->port->chans[i])) == 0)
             return -1;
         if (limit < *least) {

@@ -382,7 +382,7 @@ void *filter_run(void *arg)
     s.room = f->out->port->n;
     if (s.cases == NULL || s.closed == NULL || s.held_off == NULL) {
         notice_post(f->joint, NOTICE_FAULT, ENOMEM, "no memory for %zu channels", s.open);
-    } else if (outlet_open(f->out) == 0 && open_inputs(&s) == 0) {
+    } else if (outlet_open(f->out, EXEC_DONE) == 0 && open_inputs(&s) == 0) {
         int result = pass(&s);
         notice_post(f->joint, NOTICE_DRY, 0, "%s", "");
         if (result == 0)

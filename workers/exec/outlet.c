@@ -16,7 +16,7 @@
 
 #define OUTLET_GIVEN (32u << 10) /* bytes of a block that are not copied; what is less shares a frame with others */
 
-int outlet_open(struct outlet *out)
+int outlet_open(struct outlet *out, size_t window)
 {
     size_t least = SIZE_MAX;
     out->alive = out->port->n;
@@ -24,7 +24,7 @@ int outlet_open(struct outlet *out)
     for (size_t i = 0; i < out->port->n; i++) {
         csp_chan c = out->port->chans[i];
         size_t limit;
-        if ((csp_stream(c, CSP_SEND, EXEC_WINDOW) != 0 && errno != EINVAL) || (limit = csp__max_bytes(c)) == 0) {
+        if ((csp_stream(c, CSP_SEND, window) != 0 && errno != EINVAL) || (limit = csp__max_bytes(c)) == 0) {
             notice_fault(out->joint, "send to", out->port->names[i]);
             return -1;
         }
@@ -272,7 +272,7 @@ static void flush(const struct outlet *out)
 void *outlet_run(void *arg)
 {
     struct outlet *out = arg;
-    if (outlet_open(out) == 0) {
+    if (outlet_open(out, EXEC_WINDOW) == 0) {
         int dry = read_all(out);
         if (dry == 0 && csp__cancelled() != 0)
             discard(out);

@@ -32,7 +32,7 @@ void *outlet_run(void *arg);
 void outlet_free(struct outlet *out);
 
 /* The parts of it, for whoever is the thread itself. Makes the streams of the channels. 0, or -1 and it is said why. */
-int outlet_open(struct outlet *out);
+int outlet_open(struct outlet *out, size_t window);
 
 /* Stages a block for all that still have receivers. 0, or -1: no more is to be sent, as is said. */
 int outlet_stage(struct outlet *out, const csp__block *b);

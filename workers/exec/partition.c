@@ -224,7 +224,7 @@ static int open_all(struct partition *p, struct options *o, const char **what)
         return -1;
     for (size_t i = 0; i < p->lanes->n; i++) {
         *what = p->lanes->names[i];
-        if (csp_stream(p->lanes->chans[i], CSP_SEND, EXEC_WINDOW) != 0)
+        if (csp_stream(p->lanes->chans[i], CSP_SEND, EXEC_DONE) != 0)
             return -1;
     }
     *what = NULL;
