@@ -118,7 +118,7 @@ static void look_for_rest(const struct supervisor *s, size_t channel, void *arg)
 }
 
 /* All outputs that it has lead nowhere any more. */
-static bool is_unheard(const struct supervisor *s, const struct child *c)
+bool drain_is_unheard(const struct supervisor *s, const struct child *c)
 {
     const struct pipeline *p = s->stage.p;
     bool any = false;
@@ -141,8 +141,6 @@ bool drain_is_done(const struct supervisor *s, const struct child *c)
     struct inputs in = drain_inputs(s, c);
     struct rest rest = {.any = false};
 
-    if (is_unheard(s, c))
-        return true;
     if (!in.any || in.fed || in.endless)
         return false;
     struct snapshot *now = snapshot_ask();

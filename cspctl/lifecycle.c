@@ -215,9 +215,10 @@ static void say_restart(const struct supervisor *s, const struct child *c, csp_t
     const struct restart *policy = &process_of(s, c)->restart;
     char wait[UNIT_TEXT], within[UNIT_TEXT], more[4 * UNIT_TEXT];
 
-    (void)snprintf(more, sizeof more, ": restarted in %s (%u of at most %" PRId64 " within %s)",
-                   unit_print_age(delay, wait), restart_recent(&c->restarts, policy, csp_now()), policy->attempts,
-                   unit_print_duration(policy->within, within));
+    (void)snprintf(
+        more, sizeof more, ": restarted in %s (%u of at most %" PRId64 " within %s)",
+        delay < 10000000000LL ? unit_print_duration(delay / 1000000 * 1000000, wait) : unit_print_age(delay, wait),
+        restart_recent(&c->restarts, policy, csp_now()), policy->attempts, unit_print_duration(policy->within, within));
     if (ending_is_failure(&c->ending))
         say_ending(c, more);
 }
@@ -235,6 +236,9 @@ static void decide(struct supervisor *s, struct child *c)
         }
         if (err != ENOTCONN) /* a broker that is gone is seen by the loop */
             message("%s: cannot be restarted: %s", c->label, csp_errmsg());
+        finish(s, c);
+    } else if (!c->replacing && drain_is_unheard(s, c)) {
+        c->ending.why = (csp_exit){CSP_CLEAN, 0}; /* the next one would end by that at once */
         finish(s, c);
     } else if (!c->replacing && drain_is_done(s, c))
         finish(s, c);

@@ -114,7 +114,9 @@ struct inputs {
     bool unsafe;       /* one whose values are lost with who received them */
 };
 struct inputs drain_inputs(const struct supervisor *s, const struct child *c);
-/* A further incarnation would find nothing to do: its inputs are closed and empty, or nobody is left to hear it. */
+/* It has outputs, and nobody is left who receives from one. */
+bool drain_is_unheard(const struct supervisor *s, const struct child *c);
+/* A further incarnation would find nothing to do: its inputs are closed and empty. */
 bool drain_is_done(const struct supervisor *s, const struct child *c);
 
 /* notice.c: reads what the broker has noticed. */

@@ -37,6 +37,20 @@ TEST(sieve_prints_the_first_hundred_primes)
     outcome_free(&want);
 }
 
+/* ---- supervised ---- */
+
+TEST(supervised_reads_what_a_source_says_that_fails_again_and_again)
+{
+    struct outcome o = sh("cspctl run config/supervised.yaml readings=23");
+    struct outcome want = sh("for i in 1 2 3; do seq -f 'reading %%g' 10; done | head -n 23");
+    assert_status(&o, 0);
+    assert_same(&o.out, &want.out);
+    assert_contains(&o.err, "note | the sensor is ready");
+    assert_contains(&o.err, "sensor: exit status 1: restarted in ");
+    outcome_free(&o);
+    outcome_free(&want);
+}
+
 /* ---- wordcount ---- */
 
 static void same_words(const char *file)
