@@ -9,9 +9,9 @@
 
 static void init_lists(struct broker *b)
 {
-    struct list *const lists[] = {&b->all,       &b->touched, &b->rooms,    &b->failing,    &b->dying,
-                                  &b->settled,   &b->graced,  &b->gone,     &b->all_scopes, &b->cancelling,
-                                  &b->condemned, &b->emptied, &b->strangers};
+    struct list *const lists[] = {&b->idles,      &b->all,       &b->touched, &b->rooms,    &b->failing,
+                                  &b->dying,      &b->settled,   &b->graced,  &b->gone,     &b->all_scopes,
+                                  &b->cancelling, &b->condemned, &b->emptied, &b->strangers};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
 }

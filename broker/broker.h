@@ -61,6 +61,10 @@ struct channel {
     uint64_t staged;           /* values */
     struct list sources;       /* settings of those whose dead letters come here */
 
+    struct list idle; /* in broker.idles, while it closes when it is idle */
+    bool quiet;       /* idle.c: it is, as far as was found; */
+    uint64_t known;   /* sending ends of processes and settings */
+
     struct list woken;          /* as in a process */
     unsigned reached, followed; /* what who is alive may do with it */
     uint64_t both;              /* processes that hold both ends */
@@ -239,6 +243,7 @@ struct receiving {
     uint64_t window, delivered, taken;
     uint32_t slot;
     bool hungry, closed; /* hungry: said WAIT and got nothing since; closed: was told */
+    bool idle;           /* where it is hungry: its process sends nothing before it is told something */
     struct list out;     /* blocks delivered and not taken */
     uint64_t out_cost, out_bytes;
     struct {
@@ -276,6 +281,9 @@ struct broker {
     size_t limit;  /* of lines, and of processes */
 
     struct list touched, rooms;
+    struct list idles;  /* channels */
+    bool idle_possible; /* something happened that may have made one idle */
+    struct timer idle_again;
     struct list failing, dying, settled, graced, gone;
     struct connection *connections; /* by descriptor */
     size_t connection_count;

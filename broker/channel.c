@@ -53,6 +53,7 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
     list_init(&c->put_streams);
     list_init(&c->take_streams);
     list_init(&c->sources);
+    list_init(&c->idle);
     c->capacity = make->capacity;
     c->max_bytes = make->max_bytes;
     c->kind = make->kind;
@@ -112,6 +113,7 @@ bool channel_reap(struct broker *b, struct channel *c)
     settings_free(b, c);
     pair_free(b, c);
     list_remove(&c->touched);
+    list_remove(&c->idle);
     table_remove(&b->channels, &c->item);
     free(c);
     return true;

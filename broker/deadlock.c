@@ -142,6 +142,7 @@ static void due(struct broker *b, struct timer *t)
 
 void deadlock_possible(struct broker *b)
 {
+    b->idle_possible = true; /* the same events make a channel so */
     if (b->on_deadlock == DEADLOCK_IGNORE || (timer_is_set(&b->deadlock.timer) && b->deadlock.changed))
         return;
     b->deadlock.changed = true;

@@ -84,7 +84,7 @@ void hold_release(struct broker *b, struct channel *c, unsigned ends, struct rea
     if ((ends & END_SEND) != 0) {
         if (c->why.how == HOW_CLEAN)
             c->why = why;
-        if (--c->senders == 0 && c->policy == WIRE_CLOSE_SENDERS)
+        if (--c->senders == 0 && c->policy != WIRE_CLOSE_NEVER)
             channel_close(b, c);
     }
     if ((ends & END_RECV) != 0) {

@@ -151,6 +151,21 @@ const struct block *backoff_block(const struct list *node);
 /* The order of the first, UINT64_MAX: there is none; of an ordered channel. */
 uint64_t backoff_first(const struct channel *c);
 
+/* ---- idle.c: channels that close when nothing is left to be done ---- */
+void idle_set(struct broker *b, struct channel *c);
+/* Closes those that are idle now. False: there were none. */
+bool idle_close(struct broker *b);
+
+/* ---- overflow.c: where there is no room ---- */
+bool overflow_rejects(const struct channel *c);
+bool overflow_drops(const struct channel *c);
+/* For a value that comes: drops the oldest. */
+void overflow_make_room(struct broker *b, struct channel *c, uint64_t length);
+/* Commits a send whose value goes nowhere. */
+void overflow_drop_offered(struct broker *b, struct offer *o, uint32_t which);
+/* Something waits for room, and all is received that could be: drops one value. False: nothing is to be dropped. */
+bool overflow_settle(struct broker *b, struct channel *c);
+
 /* ---- timeout.c: who holds a lease for too long ---- */
 void timeout_start(struct broker *b, struct process *p);
 

@@ -34,7 +34,9 @@ static int send_ready(struct broker *b, const struct offer_case *oc)
         return NOT_READY;
     if (c->capacity == 0)
         return list_empty(&c->receiving) ? NOT_READY : 0;
-    return list_empty(&c->sending) && has_room(b, c, oc->length) ? 0 : NOT_READY;
+    if (list_empty(&c->sending) && has_room(b, c, oc->length))
+        return 0;
+    return overflow_rejects(c) ? ENOBUFS : overflow_drops(c) && c->values != 0 ? 0 : NOT_READY;
 }
 
 static int receive_ready(struct broker *b, const struct offer_case *oc)
@@ -182,6 +184,13 @@ static void take_front(struct broker *b, struct offer *o, uint32_t which)
 static void put_back(struct broker *b, struct offer *o, uint32_t which, const struct message *m)
 {
     struct channel *c = o->cases[which].channel;
+    if (c->settings != NULL && !channel_room(c, o->cases[which].length)) {
+        if (c->settings->overflow == WIRE_DROP_NEWEST) {
+            overflow_drop_offered(b, o, which);
+            return;
+        }
+        overflow_make_room(b, c, o->cases[which].length);
+    }
     struct block *block = offer_block(o, which, m);
     if (block == NULL || durable_append(b, c, block, durable_sender(c, o->line->process)) != 0) {
         if (block != NULL) {
@@ -383,6 +392,7 @@ static void settle_channel(struct broker *b, struct channel *c)
     while (more) {
         more = admit(b, c);
         more = serve(b, c) || more;
+        more = more || (c->settings != NULL && overflow_settle(b, c));
     }
     if (c->pair != NULL)
         pair_settle(b, c);
@@ -393,7 +403,7 @@ static void settle_channel(struct broker *b, struct channel *c)
 void settle(struct broker *b)
 {
     scope_settle(b); /* before what the same event made possible: what is cancelled takes no part in it */
-    while (!list_empty(&b->touched) || !list_empty(&b->rooms)) {
+    while (!list_empty(&b->touched) || !list_empty(&b->rooms) || idle_close(b)) {
         for (struct list *node; (node = list_first(&b->touched)) != NULL;) {
             struct channel *c = LIST_OWNER(node, struct channel, touched);
             list_remove(&c->touched);

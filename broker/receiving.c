@@ -186,6 +186,8 @@ void receiving_took(struct broker *b, struct line *l, const struct message *m)
         return;
     if ((m->head.flags & WIRE_WAIT) != 0 && m->head.seq == r->delivered) {
         r->hungry = true;
+        r->idle = (m->head.flags & WIRE_IDLE) != 0;
+        b->idle_possible = true;
         r->since = b->now;
         receiving_pause(b, l);
     }

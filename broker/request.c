@@ -48,6 +48,8 @@ static void request_make(struct broker *b, struct line *l, const struct message 
 {
     struct channel *c = NULL;
     int err = make(b, l->process, m, &c);
+    if (err == 0 && c->policy == WIRE_CLOSE_IDLE)
+        idle_set(b, c);
     answer_channel(b, l, m, err, c);
 }
 
@@ -65,6 +67,13 @@ static void request_open(struct broker *b, struct line *l, const struct message 
     answer_channel(b, l, m, err, c);
 }
 
+static void give_up(struct broker *b, struct line *l, struct channel *c, unsigned ends)
+{
+    stream_drop(b, l, c, ends);
+    ends_release(b, l->process, c, ends, (struct reason){0});
+    match_dropped(b, l->process, c);
+}
+
 static void request_drop(struct broker *b, struct line *l, const struct message *m)
 {
     uint32_t ends = m->head.count;
@@ -78,21 +87,30 @@ static void request_drop(struct broker *b, struct line *l, const struct message 
     reply_answer(b, l, m, err, NULL, 0);
     if (c == NULL || err != 0)
         return;
-    stream_drop(b, l, c, ends);
-    ends_release(b, p, c, ends, (struct reason){0});
-    match_dropped(b, p, c);
+    give_up(b, l, c, ends);
+}
+
+static void close_when_idle(struct broker *b, struct line *l, struct channel *c)
+{
+    idle_set(b, c);
+    if ((ends_of(l->process, c) & END_SEND) != 0)
+        give_up(b, l, c, END_SEND);
 }
 
 static void request_close(struct broker *b, struct line *l, const struct message *m)
 {
     struct channel *c = channel_find(b, m->head.channel);
     int err = 0;
-    if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND))
+    if (m->head.count > WIRE_CLOSE_WHEN_IDLE)
+        err = EINVAL;
+    else if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND))
         err = EBADF;
     else if (c->state != CHANNEL_OPEN || pair_is_closing(c))
         err = EPIPE;
     reply_answer(b, l, m, err, NULL, 0);
-    if (err == 0 && !pair_close(b, c))
+    if (err == 0 && m->head.count == WIRE_CLOSE_WHEN_IDLE)
+        close_when_idle(b, l, c);
+    else if (err == 0 && !pair_close(b, c))
         channel_close(b, c);
 }
 

@@ -222,6 +222,7 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
     s->waiting -= n;
     if (s->source != NULL) {
         channel_touch(b, s->source);
+        b->idle_possible = true;
         return;
     }
     s->unsaid += cost;

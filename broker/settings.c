@@ -178,6 +178,7 @@ void value_is_settled(struct broker *b, struct channel *c, const struct block *b
 {
     record_settled(b, c, block, n, fate);
     durable_gone(b, c, block, n);
+    b->idle_possible = true;
     if (fate == FATE_GIVEN_UP)
         c->settings->given_up += n;
     if (fate == FATE_DROPPED)

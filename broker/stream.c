@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Opening and ending streams, both ways. Decision: a stream belongs to a line and needs an end of its process; when
  * either goes the stream goes, and only then does the end. */
-#include "broker.h"
+#include "lease.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static int check(const struct line *l, const struct channel *c, const struct wir
         return EBADF;
     bool already = ((ends & END_SEND) != 0 && sending_find(l, c) != NULL) ||
                    ((ends & END_RECV) != 0 && receiving_find(l, c) != NULL);
-    if (c->capacity == 0 || already)
+    if (c->capacity == 0 || already || ((ends & END_SEND) != 0 && overflow_rejects(c)))
         return EINVAL;
     return pair_is_busy(c, l, ends) ? EBUSY : 0;
 }
