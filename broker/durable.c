@@ -50,20 +50,16 @@ static void changed(struct broker *b, struct durable *d)
     b->durable.changed = true;
 }
 
-/* Makes place for one more element. */
-static bool grow(void *array, size_t count, size_t *room, size_t size)
+/* Room for one more element. NULL: no memory, and the array is as it was. */
+static void *grow(void *array, size_t count, size_t *room, size_t size)
 {
-    void *bytes;
-    memcpy(&bytes, array, sizeof bytes);
-    if (count < *room)
-        return true;
-    size_t more = *room != 0 ? *room * 2 : 64;
-    bytes = reallocarray(bytes, more, size);
-    if (bytes == NULL)
-        return false;
-    memcpy(array, &bytes, sizeof bytes);
-    *room = more;
-    return true;
+    if (array != NULL && count < *room)
+        return array;
+    size_t places = *room != 0 ? *room * 2 : 64;
+    void *more = reallocarray(array, places, size);
+    if (more != NULL)
+        *room = places;
+    return more;
 }
 
 uint64_t durable_id(const struct channel *c, uint64_t key)
@@ -130,13 +126,16 @@ void durable_gone(struct broker *b, struct channel *c, const struct block *block
         last->last += n;
         return;
     }
-    if (!grow(&d->gone, d->gone_count, &d->gone_room, sizeof *d->gone)) {
+    struct range *gone = grow(d->gone, d->gone_count, &d->gone_room, sizeof *gone);
+    if (gone == NULL) {
         durable_commit(b); /* which empties it; where not even that can be done, a value comes again after a resume */
-        if (d->gone_count == d->gone_room)
-            return;
+        gone = d->gone_count < d->gone_room ? d->gone : NULL;
         changed(b, d);
     }
-    d->gone[d->gone_count++] = (struct range){block->key, block->key + n - 1};
+    if (gone == NULL)
+        return;
+    d->gone = gone;
+    gone[d->gone_count++] = (struct range){block->key, block->key + n - 1};
 }
 
 void durable_delivered(struct broker *b, struct channel *c, const struct block *block)
@@ -153,9 +152,11 @@ void durable_leased(struct broker *b, struct channel *c, const struct block *blo
 {
     struct durable *d = c->durable;
     for (uint32_t i = 0; d != NULL && block->tries > block->before + 1 && i < block->count; i++) {
-        if (!grow(&d->tried, d->tried_count, &d->tried_room, sizeof *d->tried))
+        struct tried *tried = grow(d->tried, d->tried_count, &d->tried_room, sizeof *tried);
+        if (tried == NULL)
             return; /* a count that a crash could forget */
-        d->tried[d->tried_count++] = (struct tried){block->key + i, block->tries};
+        d->tried = tried;
+        tried[d->tried_count++] = (struct tried){block->key + i, block->tries};
         changed(b, d);
     }
 }

@@ -96,18 +96,15 @@ static bool continues(const struct loading *l, const struct stored_value *v)
            (v->reason_length == 0 || memcmp(v->reason, l->reason, v->reason_length) == 0);
 }
 
-static bool reserve(void *array, size_t need, size_t *room, size_t size)
+/* Room for so many elements; NULL: no memory, and the array is as it was. */
+static void *reserve(void *array, size_t need, size_t *room, size_t size)
 {
-    void *bytes;
-    memcpy(&bytes, array, sizeof bytes);
     if (need <= *room)
-        return true;
-    bytes = reallocarray(bytes, need * 2, size);
-    if (bytes == NULL)
-        return false;
-    memcpy(array, &bytes, sizeof bytes);
-    *room = need * 2;
-    return true;
+        return array;
+    void *more = reallocarray(array, need * 2, size);
+    if (more != NULL)
+        *room = need * 2;
+    return more;
 }
 
 static int load(void *arg, const struct stored_value *v)
@@ -117,8 +114,11 @@ static int load(void *arg, const struct stored_value *v)
     if (err != 0)
         return err;
     size_t gap = (v->flags & WIRE_GAP) != 0;
-    if (!reserve(&l->data, l->used + v->length + gap + 1, &l->room, 1) ||
-        !reserve(&l->lengths, l->count + 1, &l->count_room, sizeof *l->lengths))
+    unsigned char *data = reserve(l->data, l->used + v->length + gap + 1, &l->room, 1);
+    l->data = data != NULL ? data : l->data;
+    uint32_t *lengths = reserve(l->lengths, l->count + 1, &l->count_room, sizeof *lengths);
+    l->lengths = lengths != NULL ? lengths : l->lengths;
+    if (data == NULL || lengths == NULL)
         return ENOMEM;
     if (l->count == 0) {
         l->first = *v;

@@ -259,9 +259,11 @@ int store_open(const char *dir, struct store **store, char *why, size_t size)
 
 static void free_channel(struct stored *c)
 {
-    sqlite3_stmt *const all[] = {c->append, c->remove, c->remove_tries, c->tries, c->mark};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        sqlite3_finalize(all[i]);
+    sqlite3_finalize(c->append);
+    sqlite3_finalize(c->remove);
+    sqlite3_finalize(c->remove_tries);
+    sqlite3_finalize(c->tries);
+    sqlite3_finalize(c->mark);
     list_remove(&c->node);
     free(c);
 }
@@ -281,9 +283,12 @@ void store_close(struct store *s)
     free_channel(LIST_OWNER(node, struct stored, node));
     if (s->begin != NULL)
         shrink(s);
-    sqlite3_stmt *const all[] = {s->begin, s->commit, s->rollback, s->sent, s->finished, s->pages};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        sqlite3_finalize(all[i]);
+    sqlite3_finalize(s->begin);
+    sqlite3_finalize(s->commit);
+    sqlite3_finalize(s->rollback);
+    sqlite3_finalize(s->sent);
+    sqlite3_finalize(s->finished);
+    sqlite3_finalize(s->pages);
     disk_stop(&s->disk);
     sqlite3_close(s->db); /* checkpoints, syncs, and removes the log */
     disk_close(&s->disk); /* after it: closing another descriptor of the file would drop SQLite's locks */

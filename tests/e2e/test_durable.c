@@ -92,7 +92,7 @@ TEST(everything_is_killed_again_and_again_and_no_job_is_lost)
     assert_status(&o, 0);
     outcome_free(&o);
     assert_complete(in_scratch("done"), JOBS);
-    ck_assert_int_lt(lines_of(in_scratch("done")), JOBS + (ROUNDS + 1) * 100); /* again only what was under way */
+    ck_assert_int_lt(lines_of(in_scratch("done")), JOBS + (ROUNDS + 1L) * 100); /* again only what was under way */
 }
 
 /* A copy of the store says that a process is finished. */

@@ -27,7 +27,7 @@ static int set_dir(uint64_t channel, const char *path, struct heard *answer)
 {
     unsigned char payload[sizeof(struct wire_set) + WIRE_MAX_PATH];
     memcpy(payload, &settings, sizeof settings);
-    memcpy(payload + sizeof settings, path, strlen(path));
+    memcpy(payload + sizeof settings, path, strnlen(path, WIRE_MAX_PATH));
     *answer = ask(run.root, WIRE_SET, (struct wire_head){.channel = channel}, payload, sizeof settings + strlen(path));
     return (int)answer->head.count;
 }
@@ -38,9 +38,9 @@ static uint64_t durable(const char *name, const char *path, uint64_t capacity, u
     struct heard h;
     struct wire_resumed resumed;
     unsigned char frame[sizeof(struct wire_make) + WIRE_MAX_NAME];
-    struct wire_make w = {.capacity = capacity, .max_bytes = 64 * BIG};
+    struct wire_make w = {.capacity = capacity, .max_bytes = UINT64_C(64) * BIG};
     memcpy(frame, &w, sizeof w);
-    memcpy(frame + sizeof w, name, strlen(name));
+    memcpy(frame + sizeof w, name, strnlen(name, WIRE_MAX_NAME));
     h = ask(run.root, WIRE_MAKE, (struct wire_head){0}, frame, sizeof w + strlen(name));
     ck_assert_int_eq(h.head.count, 0);
     struct wire_channel made;
@@ -368,7 +368,7 @@ static int mark(struct speaker *by, enum wire_marked what, const char *name)
     unsigned char payload[sizeof(struct wire_mark) + WIRE_MAX_NAME];
     struct wire_mark w = {what, 0};
     memcpy(payload, &w, sizeof w);
-    memcpy(payload + sizeof w, name, strlen(name));
+    memcpy(payload + sizeof w, name, strnlen(name, WIRE_MAX_NAME));
     return ask_err(by, WIRE_MARK, (struct wire_head){0}, payload, sizeof w + strlen(name));
 }
 
@@ -568,7 +568,8 @@ START_TEST(a_full_disk_is_no_deadlock)
     until_waiting(s->process);
     uint64_t other = make(run.root, 0, BIG); /* both wait for nobody else, */
     ck_assert_int_eq(drop(run.root, other, SEND | RECV), 0);
-    usleep(1500000); /* and a deadlock would be said after half a second */
+    for (int i = 0; i < 3; i++)
+        usleep(500000); /* and a deadlock would be said after half a second */
     limit_files(RLIM_INFINITY);
     ck_assert_int_eq(committed(s).err, 0);
     ck_assert_int_eq(poll(&(struct pollfd){.fd = run.notices, .events = POLLIN}, 1, 0), 0);
