@@ -593,7 +593,7 @@ static void send_numbers(struct speaker *by, void *arg)
 
 START_TEST(no_kill_of_everything_loses_what_was_said)
 {
-    unsigned long *said = mmap(NULL, sizeof *said, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned long *said = mmap(NULL, sizeof *said, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0, 0);
     ck_assert_ptr_ne(said, MAP_FAILED);
     uint64_t there = 0;
     for (int round = 0; round < 5; round++) {
