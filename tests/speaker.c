@@ -733,7 +733,7 @@ void until_buried(uint64_t process)
     ck_assert_ptr_null(stat_field("process", process, 6));
 }
 
-void until_ended(uint64_t process)
+void until_taken_for_dead(uint64_t process)
 {
     for (int i = 0; i < 1000 && strcmp(stat_field("process", process, 6), "ended") != 0; i++)
         usleep(10000);

@@ -183,7 +183,7 @@ void until_waiting(uint64_t process);
 /* The broker has seen the end of the process, and done what follows. */
 void until_buried(uint64_t process);
 /* The same of one that lives: it is this test that plays it. */
-void until_ended(uint64_t process);
+void until_taken_for_dead(uint64_t process);
 
 /* Forks a process that attaches with the ticket, does this, and ends; it ends with the test at the latest. */
 pid_t fork_attached(uint64_t ticket, void (*act)(struct speaker *s, void *arg), void *arg);

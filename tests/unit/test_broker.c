@@ -125,7 +125,7 @@ END_TEST
 
 START_TEST(a_channel_with_what_there_is_not_is_refused)
 {
-    struct wire_make kind = {.kind = 2}, policy = {.policy = 2}, bytes = {.max_bytes = WIRE_MAX_VALUE + 1ull};
+    struct wire_make kind = {.kind = 2}, policy = {.policy = 3}, bytes = {.max_bytes = WIRE_MAX_VALUE + 1ull};
     ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &kind, sizeof kind), EINVAL);
     ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &policy, sizeof policy), EINVAL);
     ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &bytes, sizeof bytes), EINVAL);

@@ -82,7 +82,7 @@ START_TEST(a_delay_that_there_is_not_is_a_violation)
     uint64_t id = recv_lease(r, c, "a", 1).lease.id;
     struct wire_nack w = {id, WIRE_DONE};
     say(r, WIRE_NACK, (struct wire_head){.channel = c}, &w, sizeof w);
-    until_ended(r->process);
+    until_taken_for_dead(r->process);
     recv_lease(q, c, "a", 2);
 }
 END_TEST

@@ -233,7 +233,7 @@ START_TEST(an_ack_whose_ids_do_not_add_up_is_a_violation)
     setup_many();
     uint64_t ids[2] = {recv_lease(r, c, "a", 1).lease.id, 0};
     say(r, WIRE_ACK, (struct wire_head){.channel = c, .count = 1}, ids, sizeof ids);
-    until_ended(r->process);
+    until_taken_for_dead(r->process);
     recv_lease(q, c, "a", 2);
 }
 END_TEST

@@ -224,7 +224,7 @@ START_TEST(a_staged_value_over_max_bytes_is_a_violation)
     setup(10);
     recv_lease(w, c, "a", 1);
     put(w, d, 0, WIRE_STAGED, 'x', 1, (1 << 20) + 1);
-    until_ended(w->process);
+    until_taken_for_dead(w->process);
     recv_lease(q, c, "a", 2);
 }
 END_TEST
@@ -234,7 +234,7 @@ START_TEST(a_staged_put_with_a_seq_is_a_violation)
     setup(10);
     recv_lease(w, c, "a", 1);
     put(w, d, 1, WIRE_STAGED, 'x', 1, 1);
-    until_ended(w->process);
+    until_taken_for_dead(w->process);
     recv_lease(q, c, "a", 2);
 }
 END_TEST
