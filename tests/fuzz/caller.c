@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST = 1024, WAITS = 60, FILES = 16, HONEST = 220 };
+enum { MOST = 1024, WAITS = 60, PAGES = 24, HONEST = 220, FIRST_FD = 1 << 20 };
 
 static struct {
     bool runs;
@@ -26,9 +26,11 @@ static struct {
     struct wire_head sent; /* the last that the caller said */
     uint64_t asked;        /* seq of its last request or offer */
     struct csp__line *line;
-    char files[FILES][96]; /* pages of pairs */
-    unsigned nfiles;
+    unsigned maps[PAGES]; /* of a page */
+    unsigned pair_pages;  /* that the broker has made: the first ones; then those of lines */
 } w;
+
+static _Alignas(WIRE_PAGE_SIZE) unsigned char pages[PAGES][WIRE_PAGE_SIZE];
 
 void caller_begin(struct bytes *input, const char *dir)
 {
@@ -57,8 +59,8 @@ void caller_begin(struct bytes *input, const char *dir)
 void caller_end(void)
 {
     HOLD(w.sockets == 0);
-    for (unsigned i = 0; i < w.nfiles; i++)
-        (void)unlink(w.files[i]);
+    for (unsigned i = 0; i < PAGES; i++)
+        HOLD(w.maps[i] == 0);
     w.runs = false;
 }
 
@@ -191,36 +193,16 @@ static void room(struct build *f)
     f->head.seq = s != NULL && f->twist == 0 ? s->send.put - (how % 4 < s->send.put ? how % 4 : 0) : odd(f->in);
 }
 
-/* A page of the pair that the frame means. */
-static void make_file(const struct build *f)
-{
-    char *path = w.files[w.nfiles % FILES];
-    if (w.nfiles == FILES)
-        return;
-    snprintf(path, sizeof w.files[0], "%s/y%llu.%llu", w.dir, (unsigned long long)f->head.channel,
-             (unsigned long long)f->head.seq);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, WIRE_PAGE_SIZE) != 0)
-        abort();
-    close(fd);
-    w.nfiles++;
-}
-
-/* The broker, or the other side, writes into a page. */
+/* The broker, or the other side, writes into a page of a pair. */
 static void write_page(struct bytes *in)
 {
-    static const off_t places[] = {0, 64, 128, 192, 256};
+    static const size_t places[] = {0, 64, 128, 192, 256};
     uint64_t n = odd(in);
-    off_t at = BYTES_OF(in, places);
+    size_t at = BYTES_OF(in, places);
     if (bytes_below(in, 8) == 7)
         n = WIRE_REVOKED | n % 4;
-    if (w.nfiles == 0)
-        return;
-    int fd = open(w.files[bytes_below(in, w.nfiles)], O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)!pwrite(fd, &n, sizeof n, at);
-    close(fd);
+    if (w.pair_pages != 0)
+        memcpy(pages[bytes_below(in, w.pair_pages)] + at, &n, sizeof n);
 }
 
 static void of_pair(struct build *f)
@@ -233,8 +215,8 @@ static void of_pair(struct build *f)
     f->head.seq = 1 + bytes_below(f->in, 2);
     if (f->head.type == WIRE_BIND || f->head.type == WIRE_CONNECT) {
         add(f, &pair, sizeof pair);
-        if (f->twist != 5)
-            make_file(f);
+        if (f->twist != 5 && w.pair_pages < PAGES / 2)
+            memset(pages[w.pair_pages++], 0, WIRE_PAGE_SIZE);
     } else if (f->head.type == WIRE_RECALL)
         add(f, &taken, sizeof taken);
 }
@@ -325,7 +307,6 @@ int __wrap_csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg);
 int __wrap_csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg)
 {
     enum { NOTHING = 48, PAGE = 56 };
-    struct build f = {.in = w.in};
     bool peer = w.line != NULL && s != &w.line->socket;
     unsigned what = w.in->at < w.in->end ? bytes_next(w.in) : 0;
     if (what >= NOTHING && what < PAGE)
@@ -334,6 +315,10 @@ int __wrap_csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg)
         errno = EAGAIN;
         return -1;
     }
+    struct build f;
+    f.in = w.in;
+    f.length = 0;
+    f.head = (struct wire_head){0};
     unsigned twist = bytes_next(w.in);
     f.twist = twist < HONEST ? 0 : 1 + twist % 7;
     if (peer)
@@ -465,7 +450,8 @@ int __wrap_zmq_poll(zmq_pollitem_t *items, int count, long ms)
 {
     (void)items;
     (void)count;
-    w.now += (ms >= 0 ? ms : 10) * INT64_C(1000000);
+    (void)ms;
+    w.now += INT64_C(100000000); /* a busy machine */
     return 0;
 }
 
@@ -504,6 +490,74 @@ int __wrap_poll(struct pollfd *polls, nfds_t count, int ms)
     for (nfds_t i = 0; i < count; i++)
         polls[i].revents = 0;
     return 0;
+}
+
+/* ---- pages: the first half those of pairs, which the broker makes, the others those of lines ------------------------
+ */
+
+static bool is_page(const char *path)
+{
+    return w.runs && strncmp(path, w.dir, strlen(w.dir)) == 0;
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    if (!is_page(path))
+        return __real_open(path, flags, 0600);
+    bool makes = (flags & O_CREAT) != 0;
+    for (unsigned i = makes ? PAGES / 2 : 0; i < (makes ? PAGES : w.pair_pages); i++)
+        if (w.maps[i] == 0) {
+            if (makes)
+                memset(pages[i], 0, WIRE_PAGE_SIZE);
+            return FIRST_FD + (int)i;
+        }
+    errno = ENOENT;
+    return -1;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+    return w.runs && fd >= FIRST_FD ? 0 : __real_close(fd);
+}
+
+int __wrap_posix_fallocate(int fd, off_t offset, off_t size);
+int __wrap_posix_fallocate(int fd, off_t offset, off_t size)
+{
+    HOLD(fd >= FIRST_FD && offset == 0 && size == WIRE_PAGE_SIZE);
+    return 0;
+}
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (!w.runs || fd < FIRST_FD)
+        return __real_mmap(at, size, protection, flags, fd, offset);
+    w.maps[fd - FIRST_FD]++;
+    return pages[fd - FIRST_FD];
+}
+
+int __real_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size)
+{
+    size_t i = (size_t)((unsigned char *)at - pages[0]) / WIRE_PAGE_SIZE;
+    if (!w.runs || (unsigned char *)at < pages[0] || i >= PAGES)
+        return __real_munmap(at, size);
+    HOLD(w.maps[i] != 0);
+    w.maps[i]--;
+    return 0;
+}
+
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+int __wrap_unlink(const char *path)
+{
+    return is_page(path) ? 0 : __real_unlink(path);
 }
 
 /* The thread that sends what is held never comes to it: what is held then goes where the protocol asks for it. */

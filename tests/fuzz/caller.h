@@ -8,10 +8,10 @@
 #include "fuzz.h"
 #include "line.h"
 
-/* Begins a process that has joined a run in a directory, where its broker made the pages of pairs. */
+/* Begins a process that has joined a run in a directory that there is not. */
 void caller_begin(struct bytes *input, const char *dir);
 
-/* Every socket was closed; files that are left go. */
+/* Every socket was closed, every page unmapped. */
 void caller_end(void);
 
 #endif

@@ -129,6 +129,18 @@ static void hold(const struct attached *a, const struct channel *c, uint64_t *se
     *receivers += (a->ends & END_RECV) != 0;
 }
 
+/* What is leased goes back with what is attached to it. */
+static void hold_leased(const struct settings *s, const struct channel *c, uint64_t *senders, uint64_t *receivers)
+{
+    for (const struct list *at = s->delayed.next; at != &s->delayed; at = at->next)
+        hold(&backoff_block(at)->attached, c, senders, receivers);
+    for (const struct list *node = s->holdings.next; node != &s->holdings; node = node->next) {
+        const struct holding *h = LIST_OWNER(node, const struct holding, of_channel);
+        for (const struct list *at = h->blocks.next; at != &h->blocks; at = at->next)
+            hold(&LIST_OWNER(at, const struct block, wait.node)->attached, c, senders, receivers);
+    }
+}
+
 /* The holders of its ends, all counted anew: processes, values and streams that outlive their end. */
 static void sane_ends(const struct broker *b, const struct channel *c)
 {
@@ -150,6 +162,11 @@ static void sane_ends(const struct broker *b, const struct channel *c)
             continue;
         for (const struct list *at = other->buffer.next; at != &other->buffer; at = at->next)
             hold(&LIST_OWNER(at, const struct block, wait.node)->attached, c, &senders, &receivers);
+        for (const struct list *at = other->sending.next; at != &other->sending; at = at->next)
+            if (LIST_OWNER(at, const struct waiter, node)->kind == WAITER_BLOCK) /* a dead letter */
+                hold(&LIST_OWNER(at, const struct block, wait.node)->attached, c, &senders, &receivers);
+        if (other->settings != NULL)
+            hold_leased(other->settings, c, &senders, &receivers);
         for (const struct list *at = other->take_streams.next; at != &other->take_streams; at = at->next) {
             const struct receiving *r = LIST_OWNER(at, const struct receiving, on_channel);
             for (const struct list *node = r->out.next; node != &r->out; node = node->next)
