@@ -168,6 +168,12 @@ int store_commit(struct store *s)
     return fails() ? ENOSPC : 0;
 }
 
+int store_sync_error(const struct store *s)
+{
+    HOLD(!s->open);
+    return 0;
+}
+
 int store_senders(struct store *s, int (*each)(void *arg, const struct stored_sender *sender), void *arg)
 {
     (void)s;

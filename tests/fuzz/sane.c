@@ -145,6 +145,7 @@ static void hold_leased(const struct settings *s, const struct channel *c, uint6
 static void sane_ends(const struct broker *b, const struct channel *c)
 {
     uint64_t senders = 0, receivers = 0;
+    bool parked = false; /* what is parked holds what was attached to the values that it settles */
     for (const struct list *node = b->all.next; node != &b->all; node = node->next) {
         const struct process *p = LIST_OWNER(node, const struct process, all);
         unsigned mask = ends_of(p, c);
@@ -167,6 +168,7 @@ static void sane_ends(const struct broker *b, const struct channel *c)
                 hold(&LIST_OWNER(at, const struct block, wait.node)->attached, c, &senders, &receivers);
         if (other->settings != NULL)
             hold_leased(other->settings, c, &senders, &receivers);
+        parked |= other->settings != NULL && !list_empty(&other->settings->parcels);
         for (const struct list *at = other->take_streams.next; at != &other->take_streams; at = at->next) {
             const struct receiving *r = LIST_OWNER(at, const struct receiving, on_channel);
             for (const struct list *node = r->out.next; node != &r->out; node = node->next)
@@ -176,7 +178,8 @@ static void sane_ends(const struct broker *b, const struct channel *c)
     for (const struct list *at = c->put_streams.next; at != &c->put_streams; at = at->next)
         senders += LIST_OWNER(at, const struct sending, on_channel)->holds;
     senders += length(&c->sources); /* by whom dead letters may come */
-    HOLD(senders == c->senders && receivers == c->receivers);
+    HOLD(senders <= c->senders && receivers <= c->receivers);
+    HOLD(parked || (senders == c->senders && receivers == c->receivers));
 }
 
 static void sane_buffer(const struct channel *c)
@@ -207,9 +210,15 @@ static void sane_sending(const struct sending *s)
         if (w->kind == WAITER_BLOCK && LIST_OWNER(w, const struct block, wait)->stream == s)
             waiting += LIST_OWNER(w, const struct block, wait)->count;
     }
-    HOLD(waiting == s->waiting && s->committed <= s->put && s->unsaid <= s->outstanding);
+    HOLD(waiting + s->parked == s->waiting && s->committed <= s->put && s->unsaid <= s->outstanding);
     HOLD(s->line == NULL || sending_find(s->line, s->channel) == s);
     HOLD(s->line != NULL || s->waiting != 0 || pair_keeps(s) || pair_owes(s));
+}
+
+/* A dead letter waits, or what others' output waits for. */
+static bool is_held_up(const struct channel *c)
+{
+    return c->settings != NULL && (c->settings->letters.waiting != 0 || c->settings->ordered);
 }
 
 /* Nobody waits for what there is. */
@@ -218,7 +227,7 @@ static void sane_waiting(struct channel *c)
     const struct list *first = list_first(&c->receiving);
     const struct waiter *to = first != NULL ? LIST_OWNER(first, const struct waiter, node) : NULL;
     const struct waiter *from = pair_sender(c);
-    HOLD(to == NULL || to->kind != WAITER_CASE || c->kind == WIRE_GROUP || c->values == 0 || values_allowed(c) == 0);
+    HOLD(to == NULL || to->kind != WAITER_CASE || c->kind == WIRE_GROUP || c->values == 0 || is_held_up(c));
     HOLD(c->state != CHANNEL_BROKEN || pair_excludes(c) || (from == NULL && (to == NULL || to->kind == WAITER_STREAM)));
     if (c->state != CHANNEL_OPEN || from == NULL || c->capacity == 0 || c->durable != NULL) /* a disk may be full */
         return;
