@@ -361,6 +361,108 @@ START_TEST(a_dead_letter_that_waits_for_room_is_stored)
 }
 END_TEST
 
+/* ---- one step --------------------------------------------------------------------------------------------------- */
+
+static struct speaker *worker; /* works: receives from c, sends on out */
+static uint64_t out;
+
+/* The channels `jobs` and `out`; how many values they have again. */
+static void open_step(uint64_t capacity, uint64_t *jobs, uint64_t *outputs)
+{
+    struct wire_set leased = settings;
+    settings = (struct wire_set){0};
+    out = durable("out", dir, capacity, outputs);
+    settings = leased;
+    *jobs = open_jobs(10);
+    worker = colleague(c, RECV, out, SEND);
+    ck_assert_int_eq(stream(worker, out, SEND, BIG, 0), 0);
+}
+
+static void step_again(uint64_t capacity, uint64_t jobs, uint64_t outputs)
+{
+    uint64_t values[2];
+    run_kill();
+    run_start();
+    open_step(capacity, &values[0], &values[1]);
+    ck_assert_uint_eq(values[0], jobs);
+    ck_assert_uint_eq(values[1], outputs);
+}
+
+static void step_begins(uint64_t capacity)
+{
+    uint64_t values[2];
+    open_step(capacity, &values[0], &values[1]);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    ck_assert_int_eq(send_text(s, c, "two"), 0);
+}
+
+static void ack_staged(uint64_t id)
+{
+    say(worker, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &id, sizeof id);
+    sync_line(worker);
+}
+
+START_TEST(what_was_staged_alone_is_not_there)
+{
+    step_begins(10);
+    recv_lease(worker, c, "one", 1);
+    put(worker, out, 0, WIRE_STAGED, 'a', 3, 1);
+    sync_line(worker);
+    step_again(10, 2, 0);
+}
+END_TEST
+
+START_TEST(what_was_staged_and_the_acknowledgement_are_one_step)
+{
+    step_begins(10);
+    uint64_t id = recv_lease(worker, c, "one", 1).lease.id;
+    put(worker, out, 0, WIRE_STAGED, 'a', 3, 1);
+    ack_staged(id);
+    step_again(10, 1, 3);
+    recv_lease(worker, c, "two", 1);
+}
+END_TEST
+
+START_TEST(what_was_staged_is_stored_with_the_acknowledgement_also_where_it_waits_for_room)
+{
+    step_begins(1);
+    uint64_t id = recv_lease(worker, c, "one", 1).lease.id;
+    put(worker, out, 0, WIRE_STAGED, 'a', 3, 1);
+    ack_staged(id);
+    step_again(1, 1, 3);
+    struct speaker *t = colleague(out, RECV, 0, 0);
+    recv_text(t, out, "a");
+    recv_text(t, out, "b");
+    recv_text(t, out, "c");
+}
+END_TEST
+
+START_TEST(what_is_parked_is_not_stored_and_what_it_is_of_comes_again)
+{
+    settings.ordered = 1;
+    step_begins(10);
+    recv_lease(r, c, "one", 1);
+    uint64_t id = recv_lease(worker, c, "two", 1).lease.id;
+    put(worker, out, 0, WIRE_STAGED, 'a', 1, 1);
+    ack_staged(id); /* the first is not done */
+    step_again(10, 2, 0);
+    recv_lease(worker, c, "one", 2);
+    recv_lease(worker, c, "two", 2);
+}
+END_TEST
+
+START_TEST(what_was_parked_is_stored_when_all_before_it_is_done)
+{
+    settings.ordered = 1;
+    step_begins(10);
+    uint64_t first = recv_lease(r, c, "one", 1).lease.id, id = recv_lease(worker, c, "two", 1).lease.id;
+    put(worker, out, 0, WIRE_STAGED, 'a', 1, 1);
+    ack_staged(id);
+    ack(r, c, first);
+    step_again(10, 0, 1);
+}
+END_TEST
+
 /* ---- who sent --------------------------------------------------------------------------------------------------- */
 
 static int mark(struct speaker *by, enum wire_marked what, const char *name)
@@ -665,6 +767,11 @@ Suite *durable_suite(void)
     tcase_add_test(t, a_value_that_was_given_back_keeps_its_tries);
     tcase_add_test(t, a_dead_letter_moves_in_one_step_with_its_id_tries_and_reason);
     tcase_add_test(t, a_dead_letter_that_waits_for_room_is_stored);
+    tcase_add_test(t, what_was_staged_alone_is_not_there);
+    tcase_add_test(t, what_was_staged_and_the_acknowledgement_are_one_step);
+    tcase_add_test(t, what_was_staged_is_stored_with_the_acknowledgement_also_where_it_waits_for_room);
+    tcase_add_test(t, what_is_parked_is_not_stored_and_what_it_is_of_comes_again);
+    tcase_add_test(t, what_was_parked_is_stored_when_all_before_it_is_done);
     suite_add_tcase(suite, t);
     t = tcase_create("a full disk");
     tcase_add_checked_fixture(t, setup_noticed, teardown);
