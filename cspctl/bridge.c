@@ -178,6 +178,17 @@ static void lease_options(struct words *w, const struct process *c, char *const 
         word(w, "--skip");
 }
 
+/* A task is known by its process, whatever replica does it. */
+static void joblog_options(struct words *w, const struct pipeline *p, const struct process *c, unsigned replica)
+{
+    if (p->joblog == NULL || c->kind != PROCESS_EACH)
+        return;
+    option(w, "--joblog", p->joblog);
+    option(w, "--joblog-name", pool_format(w->pool, "%u:%s", replica, c->name));
+    if (p->joblog_resume)
+        word(w, "--joblog-resume");
+}
+
 static int highest(const struct ports *ports, int fd)
 {
     for (size_t i = 0; i < ports->n; i++)
@@ -208,6 +219,7 @@ char **process_command(const struct pipeline *p, size_t process, unsigned replic
         ends_options(&w, p, &p->processes[process], replica);
         setting_options(&w, &p->processes[process], process_label(p, process, replica, pool));
         lease_options(&w, &p->processes[process], argv);
+        joblog_options(&w, p, &p->processes[process], replica);
         word(&w, "--");
     }
     for (size_t i = 0; argv[i] != NULL; i++)

@@ -17,12 +17,14 @@
 #include <wire.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static int run(int argc, char **argv);
 
@@ -44,13 +46,16 @@ const struct command command_run = {
         "      --seed N             makes every choice that the broker draws repeatable\n"
         "      --record FILE        writes there what happened, in which order, and what was chosen\n"
         "      --replay FILE        puts what happens into that order again, and says where it can't\n"
+        "      --joblog FILE        adds a line of JSON there for each task of a process with `each`\n"
+        "      --resume             with --joblog: a task that is done there is not run again\n"
         "\nCtrl-C drains the run from its sources to its sinks; a second one kills it. Ctrl-\\ shows what\n"
         "each process waits for, and the run goes on.\n"
         "\nstatus: 0; else that of the first process that failed on its own, 128 + signal where a signal killed it\n"
         "(126, 127: it could not be started); 1 values were lost; 64 usage, 65, 66 no record to replay, 69 the broker "
         "died, 70 a "
         "deadlock,\n"
-        "71 the system, 73 the log or record can't be written, 74 standard output can't be written, 78 the file has "
+        "71 the system, 73 the log, joblog or record can't be written, 74 standard output can't be written, 78 the "
+        "file has "
         "mistakes, 124 deadline "
         "(with\n"
         "--call: not enough backends answered), 129, 130, 143 told to end by HUP, INT, TERM\n",
@@ -60,9 +65,9 @@ struct arguments {
     const char *file, *name, *log;
     char **vars, **words;
     size_t nvars, nwords;
-    const char *call;
+    const char *call, *joblog;
     struct csp__options options;
-    bool detach, dry_run, json, formatted, bad;
+    bool detach, dry_run, json, formatted, resume, bad;
 };
 
 static void take_word(struct arguments *a, char *word)
@@ -81,7 +86,17 @@ static void take_word(struct arguments *a, char *word)
     }
 }
 
-enum { OPTION_LOG = 256, OPTION_DRY_RUN, OPTION_CALL, OPTION_DEADLOCK, OPTION_SEED, OPTION_RECORD, OPTION_REPLAY };
+enum {
+    OPTION_LOG = 256,
+    OPTION_DRY_RUN,
+    OPTION_CALL,
+    OPTION_DEADLOCK,
+    OPTION_SEED,
+    OPTION_RECORD,
+    OPTION_REPLAY,
+    OPTION_JOBLOG,
+    OPTION_RESUME
+};
 
 static void take_option(struct arguments *a, int option)
 {
@@ -113,6 +128,12 @@ static void take_option(struct arguments *a, int option)
         break;
     case OPTION_SEED:
         a->options.seed = optarg;
+        break;
+    case OPTION_JOBLOG:
+        a->joblog = optarg;
+        break;
+    case OPTION_RESUME:
+        a->resume = true;
         break;
     case OPTION_RECORD:
         a->options.record = optarg;
@@ -158,6 +179,8 @@ static void check_arguments(struct arguments *a)
         wrong = "--call prints an answer, and -d goes away: one of the two";
     else if (a->log != NULL && !a->detach)
         wrong = "--log is for -d: without it, redirect stderr";
+    else if (a->resume && a->joblog == NULL)
+        wrong = "--resume goes by --joblog FILE, which says what is done";
     else if (a->formatted && a->call == NULL)
         wrong = "-o is for --call";
     else if (a->name != NULL && (*a->name == '\0' || strlen(a->name) > WIRE_MAX_NAME || strpbrk(a->name, "/\t\n")))
@@ -179,6 +202,8 @@ static void parse(struct arguments *a, int argc, char **argv)
         {"on-deadlock", required_argument, NULL, OPTION_DEADLOCK},
         {"seed", required_argument, NULL, OPTION_SEED},
         {"record", required_argument, NULL, OPTION_RECORD},
+        {"joblog", required_argument, NULL, OPTION_JOBLOG},
+        {"resume", no_argument, NULL, OPTION_RESUME},
         {"replay", required_argument, NULL, OPTION_REPLAY},
         {NULL, 0, NULL, 0},
     };
@@ -225,6 +250,35 @@ static const char *service_called(const struct pipeline *p, const char *name)
     return NULL;
 }
 
+/* The bridges write to it, from whatever directory: so it is made here, and known by its whole path. Returns 0, or the
+ * exit status after saying what is wrong. */
+static int open_joblog(struct pipeline *p, const struct arguments *a)
+{
+    bool tasks = false;
+
+    if (a->joblog == NULL)
+        return 0;
+    for (size_t i = 0; i < p->nprocesses; i++)
+        tasks |= p->processes[i].kind == PROCESS_EACH;
+    if (!tasks) {
+        message("run: --joblog: %s has no tasks to record: no process of it has `each`", p->path);
+        return EX_USAGE;
+    }
+    int fd = open(a->joblog, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    char *whole = fd >= 0 ? realpath(a->joblog, NULL) : NULL;
+    if (whole == NULL) {
+        message("run: --joblog: %s: %s", a->joblog, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return EX_CANTCREAT;
+    }
+    close(fd);
+    p->joblog = pool_copy(p->pool, whole, strlen(whole));
+    p->joblog_resume = a->resume;
+    free(whole);
+    return 0;
+}
+
 static int start(struct pipeline *p, const struct arguments *a)
 {
     struct order order = {
@@ -236,6 +290,8 @@ static int start(struct pipeline *p, const struct arguments *a)
     if (a->call != NULL && (order.call = service_called(p, a->call)) == NULL)
         return EX_USAGE;
     int unusable = record_check(&a->options);
+    if (unusable == 0)
+        unusable = open_joblog(p, a);
     if (unusable != 0)
         return unusable;
     char *request = gather_words(a->words, a->nwords);

@@ -205,11 +205,13 @@ struct service {
 };
 
 struct pipeline {
-    const char *path; /* as given */
-    int64_t version;  /* of the format: 1 */
-    const char *name; /* `name:`, else the file's name without directory and extension */
-    int64_t deadline; /* ns for the whole run, or -1 */
-    int on_failure;   /* enum on_failure */
+    const char *path;   /* as given */
+    int64_t version;    /* of the format: 1 */
+    const char *name;   /* `name:`, else the file's name without directory and extension */
+    const char *joblog; /* of the command line, not of the file: where tasks are recorded, or NULL; */
+    bool joblog_resume; /* those that are done there are not run again */
+    int64_t deadline;   /* ns for the whole run, or -1 */
+    int on_failure;     /* enum on_failure */
     struct variable *vars;
     size_t nvars;
     struct channel *channels;

@@ -29,8 +29,7 @@ static int open_streams(struct capture *c, size_t *least, const char **what)
     for (size_t i = 0; i < c->port->n; i++) {
         size_t limit;
         *what = c->port->names[i];
-        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_DONE) != 0 ||
-            (limit = csp__max_bytes(c->port->chans[i])) == 0)
+        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_DONE) != 0 || (limit = csp__max_bytes(c->port->chans[i])) == 0)
             return -1;
         if (limit < *least) {
             *least = limit;
@@ -131,12 +130,14 @@ int capture_read(struct capture *c, char *why, size_t size)
 static void clear(struct capture *c)
 {
     splitter_clear(&c->splitter);
+    c->wrote = c->bytes;
     c->bytes = 0;
 }
 
 int capture_end(struct capture *c, char *why, size_t size)
 {
     csp__block b;
+    c->wrote = 0;
     if (c->bytes == 0 && c->splitter.framing != FRAMING_WHOLE)
         return 0;
     if (stage_complete(c) != 0)

@@ -20,6 +20,7 @@ struct capture {
     bool *gone;  /* by channel: nobody receives */
     size_t alive, narrow;
     uint64_t bytes; /* of this run */
+    uint64_t wrote; /* of the last one that has ended */
     struct splitter splitter;
 };
 

@@ -7,6 +7,7 @@
 #include "ending.h"
 #include "failure.h"
 #include "inlet.h"
+#include "joblog.h"
 #include "run.h"
 #include "task.h"
 #include "wiring.h"
@@ -16,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 
 #define EACH_WINDOW                                                                                                    \
     (64u << 10)     /* of values that are delivered ahead to the only receiver: those that others could do */
@@ -32,8 +35,11 @@ struct each {
     bool cut;      /* an input, or all receivers of an output, did not end well */
     char why[512]; /* of that */
     uint64_t runs, failures;
-    char last[1024]; /* the last failure */
-    int status;      /* not 0: the bridge can't go on */
+    char last[1024];         /* the last failure */
+    int status;              /* not 0: the bridge can't go on */
+    struct joblog *log;      /* NULL: none */
+    struct joblog_task told; /* of the run that has ended, what its values have in common */
+    uint64_t skipped;        /* values that are done by the log */
 };
 
 /* ---- receiving */
@@ -66,6 +72,18 @@ static void fail(struct each *e, const char *what)
     snprintf(e->why, sizeof e->why, "cannot %s: %s", what, csp_errmsg());
 }
 
+/* A value that is done by the log is acknowledged, and not run. */
+static bool is_done(struct each *e, csp_msg *m, size_t from)
+{
+    if (e->log == NULL || !joblog_done(e->log, m->data, m->len))
+        return false;
+    e->skipped++;
+    if (csp__acknowledge(e->o->in[0].chans[from], m->id, 1) != 0)
+        fail(e, "acknowledge a value");
+    csp_msg_free(m);
+    return true;
+}
+
 /* One value, or what else comes first. 1: the batch is complete. */
 static int receive(struct each *e, csp_time by)
 {
@@ -90,7 +108,7 @@ static int receive(struct each *e, csp_time by)
         return 1;
     else if (e->cases[which].err == EPIPE)
         close_input(e, (size_t)which);
-    else if (batch_add(&e->batch, &m, (size_t)which) != 0)
+    else if (!is_done(e, &m, (size_t)which) && batch_add(&e->batch, &m, (size_t)which) != 0)
         return 1;
     return 0;
 }
@@ -126,6 +144,42 @@ static void give_back(struct each *e, bool rejected)
     for (size_t i = 0; i < b->n; i++)
         if (csp__give_back(e->o->in[0].chans[b->from], b->ids[i], delay, e->task.why, strlen(e->task.why)) != 0)
             fail(e, "give back a value");
+}
+
+/* A line for each value of the run. A log that can't be written ends the bridge: who asked for it relies on it. */
+static void record(struct each *e, enum verdict v)
+{
+    static const char *const outcomes[] = {[TASK_DONE] = "done", [TASK_REJECTED] = "rejected", [TASK_AGAIN] = "retry"};
+    const struct batch *b = &e->batch;
+    for (size_t i = 0; e->log != NULL && v <= TASK_AGAIN && i < b->n; i++) {
+        struct joblog_task told = e->told;
+        told.value = b->values[i].data;
+        told.length = b->values[i].len;
+        told.id = b->ids[i];
+        told.tries = b->values[i].tries;
+        told.outcome = outcomes[v];
+        if (joblog_write(e->log, &told) == 0)
+            continue;
+        e->task.stop = true;
+        e->status = EX_IOERR;
+        snprintf(e->why, sizeof e->why, "cannot write to %s: %s", e->o->joblog, strerror(errno));
+        return;
+    }
+}
+
+static enum verdict run(struct each *e)
+{
+    struct timespec now;
+    csp_time began = csp_now();
+    clock_gettime(CLOCK_REALTIME, &now);
+    enum verdict v = task_run(&e->task, &e->batch);
+    int status = e->task.program.status;
+    e->told = (struct joblog_task){.start = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+                                   .took = csp_now() - began,
+                                   .status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                                   .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                                   .output = task_output(&e->task)};
+    return v;
 }
 
 static void settle(struct each *e, enum verdict v)
@@ -231,6 +285,9 @@ static int finish(struct each *e)
     if (e->failures != 0)
         fprintf(stderr, "exec: %s: %llu of %llu runs failed, the last: %s\n", e->o->label,
                 (unsigned long long)e->failures, (unsigned long long)e->runs, e->last);
+    if (e->skipped != 0)
+        fprintf(stderr, "exec: %s: %llu values are done by %s, and were not run again\n", e->o->label,
+                (unsigned long long)e->skipped, e->o->joblog);
     if (e->o->report >= 0)
         dprintf(e->o->report, "ended %s %d 0 %s\n", ending_how(end.how), end.code, why);
     else if (end.how != CSP_CLEAN)
@@ -243,6 +300,7 @@ static int finish(struct each *e)
 static void free_all(struct each *e)
 {
     batch_free(&e->batch);
+    joblog_close(e->log);
     task_free(&e->task);
     free(e->cases);
     free(e->closed);
@@ -251,10 +309,11 @@ static void free_all(struct each *e)
 static int loop(struct each *e)
 {
     while (gather(e)) {
-        enum verdict v = task_run(&e->task, &e->batch);
+        enum verdict v = run(e);
         if (v == TASK_BROKEN)
             return failure_exec(e->o, e->task.error);
         settle(e, v);
+        record(e, v);
         if (!e->o->ordered)
             await_room(e);
         if (e->task.stop || unheard(e))
@@ -269,6 +328,9 @@ int each_run(struct options *o)
     const char *what = NULL;
     if (bridge_join(o) != 0)
         return failure_join(o);
+    if (o->joblog != NULL &&
+        (e.log = joblog_open(o->joblog, o->joblog_name, o->joblog_replica, o->joblog_resume)) == NULL)
+        return failure_joblog(o);
     int error = open_all(&e, o, &what) != 0 ? errno : 0;
     if (error == 0 && o->report >= 0)
         dprintf(o->report, "started 0\n");

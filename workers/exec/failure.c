@@ -52,6 +52,13 @@ int failure_channel(const struct options *o, const char *name)
     return fail(o, errno, name, csp_errmsg(), "", EX_CONFIG);
 }
 
+int failure_joblog(const struct options *o)
+{
+    bool other = errno == EINVAL;
+    return fail(o, errno, o->joblog, other ? "a line of it is no record of a task" : strerror(errno),
+                other ? ": give --joblog another file" : "", EX_CANTCREAT);
+}
+
 int failure_broker(const struct options *o)
 {
     fprintf(stderr, "exec: %s: the broker is gone: the run has ended, or has failed: see its first message\n",

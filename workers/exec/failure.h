@@ -12,6 +12,9 @@ int failure_join(const struct options *o);
 /* The channel of that name cannot be used, as csp_errmsg() says. */
 int failure_channel(const struct options *o, const char *name);
 
+/* The record of tasks cannot be written, or is none; errno says why. */
+int failure_joblog(const struct options *o);
+
 /* The program was not started, with these errors. Its ends go. */
 int failure_pipes(const struct options *o, int error);
 int failure_exec(const struct options *o, int error);

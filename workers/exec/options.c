@@ -35,7 +35,10 @@ enum {
     OPT_TIMEOUT,
     OPT_ORDERED,
     OPT_SKIP,
-    OPT_PARTITION
+    OPT_PARTITION,
+    OPT_JOBLOG,
+    OPT_JOBLOG_NAME,
+    OPT_JOBLOG_RESUME
 };
 
 static const struct option long_options[] = {
@@ -64,6 +67,9 @@ static const struct option long_options[] = {
     {"ordered", no_argument, NULL, OPT_ORDERED},
     {"skip", no_argument, NULL, OPT_SKIP},
     {"partition", required_argument, NULL, OPT_PARTITION},
+    {"joblog", required_argument, NULL, OPT_JOBLOG},
+    {"joblog-name", required_argument, NULL, OPT_JOBLOG_NAME},
+    {"joblog-resume", no_argument, NULL, OPT_JOBLOG_RESUME},
     {NULL, 0, NULL, 0},
 };
 
@@ -71,7 +77,8 @@ static const char usage[] =
     "usage: exec [--in CHAN]... [--out CHAN]... [--in-fd FD:CHAN]... [--out-fd FD:CHAN]... [--err CHAN]\n"
     "            [--serve CHAN] [--records line|nul|length|whole] [--records-in R] [--records-out R]\n"
     "            [--success CODE,...] [--report FD] [--grace MS] [--ready REGEX] [--label NAME] [--ack line|explicit]\n"
-    "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]]\n"
+    "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]\n"
+    "                    [--joblog FILE --joblog-name REPLICA:NAME [--joblog-resume]]]\n"
     "            [--timeout MS] [--ordered] [--skip] -- PROGRAM ARG...\n"
     "       exec --partition FIELD --in CHAN --out CHAN... [--report FD] [--label NAME]\n";
 
@@ -216,6 +223,18 @@ static int read_regex(struct options *o, const char *arg)
     return 0;
 }
 
+/* REPLICA:NAME */
+static int read_joblog_name(struct options *o, const char *arg)
+{
+    int64_t n = 0;
+    const char *colon = strchr(arg, ':');
+    if (colon == NULL || number(arg, ':', INT32_MAX, &n) != 0)
+        return wrong("joblog-name", arg, "write REPLICA:NAME");
+    o->joblog_replica = (unsigned)n;
+    o->joblog_name = colon + 1;
+    return 0;
+}
+
 struct framings {
     int both, in, out;
 };
@@ -259,6 +278,14 @@ static int read_option(struct options *o, struct framings *f, int option, const 
     case OPT_LABEL:
         o->label = arg;
         return 0;
+    case OPT_JOBLOG:
+        o->joblog = arg;
+        return 0;
+    case OPT_JOBLOG_NAME:
+        return read_joblog_name(o, arg);
+    case OPT_JOBLOG_RESUME:
+        o->joblog_resume = true;
+        return 0;
     default:
         return read_lease_option(o, option, arg);
     }
@@ -292,6 +319,8 @@ static int check_leases(const struct options *o, size_t argc)
         }
     if (o->partition != NULL && !(alone && o->in[0].n == 1 && o->nout == 1 && o->out[0].fd == 1))
         return wrong("partition", o->partition, "is from one --in to several --out");
+    if (o->joblog != NULL && (!o->each || o->joblog_name == NULL))
+        return wrong("joblog", o->joblog, "is for --each, with --joblog-name");
     if (o->each && !alone)
         return wrong("each", "", "its values come from --in alone");
     if (o->ack == ACK_BY_LINE && (!alone || !has_fd(o->out, o->nout, 1)))

@@ -45,6 +45,10 @@ struct options {
     int ack;                    /* enum acknowledge, of a program that is not run for each */
     int64_t timeout;            /* ms that a value may take; 0: no bound */
     bool skip;                  /* the first $CSP_RESUMED values of descriptor 1 are not sent */
+    const char *joblog;         /* a file for the record of tasks, or NULL; */
+    const char *joblog_name;    /* the process in it, */
+    unsigned joblog_replica;    /* and which of its replicas */
+    bool joblog_resume;         /* what is done there is not run again */
     const char *partition;      /* no program: values of --in go to one of --out, by this field of theirs; or NULL */
     bool ordered;               /* the inputs are: what was put may wait for what is to be received */
     const char *label;

@@ -63,6 +63,14 @@ void task_free(struct task *t)
         close(t->signals);
 }
 
+uint64_t task_output(const struct task *t)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < t->nout; i++)
+        sum += t->out[i].wrote;
+    return sum;
+}
+
 const struct capture *task_unheard(const struct task *t)
 {
     for (size_t i = 0; i < t->nout; i++)

@@ -50,6 +50,9 @@ void task_signals(struct task *t);
 /* Runs the program; after TASK_DONE its output is staged. */
 enum verdict task_run(struct task *t, struct batch *b);
 
+/* Bytes that the last run wrote to its outputs. */
+uint64_t task_output(const struct task *t);
+
 /* An output of which nobody receives any more; NULL: there is none. */
 const struct capture *task_unheard(const struct task *t);
 
