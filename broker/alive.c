@@ -4,6 +4,7 @@
  * receive, drop, close, end, fail, leave) wakes those who wait for it, until nothing is added. So a cycle of waits
  * stays asleep without being looked for; and a doubt is always on the side of life. */
 #include "alive.h"
+#include "lease.h"
 #include "pair.h"
 
 #define MAY_RETURN     4 /* with END_SEND and END_RECV: has values of the channel out */
@@ -73,6 +74,8 @@ static bool case_is_open(const struct pass *s, const struct line *l, const struc
     const struct channel *c = channel_find(s->b, oc->object);
     if (c == NULL || is_for_guests(c, oc->op, s->hopes))
         return true;
+    if (is_receive(oc->op) && c->settings != NULL && c->settings->backing_off != 0)
+        return true;
     return oc->op != WIRE_OP_SEND && oc->op != WIRE_OP_RECV && stream_is_ready(l, c, oc);
 }
 
@@ -98,6 +101,8 @@ static bool is_alive(struct pass *s, struct process *p)
     if (p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) || list_empty(&p->lines) ||
         p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
         return true;
+    if (timer_is_set(&p->overdue))
+        return true; /* it is killed, unless it settles what it holds */
     LIST_EACH(node, next, &p->lines)
     if (line_is_alive(s, LIST_OWNER(node, struct line, node)))
         return true;
@@ -195,10 +200,30 @@ static void reach_values(struct pass *s, const struct channel *c)
     }
 }
 
+static void reach_parked(void *pass, struct channel *c)
+{
+    reach(pass, c, END_SEND);
+}
+
+/* What may become of its values for other channels. */
+static void follow_settings(struct pass *s, const struct channel *c, unsigned fresh)
+{
+    if (c->settings != NULL && c->settings->dead != NULL)
+        reach(s, c->settings->dead, END_SEND);
+    if (c->settings != NULL)
+        parked_each(c, reach_parked, s);
+    for (struct list *node = c->sources.next; (fresh & END_RECV) != 0 && node != &c->sources; node = node->next) {
+        const struct settings *source = LIST_OWNER(node, const struct settings, of_dead);
+        if (source->letters.waiting != 0)
+            reach(s, source->channel, MAY_RETURN);
+    }
+}
+
 static void follow_channel(struct pass *s, struct channel *c)
 {
     unsigned fresh = c->reached & ~c->followed;
     c->followed = c->reached;
+    follow_settings(s, c, fresh);
     if ((fresh & (END_SEND | END_RECV)) != 0)
         wake_senders(s, c); /* by a receive, a drop, a close */
     if ((fresh & (END_SEND | MAY_RETURN)) != 0)
@@ -268,6 +293,11 @@ static void follow_process(struct pass *s, struct process *p)
     }
     LIST_EACH(node, next, &p->lines)
     follow_line(s, LIST_OWNER(node, struct line, node));
+    for (const struct list *node = p->leases.next; node != &p->leases; node = node->next) {
+        const struct holding *h = LIST_OWNER(node, const struct holding, of_process);
+        if (h->count != 0)
+            reach(s, h->channel, MAY_RETURN);
+    }
     wake_queue(s, &p->awaited, false);
     if (p->successor != NULL)
         wake(s, p->successor); /* it may end */

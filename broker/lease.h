@@ -132,6 +132,8 @@ struct block *staged_take(struct line *l); /* the first; NULL: there is none */
  * `first` is the order of the first. False: no memory. */
 bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t first, struct list *settled);
 void parked_release(struct broker *b, struct channel *c);
+/* The channels for which something is parked, each perhaps more than once. */
+void parked_each(const struct channel *c, void (*each)(void *arg, struct channel *to), void *arg);
 uint64_t parked_allow(const struct channel *c, struct process *p, bool waits);
 
 /* ---- dead.c: dead letters ---- */

@@ -127,6 +127,16 @@ void parked_release(struct broker *b, struct channel *c)
     }
 }
 
+void parked_each(const struct channel *c, void (*each)(void *arg, struct channel *to), void *arg)
+{
+    const struct list *parcels = &c->settings->parcels;
+    for (const struct list *node = parcels->next; node != parcels; node = node->next) {
+        const struct list *blocks = &LIST_OWNER(node, const struct parcel, node)->blocks;
+        for (const struct list *at = blocks->next; at != blocks; at = at->next)
+            each(arg, LIST_OWNER(at, const struct block, wait.node)->stream->channel);
+    }
+}
+
 /* The process holds the first value that is not settled. */
 static bool holds_first(const struct channel *c, struct process *p, uint64_t frontier)
 {
