@@ -11,6 +11,7 @@
 #   make fuzz       each fuzz target for FUZZ_TIME=60 seconds
 #   make soak       a pipeline of eight processes under random kills, stops, restarts and scales, SOAK_TIME=600 (seconds) SEED=
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
+#   make faults     every call for memory, descriptors, processes, files fails once in turn, under sanitizers
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
 MAKEFLAGS += --no-builtin-rules
@@ -270,6 +271,34 @@ soak: setup
 	@$(SOAK) run $(SOAK_TIME) $(SEED)
 .PHONY: soak
 
+# Faults: libipc, the broker and the bridge once more, with the calls that can be refused led through the one seam,
+# tests/faults/seam.c, by the linker's tools: make faults EVERY=1 SCENARIOS='paired streamed'
+FAULTS := $(BUILD)/faults
+$(FAULTS)/seam.names: tests/faults/seam.c
+	@mkdir -p $(@D)
+	$(Q)sed -nE 's/^(CALL|VARIES)\([^,]*, ([a-z_0-9]+),.*/\2 seam_\2/p; s/^ANSWERS\(([a-z_0-9]+),.*/\1 seam_\1/p' $< > $@
+$(FAULTS)/libipc.a: $(BUILD)/libipc.a $(FAULTS)/seam.names
+	$(Q)objcopy --redefine-syms=$(FAULTS)/seam.names $< $@
+$(FAULTS)/broker.a: $(BROKER_OBJ)
+$(FAULTS)/exec.a: $(call objects,workers/exec)
+$(FAULTS)/broker.a $(FAULTS)/exec.a: $(FAULTS)/%.a: $(FAULTS)/seam.names
+	$(Q)rm -f $@ $@.plain && ar rcs $@.plain $(filter %.o,$^) && objcopy --redefine-syms=$< $@.plain $@ && rm $@.plain
+$(FAULTS)/broker $(FAULTS)/exec: $(FAULTS)/%: $(FAULTS)/%.a $(BUILD)/obj/tests/faults/seam.o $(FAULTS)/libipc.a
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(BUILD)/obj/tests/faults/seam.o $(FAULTS)/libipc.a $(BROKER_LIBS) $(EXEC_LIBS)
+$(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios seam) $(FAULTS)/libipc.a
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
+$(FAULTS)/faults: $(BUILD)/obj/tests/faults/faults.o
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(LINK) -o $@ $^
+$(FAULTS)/unleaked:
+	@mkdir -p $(@D)
+	$(Q)echo leak:libzmq > $@
+fault-programs: $(addprefix $(FAULTS)/,faults scenario broker exec unleaked)
+.PHONY: fault-programs
+
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench
 BENCH_PARTS := bench flow trips sockets private keeping
@@ -310,14 +339,21 @@ run: setup
 	$(BUILD)/cspctl run config/wordcount.yaml
 
 # The tests build programs of their own, so the flags go to them too.
-sanitize: export BUILD := build/sanitize
 sanitize: export CSP_TEST_BUILD := build/sanitize
-sanitize: export OPT := -O1 -g
-sanitize: export SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize: export CFLAGS := -fno-omit-frame-pointer
+sanitize faults: export BUILD := build/sanitize
+sanitize faults: export OPT := -O1 -g
+sanitize faults: export SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize faults: export CFLAGS := -fno-omit-frame-pointer
 sanitize: setup
 	@$(MAKE) --no-print-directory -j2 all tests
 	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/%=build/sanitize/%)
+
+EVERY     ?= 1
+SCENARIOS ?=
+faults: setup
+	@$(MAKE) --no-print-directory -j2 fault-programs
+	@build/sanitize/faults/faults --every $(EVERY) $(SCENARIOS)
+.PHONY: faults
 
 SOURCES = $(filter-out $(if $(NNG),,tests/bench/nng-%) $(if $(LMDB),,tests/bench/lmdb-%),\
           $(wildcard libipc/*.[ch] broker/*.[ch] cspctl/*.[ch] workers/*.c workers/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))

@@ -287,6 +287,7 @@ struct broker {
     struct list failing, dying, settled, graced, gone;
     struct connection *connections; /* by descriptor */
     size_t connection_count;
+    bool missed; /* for want of memory it is not known of some that they were accepted */
     uint64_t messages, bad;
     int64_t now; /* CLOCK_MONOTONIC at the event, ns */
 
@@ -505,6 +506,8 @@ void process_reaped(struct broker *b, struct line *l, const struct message *m);
 void process_end(struct broker *b, struct process *p, struct reason why);
 /* Notes that a process must end because of what it did; process_fail_all does it. */
 void process_fail(struct broker *b, struct process *p, const char *fault);
+/* The same for one that there is no memory for: it waits for what never comes, so it is killed, too. */
+void process_starve(struct broker *b, struct process *p, const char *fault);
 void process_fail_all(struct broker *b);
 struct reason process_reason(const struct process *p, struct reason why);
 void process_free(struct broker *b, struct process *p);

@@ -14,10 +14,11 @@
 
 #define DEATH_MS 2000 /* for processes to die of SIGKILL */
 
-/* A root that said BYE lives, and waits for the answer. */
+/* The root never: it was there before the run. One that said BYE waits for the answer; one that the broker gave up finds
+ * the broker gone. */
 static bool must_die(const struct broker *b, const struct process *p)
 {
-    return p->pidfd >= 0 && !p->dead && !p->guest && !(b->bye && p->pid == b->root->pid);
+    return p->pidfd >= 0 && !p->dead && !p->guest && p->pid != b->root->pid;
 }
 
 static void wait_dead(int pidfd, int64_t until)

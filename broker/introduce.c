@@ -4,8 +4,9 @@
  * at most. Where the page cannot be made the channel stays hosted: it works all the same. */
 #include "pair.h"
 
+#include "entropy.h"
+
 #include <string.h>
-#include <sys/random.h>
 
 #define AGAIN_NS INT64_C(1000000)
 
@@ -69,7 +70,7 @@ void pair_introduce(struct broker *b, struct pair *p)
     }
     p->generation++;
     pair_file(b, p, 'y', path, sizeof path);
-    if (getrandom(p->token, sizeof p->token, GRND_NONBLOCK) == (ssize_t)sizeof p->token)
+    if (csp__entropy(p->token, sizeof p->token) == 0)
         p->page = page_make(path);
     if (p->page == NULL) {
         p->unfit = true;

@@ -212,7 +212,7 @@ void line_hello(struct broker *b, const struct message *m)
     struct wire_head head = wire_head(WIRE_WELCOME, RECORDED(b) ? WIRE_NOW : 0, sizeof welcome);
     head.seq = m->head.seq;
     if (reply_frame(b, l->route, head, &welcome, NULL, 0) != 0)
-        process_fail(b, l->process, "no memory to answer it");
+        process_starve(b, l->process, "no memory to answer it");
     scope_welcome(b, l);
 }
 

@@ -5,10 +5,12 @@
 #include "broker.h"
 #include "durable.h"
 #include "record.h"
+#include "reserve.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #define BATCH 512
 
@@ -130,6 +132,15 @@ static int poll_ms(struct broker *b, bool drained)
     return left <= 0 ? 0 : left / 1000000 >= INT32_MAX ? INT32_MAX : (int)(left / 1000000 + 1);
 }
 
+/* The poll failed, and says nothing: interrupted, or no memory for it, which is no reason to end the run. */
+static void look_everywhere(struct pollfd *polls, size_t n)
+{
+    if (errno != EINTR)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    for (size_t i = 0; i < n; i++)
+        polls[i].revents = POLLIN;
+}
+
 int loop_run(struct broker *b)
 {
     while (!b->over) {
@@ -144,14 +155,16 @@ int loop_run(struct broker *b)
             break;
         durable_commit(b); /* what was said since the last one leaves only now */
         int ms = poll_ms(b, drained);
-        if (ms != 0)
-            record_flush(b); /* there is time */
+        if (ms != 0) { /* there is time */
+            record_flush(b);
+            reserve_keep();
+        }
         bool quiet = csp__socket_is_quiet(&b->router) && csp__socket_is_quiet(&b->monitor);
         struct pollfd polls[] = {{.fd = b->router.fd, .events = POLLIN},
                                  {.fd = b->monitor.fd, .events = POLLIN},
                                  {.fd = b->epoll, .events = POLLIN}};
-        if (poll(polls, 3, quiet ? ms : 0) < 0 && errno != EINTR)
-            return -1;
+        if (poll(polls, 3, quiet ? ms : 0) < 0)
+            look_everywhere(polls, 3);
         if (!record_replays(b))
             b->now = csp_now();
         if (polls[1].revents != 0 || !b->monitor.quiet) /* each look is a system call */

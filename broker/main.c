@@ -8,6 +8,9 @@
 #include "heap.h"
 
 #include "accept.h"
+#include "entropy.h"
+#include "notice.h"
+#include "reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +21,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -157,11 +159,7 @@ static int fill_info(struct broker *b, const struct arguments *a)
         errno = ENAMETOOLONG;
         return -1;
     }
-    ssize_t n;
-    do
-        n = getrandom(b->info.token, sizeof b->info.token, 0);
-    while (n < 0 && errno == EINTR);
-    return n == sizeof b->info.token ? 0 : -1;
+    return csp__entropy(b->info.token, sizeof b->info.token);
 }
 
 static int set_option(void *socket, int option, int value)
@@ -225,6 +223,7 @@ static int open_broker(struct broker *b, const struct arguments *a, char *why, s
         broker_begin(b) != 0 || open_sockets(b) != 0 || csp__rundir_write(b->dir, &b->info) != 0)
         return -1;
     page_guard();
+    reserve_keep();
     return bind_router(b);
 }
 
@@ -272,10 +271,10 @@ int main(int argc, char **argv)
     snprintf(why, sizeof why, "the broker can not start in %s", a.dir);
     if (open_broker(&broker, &a, why, sizeof why) != 0) {
         int err = errno;
-        dprintf(ready, "error %d %s: %s\n", err, why, zmq_strerror(err));
+        notice(ready, "error %d %s: %s\n", err, why, zmq_strerror(err));
         return give_up(&broker);
     }
-    if (dprintf(ready, "ready\n") < 0)
+    if (notice(ready, "ready\n") != 0)
         return give_up(&broker); /* nobody waits: whoever started it is gone */
     if (a.notices && fcntl(ready, F_SETFL, O_NONBLOCK) == 0)
         broker.notices = ready;

@@ -58,7 +58,7 @@ struct offer *offer_new(struct broker *b, struct line *l, const struct message *
     if (o == NULL) {
         struct offer none = {.line = l, .seq = m->head.seq};
         if (reply_commit(b, &none, WIRE_NO_CASE, NULL, ENOMEM, NULL, NULL, 0) != 0)
-            process_fail(b, l->process, "no memory to answer it");
+            process_starve(b, l->process, "no memory to answer it");
         return NULL;
     }
     o->line = l;
@@ -190,7 +190,7 @@ void offer_done(struct broker *b, struct offer *o, uint32_t which, int err)
     bool receives = c != NULL && err == EPIPE && o->cases[which].op == WIRE_OP_RECV;
     const struct block *held = receives ? lease_so_far(c, o->line->process) : NULL;
     if ((held != NULL ? reply_commit_so_far(b, o, which, held) : reply_commit(b, o, which, c, err, NULL, NULL, 0)) != 0)
-        process_fail(b, o->line->process, "no memory to answer it");
+        process_starve(b, o->line->process, "no memory to answer it");
     if (c != NULL && err == 0 && o->cases[which].op == WIRE_OP_SEND) { /* its value has just left it */
         uint64_t order = c->order - 1;
         record_commit(b, o, which, err, &order, o->cases[which].value, o->cases[which].length);

@@ -42,7 +42,7 @@ void pair_say(struct broker *b, const struct pair *p, const struct line *l, enum
     head.channel = p->channel->item.key;
     head.seq = p->generation;
     if (l->connected && reply_frame(b, l->route, head, payload, NULL, 0) != 0)
-        process_fail(b, l->process, "no memory to speak to it");
+        process_starve(b, l->process, "no memory to speak to it");
 }
 
 static void say_recall(struct broker *b, const struct pair *p, const struct line *l)
@@ -273,7 +273,7 @@ static void tell(struct broker *b, struct pair *p)
     p->told = true;
     p->to->hungry = false;
     if (reply_deliver(b, p->to, NULL, WIRE_DIRECT) != 0)
-        process_fail(b, p->to->line->process, "no memory to deliver to it");
+        process_starve(b, p->to->line->process, "no memory to deliver to it");
 }
 
 void pair_settle(struct broker *b, struct channel *c)

@@ -156,6 +156,13 @@ void process_fail(struct broker *b, struct process *p, const char *fault)
     list_push(&b->failing, &p->pending);
 }
 
+void process_starve(struct broker *b, struct process *p, const char *fault)
+{
+    process_fail(b, p, fault);
+    if (p->state != PROCESS_ENDED && !p->dead && p->pidfd >= 0 && !p->guest && p->pid != b->root->pid)
+        sentence_signal(b, p, SIGKILL);
+}
+
 void process_fail_all(struct broker *b)
 {
     for (struct list *node; (node = list_first(&b->failing)) != NULL;) {

@@ -3,16 +3,13 @@
  * token comes from the kernel. */
 #include "random.h"
 
+#include "entropy.h"
+
 #include <errno.h>
-#include <sys/random.h>
 
 int random_draw(uint64_t *seed)
 {
-    ssize_t n;
-    do
-        n = getrandom(seed, sizeof *seed, 0);
-    while (n < 0 && errno == EINTR);
-    return n == sizeof *seed ? 0 : -1;
+    return csp__entropy(seed, sizeof *seed);
 }
 
 /* splitmix64, by the same authors: no two of its results are equal, so the state is not all zero. */

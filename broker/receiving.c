@@ -89,7 +89,7 @@ static void taken(struct broker *b, struct receiving *r, uint64_t n)
         uint64_t bytes, cost;
         uint32_t k = block_fit(block, 0, n, UINT64_MAX, UINT64_MAX, &bytes, &cost);
         if (!take(b, r, block, k, bytes, cost)) {
-            process_fail(b, r->line->process, "no memory for what it took");
+            process_starve(b, r->line->process, "no memory for what it took");
             return;
         }
         r->taken += k;
@@ -316,7 +316,7 @@ bool receiving_serve(struct broker *b, struct channel *c, struct receiving *r)
         return true;
     }
 no_memory:
-    process_fail(b, p, "no memory to deliver to it");
+    process_starve(b, p, "no memory to deliver to it");
     return true;
 }
 
@@ -359,7 +359,7 @@ static void tell_so_far(struct broker *b, struct channel *c)
         r->hungry = false;
         record_deliver(b, r, NULL);
         if (reply_so_far(b, r, first) != 0)
-            process_fail(b, r->line->process, "no memory to deliver to it");
+            process_starve(b, r->line->process, "no memory to deliver to it");
     }
 }
 
@@ -380,6 +380,6 @@ void receiving_tell_closed(struct broker *b, struct channel *c)
         list_remove(&r->wait.node);
         record_deliver(b, r, NULL);
         if (reply_deliver(b, r, NULL, WIRE_CLOSED) != 0)
-            process_fail(b, r->line->process, "no memory to deliver to it");
+            process_starve(b, r->line->process, "no memory to deliver to it");
     }
 }

@@ -4,6 +4,7 @@
  * because it depends on time alone, is not in it: calls that only say what they wait for, and withdrawals that come too
  * late. */
 #include "record.h"
+#include "notice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,7 +188,7 @@ void record_depart(struct broker *b, const char *came)
     else
         snprintf(text, sizeof text, "line %" PRIu64 " of %s: recorded %s%s%s, came %s", r->number, r->path, n.kind,
                  *n.rest != '\0' ? " " : "", n.rest, came);
-    if (b->notices < 0 || dprintf(b->notices, "departed %s\n", text) < 0)
+    if (b->notices < 0 || notice(b->notices, "departed %s\n", text) != 0)
         fprintf(stderr, "broker: replay: %s: the run goes on freely\n", text);
     fclose(r->in);
     r->in = NULL;

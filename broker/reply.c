@@ -4,6 +4,7 @@
  * written anew, and only before libzmq shares the bytes. */
 #include "durable.h"
 #include "lease.h"
+#include "reserve.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,8 @@ static int send_message(struct broker *b, uint32_t route, zmq_msg_t *msg)
 /* Starts a frame: the header is written, *body points behind it. */
 static int begin(zmq_msg_t *msg, const struct wire_head *head, unsigned char **body)
 {
-    if (zmq_msg_init_size(msg, sizeof *head + head->length) != 0)
+    size_t size = sizeof *head + head->length;
+    if (zmq_msg_init_size(msg, size) != 0 && (!reserve_spend() || zmq_msg_init_size(msg, size) != 0))
         return -1;
     unsigned char *at = zmq_msg_data(msg);
     memcpy(at, head, sizeof *head);
@@ -72,7 +74,7 @@ int reply_answer(struct broker *b, struct line *l, const struct message *m, int 
         return 0;
     int rc = reply_frame(b, l->route, head, payload, NULL, 0);
     if (rc != 0)
-        process_fail(b, l->process, "no memory to answer it");
+        process_starve(b, l->process, "no memory to answer it");
     return rc;
 }
 

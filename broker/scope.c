@@ -60,7 +60,7 @@ static void tell(struct broker *b, struct line *l, uint64_t scope, enum how how)
     head.channel = scope;
     head.count = how;
     if (l->connected && reply_frame(b, l->route, head, NULL, NULL, 0) != 0)
-        process_fail(b, l->process, "no memory to answer it");
+        process_starve(b, l->process, "no memory to answer it");
 }
 
 static void cancel_line(struct broker *b, struct line *l, uint64_t scope, enum how how)

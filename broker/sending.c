@@ -82,7 +82,7 @@ static void say(struct broker *b, struct sending *s, int err)
     s->unsaid = 0;
     s->at_once = false;
     if (reply_room(b, s, err) != 0)
-        process_fail(b, s->line->process, "no memory to answer it");
+        process_starve(b, s->line->process, "no memory to answer it");
 }
 
 static void drop(struct broker *b, struct sending *s)
@@ -204,7 +204,7 @@ void sending_put(struct broker *b, struct line *l, const struct message *m)
                           m->head.flags & (WIRE_GAP | WIRE_NOEOL));
     frame_release(f);
     if (block == NULL) {
-        process_fail(b, l->process, "no memory for what it put");
+        process_starve(b, l->process, "no memory for what it put");
         return;
     }
     block->bytes = bytes;
@@ -267,7 +267,7 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
         if (front != NULL && front != block)
             list_push(&block->wait.node, &front->wait.node);
         if (s->line != NULL)
-            process_fail(b, s->line->process, "no memory for what it put");
+            process_starve(b, s->line->process, "no memory for what it put");
         return false;
     }
     list_remove(&front->wait.node);

@@ -25,7 +25,7 @@ static struct block *find(struct holding *h, uint64_t id, uint32_t *at)
 
 static void no_memory(struct broker *b, struct line *l)
 {
-    process_fail(b, l->process, "no memory for what it settles");
+    process_starve(b, l->process, "no memory for what it settles");
 }
 
 /* What the line may settle of the channel; what its process has taken is leased by now. */

@@ -184,8 +184,10 @@ static bool next_event(struct broker *b)
     zmq_msg_close(&msg);
 
     struct connection *c = event != 0 ? connection(b, fd) : NULL;
-    if (c == NULL)
+    if (c == NULL) {
+        b->missed |= event == ZMQ_EVENT_ACCEPTED;
         return true;
+    }
     if (c->line != NULL)
         disconnected(b, c->line); /* also where the number is another connection's now */
     c->line = NULL;
@@ -214,7 +216,7 @@ void watch_line(struct broker *b, struct line *l, zmq_msg_t *hello)
     if (c->line != NULL)
         disconnected(b, c->line);
     c->line = l;
-    if (!c->there)
+    if (!c->there && !b->missed) /* for want of memory that may not be known: then its death waits out the time, too */
         disconnected(b, l);
 }
 

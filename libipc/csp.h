@@ -34,7 +34,8 @@
  * RESULTS. A function that returns int gives a value >= 0, or -1 with errno. csp_errmsg() says the last error of the
  * thread in words. No function prints, aborts or exits. EINTR is never returned. Any function that talks to the broker
  * may fail, besides what its own paragraph says, with
- *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more
+ *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more. Or there was no
+ *               memory for values that this process had sent, or was to receive: the same, and it does not end clean
  *     ENOMEM    no memory
  *     ENOBUFS   a limit of the broker (attachments, channels) or of this library (cases, receiving streams)
  *     ECANCELED the scope that this process or call is in was cancelled, or its deadline has passed: see SCOPES
@@ -368,7 +369,8 @@ CSP_API csp_case csp_on_group(csp_chan group);
  * values are delivered ahead, up to `window` bytes. Order, capacity, close and ends are as without; a value that was
  * delivered ahead and not received goes back when this process dies. A send that fails with EPIPE may follow others
  * that had returned 0 and were not sent: csp_flush tells. Not for capacity 0. Returns 0, or -1: EINVAL (ends, window 0,
- * capacity 0, or a stream already), EBADF (the end is not held), ENOBUFS (512 receiving streams in this thread). */
+ * capacity 0, or a stream already), EBADF (the end is not held), ENOBUFS (512 receiving streams in this thread; or
+ * neither a descriptor nor room in the run directory for their counts). */
 CSP_API int csp_stream(csp_chan c, int ends, size_t window);
 
 /* Waits until every value that this thread put on the stream is in the channel's buffer or was received.

@@ -5,6 +5,7 @@
  * every wait. */
 #include "line.h"
 #include "descriptors.h"
+#include "entropy.h"
 #include "error.h"
 #include "hold.h"
 #include "lease.h"
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,6 +56,14 @@ int csp__line_transmit(struct csp__line *line, zmq_msg_t *msg)
     line->gone = 1;
     errno = ENOTCONN;
     return -1;
+}
+
+void csp__line_cut(struct csp__line *line)
+{
+    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
+    line->gone = line->cut = 1;
+    if (poll(&dead, 1, 0) != 1) /* else everything is lost, and nobody there to be told */
+        atomic_store(&csp__state.lost, 1);
 }
 
 int csp__line_send(struct csp__line *line, zmq_msg_t *msg)
@@ -200,7 +208,11 @@ void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
         struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
         n = ppoll(polls, CSP__OWN_POLLS + extra + (size_t)pairs, by == CSP_FOREVER ? NULL : &limit, NULL);
     } while (n < 0 && errno == EINTR);
-    if (n < 0 || polls[1].revents != 0)
+    if (n < 0 && errno == ENOMEM) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* whoever waits looks again */
+        for (size_t i = 0; i < CSP__OWN_POLLS + extra + (size_t)pairs; i++)
+            polls[i].revents = 0;
+    } else if (n < 0 || polls[1].revents != 0)
         line->gone = 1; /* what it said before its end is read first: csp__line_pump */
     if (line->pairs != NULL)
         csp__pairs_polled(line, polls + CSP__OWN_POLLS + extra);
@@ -429,7 +441,7 @@ static struct csp__line *new_line(void)
     line->open_end = &line->open;
     line->context = csp__state.context;
     line->context->users++;
-    if (csp__line_reserve(line, 2) != 0 || getrandom(&line->random, sizeof line->random, 0) < 0) {
+    if (csp__line_reserve(line, 2) != 0 || csp__entropy(&line->random, sizeof line->random) != 0) {
         free_line(line);
         return NULL;
     }

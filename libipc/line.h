@@ -49,7 +49,8 @@ struct csp__line {
     uint64_t seq;      /* of the last request or offer */
     const void *place; /* where the public call that is at work returns to */
     int replied;   /* the answer to it is in frame and head; whoever sees this sets it back, and uses them at once */
-    int gone;      /* the broker is */
+    int gone;      /* the broker is, or the line was cut */
+    int cut;       /* from this side: see csp__line_cut */
     int joins;     /* it waits for WELCOME */
     int cancelled; /* this process is: CSP_CANCELLED, CSP_DEADLINE; 0: not */
     csp_time deadline;        /* of the scopes that this process is in */
@@ -101,6 +102,10 @@ struct csp__line *csp__line_locked(const char *what);
 /* Waits until the broker has welcomed the line; what is asked meanwhile is answered after that. 0, or -1 with the error
  * noted: ENOTCONN, ETIMEDOUT, or why it was refused. */
 int csp__line_join(struct csp__line *line);
+
+/* Gives the line up where memory is wanting for values that were sent, or delivered, and cannot be named in any other
+ * way: its calls end with ENOTCONN, nothing more is taken from it, and this process does not end clean. */
+void csp__line_cut(struct csp__line *line);
 
 /* Closes the calling thread's line without a word to the broker, if it has one. The state's lock is held. */
 void csp__line_close(void);

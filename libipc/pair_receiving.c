@@ -103,7 +103,7 @@ static int read_values(struct csp__line *line, struct csp__pair *pair)
         return 0;
     struct csp__batch *b = csp__batch_read(line);
     if (b == NULL) {
-        line->gone = 1; /* as with a DELIVER: values that nobody could ever take */
+        csp__line_cut(line); /* as with a DELIVER */
         return 0;
     }
     b->pair = pair;

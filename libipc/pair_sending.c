@@ -241,7 +241,7 @@ int csp__pair_ship(struct csp__line *line, struct csp__stream *s, uint32_t count
     const struct csp__kept *k = keep(pair, count, msg);
     if (k == NULL) {
         zmq_msg_close(msg);
-        line->gone = 1; /* values that were sent, and nobody could ever send again */
+        csp__line_cut(line); /* values that were sent, and nobody could ever send again */
         errno = ENOTCONN;
         return -1;
     }
@@ -348,7 +348,7 @@ static int go_hosted(struct csp__line *line, struct csp__stream *s, uint64_t tak
     if (result == 0)
         result = csp__pair_say(line, pair, WIRE_RECALLED, 0, NULL, 0);
     else
-        line->gone = 1; /* as if it were cut: no other order of these values is left */
+        csp__line_cut(line); /* no other order of these values is left */
     csp__pair_end(line, pair);
     return result;
 }

@@ -266,7 +266,7 @@ static _Noreturn void be_child(const struct birth *birth)
     int code = birth->fn(birth->arg) & 255;
     (void)fflush(NULL);
     csp__leave((csp_exit){.how = code == 0 ? CSP_CLEAN : CSP_CODE, .code = code});
-    _exit(code);
+    _exit(code != 0 ? code : csp__state_status());
 }
 
 /* The child is there, and waits: has it announced and lets it go on. 0, or -1 with the error noted. */

@@ -102,8 +102,10 @@ static int make_page(struct csp__line *line)
         return -1;
     (void)snprintf(path, sizeof path, "%s/p%" PRIu64, csp__state.dir, line->number);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
+    if (fd < 0) {
+        errno = ENOBUFS; /* that there is no descriptor, or no room, is a limit of where it runs */
         return -1;
+    }
     int err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* a full file system is an error here, not a SIGBUS later */
     void *page = err == 0 ? mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
     if (err == 0 && page == MAP_FAILED)
@@ -111,7 +113,7 @@ static int make_page(struct csp__line *line)
     close(fd);
     if (err != 0) {
         (void)unlink(path);
-        errno = err;
+        errno = err == ENOMEM ? ENOMEM : ENOBUFS;
         return -1;
     }
     line->page = page;
@@ -189,7 +191,7 @@ struct csp__batch *csp__batch_read(struct csp__line *line)
 void csp__stream_deliver(struct csp__line *line)
 {
     struct csp__stream *s = csp__stream_find(line, line->head.channel);
-    if (s == NULL || !s->recv.on)
+    if (s == NULL || !s->recv.on || line->cut)
         return; /* dropped: the values go back by the count in the page */
     s->recv.waiting = s->recv.idle = 0;
     if ((line->head.flags & WIRE_CLOSED) != 0)
@@ -201,7 +203,7 @@ void csp__stream_deliver(struct csp__line *line)
         return;
     struct csp__batch *b = csp__batch_read(line);
     if (b == NULL) {
-        line->gone = 1; /* values that nobody could ever take: as if the line were cut, from which they go back */
+        csp__line_cut(line); /* nobody could ever take them: they go back, with what comes after them */
         return;
     }
     if (s->recv.closed == CSP__CLOSED_FOR_NOW)

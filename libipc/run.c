@@ -28,6 +28,7 @@
 
 #define TERM_MS     5000
 #define SWEEP_MS    3000
+#define LOST_STATUS 1    /* of a process that ended well otherwise, and lost values for want of memory */
 #define MAX_SOCKETS 4096 /* 12 bytes each, which libzmq writes to at once: so much memory of each process */
 
 struct csp__state csp__state = {
@@ -91,14 +92,18 @@ static void at_exit(int status, void *arg)
     if (atomic_load(&csp__foreign) || getpid() != csp__state.pid)
         return;
     struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
+    clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += TERM_MS / 1000;
-    if (pthread_mutex_timedlock(&csp__state.lock, &limit) != 0)
+    if (pthread_mutex_clocklock(&csp__state.lock, CLOCK_MONOTONIC, &limit) != 0)
         return; /* exit in the middle of a call: the broker sees this process die */
-    int code = status & 255;
+    int code = status & 255, is_root = csp__state.is_root;
     if (csp__state.phase == CSP__JOINED)
         (void)leave((csp_exit){.how = code == 0 ? CSP_CLEAN : CSP_CODE, .code = code});
     pthread_mutex_unlock(&csp__state.lock);
+    if (code == 0 && !is_root && csp__state_status() != 0) {
+        (void)fflush(NULL);
+        _exit(csp__state_status());
+    }
 }
 
 static int prepare_process(void)
@@ -149,6 +154,7 @@ static int attach(pid_t broker)
     if (csp__state.context == NULL)
         return csp__fail(ENOMEM, "joining a run", 0);
     csp__state.pid = getpid();
+    atomic_store(&csp__state.lost, 0);
     csp__state.phase = CSP__JOINED;
     if (csp__line_locked("joining a run") != NULL)
         return 0;
@@ -175,8 +181,10 @@ static int join(const char *dir, const char *ticket)
         return csp__failf(ENAMETOOLONG, "the run directory %s: its path is too long", dir);
     if (csp__rundir_read(dir, &info) != 0)
         return csp__failf(errno == ENOTDIR ? ENOENT : errno, "there is no run in %s: %s", dir, strerrordesc_np(errno));
-    if (!csp__rundir_alive(dir))
-        return csp__failf(ENOENT, "the run in %s has ended", dir);
+    int is_alive = csp__rundir_alive(dir);
+    if (is_alive <= 0)
+        return is_alive < 0 ? csp__failf(errno, "the run in %s: %s", dir, strerrordesc_np(errno))
+                            : csp__failf(ENOENT, "the run in %s has ended", dir);
     memcpy(csp__state.dir, dir, strlen(dir) + 1);
     memcpy(csp__state.token, info.token, sizeof info.token);
     csp__state.ticket = ticket != NULL ? strtoull(ticket, NULL, 10) : 0;
@@ -312,6 +320,7 @@ int csp__state_join(void)
 int csp__state_forked(int birth)
 {
     csp__state.pid = getpid();
+    atomic_store(&csp__state.lost, 0);
     csp__state.process = csp__state.ticket = csp__state.inside = 0;
     csp__state.birth = birth;
     csp__state.role = WIRE_PROCESS;
@@ -333,8 +342,9 @@ void csp__state_born(void)
         return;
     uint64_t process;
     struct pollfd polls[] = {{.fd = csp__state.birth, .events = POLLIN}, {.fd = csp__state.broker, .events = POLLIN}};
-    while (poll(polls, 2, -1) < 0 && errno == EINTR)
-        ; /* the broker's death too, for the pipe's end may not come: any thread of the parent's may have forked */
+    while (poll(polls, 2, -1) < 0)
+        ; /* interrupted, or no memory. The broker's death too, for the pipe's end may not come: any thread of the
+             parent's may have forked */
     if ((polls[0].revents & POLLIN) == 0 || read(csp__state.birth, &process, sizeof process) != sizeof process)
         _exit(1);
     close(csp__state.birth);
@@ -389,15 +399,35 @@ int csp_init(void)
 
 /* ---- leaving */
 
+int csp__state_status(void)
+{
+    return atomic_load(&csp__state.lost) ? LOST_STATUS : 0;
+}
+
+/* What goes to the broker before the BYE: values that are held, and what pairs have. The line to say it on: another one
+ * where this one was cut meanwhile. */
+static struct csp__line *settle_values(struct csp__line *line)
+{
+    csp__hold_ship_all();
+    csp__state.said_bye = 1;
+    if (!line->cut && csp__pairs_unpair(line) == 0)
+        return line;
+    if (!line->cut)
+        return NULL;
+    csp__line_close();
+    return csp__line_locked("leaving the run");
+}
+
 static int say_bye(csp_exit why, csp_time by)
 {
     struct csp__line *line = csp__line_locked("leaving the run");
     if (line == NULL)
         return -1;
-    csp__hold_ship_all();
-    csp__state.said_bye = 1;
-    if (csp__pairs_unpair(line) != 0)
+    line = settle_values(line);
+    if (line == NULL)
         return csp__fail(errno, "leaving the run", 0);
+    if (why.how == CSP_CLEAN && csp__state_status() != 0)
+        why = (csp_exit){.how = CSP_CODE, .code = csp__state_status()};
     if (why.how == CSP_CLEAN) {
         csp__lease_done(line, 0);
         csp__lease_return_stash(line, 0); /* a guest's BYE would acknowledge them */

@@ -3,6 +3,7 @@
  * has our shape, this user owns it and its lock is free, and then only files with our names go, the lock last: so no
  * mistake here can remove anything of somebody else, and a removal that was cut short is found again by the next. */
 #include "rundir.h"
+#include "entropy.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,12 +47,14 @@ static int open_dir(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
-    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_uid != geteuid())) {
-        close(fd);
-        errno = EACCES;
+    if (fd < 0)
         return -1;
-    }
-    return fd;
+    int err = fstat(fd, &st) != 0 ? errno : st.st_uid != geteuid() ? EACCES : 0;
+    if (err == 0)
+        return fd;
+    close(fd);
+    errno = err;
+    return -1;
 }
 
 int csp__rundir_name(char *path, size_t size)
@@ -60,7 +62,7 @@ int csp__rundir_name(char *path, size_t size)
     (void)csp__rundir_sweep(); /* what cannot be swept now does not keep this run from starting */
     unsigned char bytes[RANDOM_CHARS];
     char chars[RANDOM_CHARS + 1] = "";
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+    if (csp__entropy(bytes, sizeof bytes) != 0)
         return -1;
     for (size_t i = 0; i < RANDOM_CHARS; i++)
         chars[i] = alphabet[bytes[i] % (sizeof alphabet - 1)];
@@ -117,11 +119,13 @@ static int make_lock(const char *hidden)
     return lock;
 }
 
+static const char *const our_files[] = {"run", ".run", "services", ".services", "broker", "control"};
+enum { OUR_FILES = sizeof our_files / sizeof *our_files };
+
 static int is_our_file(const char *name)
 {
-    static const char *const names[] = {"run", ".run", "services", ".services", "broker", "control"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
+    for (size_t i = 0; i < OUR_FILES; i++)
+        if (strcmp(name, our_files[i]) == 0)
             return 1;
     static const char digits[] = "0123456789";
     size_t n = name[0] != '\0' ? strspn(name + 1, digits) : 0, left = n != 0 ? strlen(name + 1 + n) : 0;
@@ -132,16 +136,33 @@ static int is_our_file(const char *name)
     return strspn(name + 2 + n, digits) == left - 1; /* of a pair: the channel's number and the generation's */
 }
 
+/* Where there is no descriptor or memory to look into it: by the names that are known. Pages, which have numbers, are
+ * there for a moment only. */
+static int remove_unseen(const char *dir)
+{
+    struct stat st;
+    char file[PATH_MAX];
+    if (lstat(dir, &st) != 0)
+        return errno == ENOENT ? 0 : -1;
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+        errno = EACCES;
+        return -1;
+    }
+    for (size_t i = 0; i < OUR_FILES; i++)
+        if (snprintf(file, sizeof file, "%s/%s", dir, our_files[i]) < (int)sizeof file)
+            (void)unlink(file);
+    unmake(dir);
+    return access(dir, F_OK) != 0 ? 0 : -1;
+}
+
 static int remove_one(const char *dir)
 {
     int dirfd = open_dir(dir);
     DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
     if (d == NULL) {
-        int err = errno;
         if (dirfd >= 0)
             close(dirfd);
-        errno = err;
-        return err == ENOENT ? 0 : -1;
+        return remove_unseen(dir);
     }
     const struct dirent *entry;
     while ((entry = readdir(d)) != NULL)
@@ -321,7 +342,7 @@ int csp__rundir_alive(const char *dir)
 {
     int dirfd = open_dir(dir);
     if (dirfd < 0)
-        return 0;
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -1;
     int lock;
     int dead = is_dead(dirfd, &lock);
     if (lock >= 0)
@@ -333,7 +354,7 @@ int csp__rundir_alive(const char *dir)
 static int visit_live(const char *dir, int (*each)(const char *, const struct csp__runinfo *, void *), void *arg)
 {
     struct csp__runinfo info;
-    return csp__rundir_alive(dir) && csp__rundir_read(dir, &info) == 0 ? each(dir, &info, arg) : 0;
+    return csp__rundir_alive(dir) > 0 && csp__rundir_read(dir, &info) == 0 ? each(dir, &info, arg) : 0;
 }
 
 struct visit {

@@ -35,7 +35,7 @@ int csp__rundir_hold(const char *path);
 int csp__rundir_write(const char *dir, const struct csp__runinfo *info);
 int csp__rundir_read(const char *dir, struct csp__runinfo *info);
 
-/* Whether the run in dir lives: 1, or 0. */
+/* Whether the run in dir lives: 1, or 0; -1: that cannot be seen. */
 int csp__rundir_alive(const char *dir);
 
 /* Calls each(dir, info, arg) for every live run of this user, until it returns non-zero, which is returned; 0; or -1.

@@ -165,8 +165,8 @@ static int conclude(struct csp__line *line, struct csp__stream *s, uint64_t byte
     if ((line->open == NULL || csp__hold_ship(line) == 0) && csp__stream_ship(line, s) == 0)
         return 0;
     if (errno == ENOMEM && csp__hold_begin(line, s) == 0)
-        return 0;   /* later */
-    line->gone = 1; /* with values that nobody could send */
+        return 0;        /* later */
+    csp__line_cut(line); /* with values that nobody could send */
     return csp__fail(ENOTCONN, "send", s->chan);
 }
 

@@ -39,6 +39,7 @@ struct csp__state {
     int notices;   /* of the broker, for the root that wants them; -1 */
     unsigned lines;
     struct csp__context *context;
+    atomic_int lost; /* values, for want of memory: csp__line_cut() */
     int birth; /* in csp_go's child: where its number comes from; -1: it has it */
 };
 
@@ -59,6 +60,9 @@ void csp__context_release(struct csp__context *context);
 /* In csp_go's child: this process is another one of the same run, with a context of its own; which one is said on the
  * pipe `birth`. The lock is held. */
 int csp__state_forked(int birth);
+
+/* The exit status of this process where it is to be 0: another, where values of it were lost. */
+int csp__state_status(void);
 
 /* In csp_go's child: waits until it is known which process this is; where its parent died, or could not announce it,
  * the process ends here, and nobody has seen it. */
