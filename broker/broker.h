@@ -120,6 +120,7 @@ struct process {
     bool uses;         /* a guest that has done more than look: it may wake others */
     bool aside;        /* the reporter's: nothing of it is an event */
     const char *fault; /* why it is in broker.failing */
+    bool starved;      /* for want of memory */
     uint8_t success[32];
     struct reason reason;
     int64_t since, deadline;

@@ -14,11 +14,10 @@
 
 #define DEATH_MS 2000 /* for processes to die of SIGKILL */
 
-/* The root never: it was there before the run. One that said BYE waits for the answer; one that the broker gave up finds
- * the broker gone. */
+/* A root that said BYE lives, and waits for the answer; and one that there was no memory for finds the broker gone. */
 static bool must_die(const struct broker *b, const struct process *p)
 {
-    return p->pidfd >= 0 && !p->dead && !p->guest && p->pid != b->root->pid;
+    return p->pidfd >= 0 && !p->dead && !p->guest && !((b->bye || b->root->starved) && p->pid == b->root->pid);
 }
 
 static void wait_dead(int pidfd, int64_t until)

@@ -159,6 +159,7 @@ void process_fail(struct broker *b, struct process *p, const char *fault)
 void process_starve(struct broker *b, struct process *p, const char *fault)
 {
     process_fail(b, p, fault);
+    p->starved = true;
     if (p->state != PROCESS_ENDED && !p->dead && p->pidfd >= 0 && !p->guest && p->pid != b->root->pid)
         sentence_signal(b, p, SIGKILL);
 }

@@ -112,7 +112,8 @@ void watch_pidfds(struct broker *b)
     struct epoll_event events[64];
     int n;
     do {
-        n = epoll_wait(b->epoll, events, 64, 0);
+        while ((n = epoll_wait(b->epoll, events, 64, 0)) < 0 && errno == EINTR)
+            continue;
         for (int i = 0; i < n; i++) {
             struct process *p = process_find(b, events[i].data.u64);
             b->deadlock.ended |= events[i].data.u64 == 0;
