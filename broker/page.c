@@ -80,7 +80,10 @@ struct wire_page *page_make(const char *path)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return NULL;
-    int err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* not a hole that the file system may have no room for */
+    int err;
+    do
+        err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* not a hole that the file system may have no room for */
+    while (err == EINTR);
     void *page = MAP_FAILED;
     if (err == 0) {
         page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

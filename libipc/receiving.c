@@ -106,7 +106,10 @@ static int make_page(struct csp__line *line)
         errno = ENOBUFS; /* that there is no descriptor, or no room, is a limit of where it runs */
         return -1;
     }
-    int err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* a full file system is an error here, not a SIGBUS later */
+    int err;
+    do
+        err = posix_fallocate(fd, 0, WIRE_PAGE_SIZE); /* a full file system is an error here, not a SIGBUS later */
+    while (err == EINTR);
     void *page = err == 0 ? mmap(NULL, WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
     if (err == 0 && page == MAP_FAILED)
         err = errno;

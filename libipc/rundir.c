@@ -86,10 +86,19 @@ static int hidden_name(char *hidden, size_t size, const char *path)
     return 0;
 }
 
+static int try_lock(int fd, int how)
+{
+    int result;
+    do
+        result = flock(fd, how | LOCK_NB);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
 /* Locks a file, shared: root and broker hold it, and a sweep, which wants it alone, knows by that that one lives. */
 static int hold(int lock)
 {
-    if (lock < 0 || flock(lock, LOCK_SH | LOCK_NB) == 0)
+    if (lock < 0 || try_lock(lock, LOCK_SH) == 0)
         return lock;
     int err = errno;
     close(lock);
@@ -331,7 +340,7 @@ static int is_dead(int dirfd, int *lock)
     *lock = openat(dirfd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (*lock < 0)
         return errno == ENOENT ? -1 : 0;
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
+    if (try_lock(*lock, LOCK_EX) == 0)
         return 1;
     close(*lock);
     *lock = -1;

@@ -16,7 +16,11 @@ int csp__socket_adopt(struct csp__socket *s, void *zmq)
 {
     size_t size = sizeof s->fd;
     *s = (struct csp__socket){.zmq = zmq, .fd = -1};
-    return zmq_getsockopt(zmq, ZMQ_FD, &s->fd, &size);
+    int result;
+    do
+        result = zmq_getsockopt(zmq, ZMQ_FD, &s->fd, &size);
+    while (result < 0 && errno == EINTR);
+    return result;
 }
 
 int csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg)
