@@ -54,8 +54,8 @@ struct question { /* whether it is ready */
 
 struct child {
     size_t process; /* PIPELINE_NONE: the call of `run --call`, which is no process of the file */
-    unsigned replica;
     const char *label;
+    unsigned replica;
     enum child_phase phase;
     csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
     struct restarts restarts;
@@ -66,25 +66,24 @@ struct child {
     csp_proc next; /* the successor of this incarnation, which holds its ends too; 0: there is none */
     uint64_t next_ticket;
     /* of this incarnation; the first one's are those of the replica */
-    pid_t pid;
     csp_proc proc; /* -1: not announced */
     uint64_t ticket;
     csp_time since; /* it was started */
-    bool spotted;   /* what shows that it is ready was seen */
-    bool ready;     /* it is, or was when it ended */
+    pid_t pid;
+    bool spotted; /* what shows that it is ready was seen */
+    bool ready;   /* it is, or was when it ended */
     struct question question;
     struct ending ending;
     csp_exit told;   /* how it ended for the run, by the broker */
     int start_error; /* errno of exec, 0 if it started */
     /* of its bridge */
-    bool bridged, reported;
     int report; /* -1: closed */
-    size_t held;
-    char line[1024];
+    bool bridged, reported;
     pid_t program;  /* 0: not started */
-    zlistx_t *hold; /* the writing ends of the program's inputs, see hold.h */
     int given;      /* a descriptor that came and whose line has not; -1: none */
-    char why[256];
+    zlistx_t *hold; /* the writing ends of the program's inputs, see hold.h */
+    size_t held;    /* bytes of a line that is not whole yet */
+    char line[1024], why[256];
 };
 
 /* What all children of a run have in common. */

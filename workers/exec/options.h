@@ -34,23 +34,23 @@ struct options {
     size_t nin, nout;
     const char *serve; /* the channel of requests, or NULL */
     bool success[256], reject[256];
-    int report;    /* descriptor, or -1 */
     int64_t grace; /* ms from TERM to KILL */
-    bool has_ready;
     regex_t ready; /* a line of stdout or stderr that matches is reported */
-    bool each;     /* a run of the program for each value, or batch; what follows is of that */
+    int report;    /* descriptor, or -1 */
+    bool has_ready;
+    bool each;          /* a run of the program for each value, or batch; what follows is of that */
+    bool joblog_resume; /* what is done in the joblog is not run again */
+    bool skip;          /* the first $CSP_RESUMED values of descriptor 1 are not sent */
+    bool ordered;       /* the inputs are: what was put may wait for what is to be received */
+    int ack;            /* enum acknowledge, of a program that is not run for each */
     struct slot *slots;
     size_t nslots;
     int64_t batch, batch_bytes; /* at most so much for one run; 0: no such bound; both 0: one value */
-    int ack;                    /* enum acknowledge, of a program that is not run for each */
     int64_t timeout;            /* ms that a value may take; 0: no bound */
-    bool skip;                  /* the first $CSP_RESUMED values of descriptor 1 are not sent */
     const char *joblog;         /* a file for the record of tasks, or NULL; */
     const char *joblog_name;    /* the process in it, */
     unsigned joblog_replica;    /* and which of its replicas */
-    bool joblog_resume;         /* what is done there is not run again */
     const char *partition;      /* no program: values of --in go to one of --out, by this field of theirs; or NULL */
-    bool ordered;               /* the inputs are: what was put may wait for what is to be received */
     const char *label;
     char **argv; /* of the program */
 };
