@@ -224,6 +224,17 @@ TEST(what_is_not_done_is_left_for_the_next_run)
     outcome_free(&o);
 }
 
+TEST(explain_says_what_is_durable)
+{
+    write_pipeline("capacity: 10, retry: {attempts: 2}", "command: [seq, 1, 3], stdout: jobs",
+                   "each: [echo, $1], stdin: jobs");
+    struct outcome o =
+        sh("cspctl explain -o json %s | jq -r '.channels[] | .kind + \": \" + .delivery'", in_scratch("p.yaml"));
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "stream: at least once, durable\n"); /* joined directly it would be with two others */
+    outcome_free(&o);
+}
+
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
 
 static void plain(void)
