@@ -64,6 +64,9 @@ static bool take(struct broker *b, struct receiving *r, struct block *block, uin
 {
     struct process *p = r->line->process;
     bool leased = is_leased(r->channel);
+    if (leased &&
+        lease_prepare(p, r->channel) != 0) /* a guest's: inside of whom it is may have ended since it opened */
+        return false;
     struct block *front = !leased || k == block->count ? block : block_split(block, k, bytes, cost);
     if (front == NULL)
         return false;
