@@ -12,6 +12,7 @@
 #   make soak       a pipeline of eight processes under random kills, stops, restarts and scales, SOAK_TIME=600 (seconds) SEED=
 #   make storm      the kill storm: random processes of the programs of tests/programs are killed, KILLS=500 SEED=
 #   make faults     every call for memory, descriptors, processes, files fails once in turn, under sanitizers
+#   make acceptance  100,000 jobs through four replicas of which one is killed every 100 ms: JOBS= RUNS=
 #   make model      the model of the protocol, checked by spin
 #   make install    PREFIX=/usr/local, DESTDIR=
 MAKEFLAGS += --no-builtin-rules
@@ -126,6 +127,7 @@ FUZZ_TARGETS := broker line pipeline records snapshot
 NEEDS_search  := $(BUILD)/tests/search.a
 NEEDS_records := $(BUILD)/tests/exec.a
 NEEDS_bridge  := $(BUILD)/tests/exec.a
+NEEDS_batch   := $(BUILD)/tests/exec.a
 NEEDS_joblog  := $(BUILD)/tests/exec.a
 NEEDS_gather  := $(BUILD)/tests/cspctl.a
 NEEDS_log     := $(BUILD)/tests/cspctl.a
@@ -298,6 +300,14 @@ $(FAULTS)/unleaked:
 	$(Q)echo leak:libzmq > $@
 fault-programs: $(addprefix $(FAULTS)/,faults scenario broker exec unleaked)
 .PHONY: fault-programs
+
+# Nothing lost under kills: make acceptance JOBS=100000 RUNS=5000
+JOBS ?= 100000
+RUNS ?= 5000
+acceptance: setup
+	@$(MAKE) --no-print-directory -j2 all
+	@BUILD=$(BUILD) scripts/acceptance $(JOBS) $(RUNS)
+.PHONY: acceptance
 
 # Benchmarks: tests/bench/NAME.c is a program, but for the parts that they share; tests/bench/figures says what is run.
 BENCH       := $(BUILD)/bench

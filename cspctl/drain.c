@@ -114,7 +114,7 @@ static void look_for_rest(const struct supervisor *s, size_t channel, void *arg)
     struct rest *rest = arg;
     const struct snapshot_channel *c = snapshot_channel(rest->now, s->stage.p->channels[channel].name);
 
-    rest->any |= c == NULL || strcmp(c->state, "open") == 0 || c->values > 0;
+    rest->any |= c == NULL || strcmp(c->state, "open") == 0 || c->values + c->leased + c->back_off > 0;
 }
 
 /* All outputs that it has lead nowhere any more. */

@@ -56,7 +56,7 @@ static void say_not_executed(const struct supervisor *s, const struct child *c)
 }
 
 /* How this incarnation ended, in words that begin with its label; `more` follows them. */
-static void say_ending(const struct child *c, const char *more)
+static void say_ending(const struct supervisor *s, const struct child *c, const char *more)
 {
     const csp_exit why = c->ending.why;
 
@@ -66,7 +66,7 @@ static void say_ending(const struct child *c, const char *more)
         message("%s: %s%s", c->label, c->why, more);
     else if (why.how == CSP_SIGNAL)
         message("%s: killed by signal %d (%s)%s%s", c->label, why.code, strsignal(why.code),
-                c->bridged ? ": the values that it held may be lost" : "", more);
+                c->bridged && drain_inputs(s, c).unsafe ? ": the values that it held may be lost" : "", more);
     else
         message("%s: exit status %d%s", c->label, why.code, more);
 }
@@ -78,7 +78,7 @@ static void say_failure(const struct supervisor *s, const struct child *c, const
     if (c->start_error != 0 && c->pid > 0)
         say_not_executed(s, c);
     else if (c->start_error == 0)
-        say_ending(c, more);
+        say_ending(s, c, more);
 }
 
 /* Of the end of the last incarnation, what is worth saying. */
@@ -220,7 +220,22 @@ static void say_restart(const struct supervisor *s, const struct child *c, csp_t
         delay < 10000000000LL ? unit_print_duration(delay / 1000000 * 1000000, wait) : unit_print_age(delay, wait),
         restart_recent(&c->restarts, policy, csp_now()), policy->attempts, unit_print_duration(policy->within, within));
     if (ending_is_failure(&c->ending))
-        say_ending(c, more);
+        say_ending(s, c, more);
+}
+
+/* The next one would find nothing to do: that is no failure of the run, but for what the last one may have lost. */
+static void let_be(struct supervisor *s, struct child *c)
+{
+    csp_time delay;
+
+    if (ending_is_failure(&c->ending) && is_allowed(s, c, &delay)) {
+        count_loss(s, c);
+        say_failure(s, c, ": nothing was left for another one to do");
+        c->ending = (struct ending){.why = {CSP_CLEAN, 0}};
+        if (!drain_inputs(s, c).unsafe)
+            c->told = c->ending.why; /* others have done what it had: nothing is cut short */
+    }
+    finish(s, c);
 }
 
 /* The broker has done with the one that has ended, or is asked again. */
@@ -241,7 +256,7 @@ static void decide(struct supervisor *s, struct child *c)
         c->ending.why = (csp_exit){CSP_CLEAN, 0}; /* the next one would end by that at once */
         finish(s, c);
     } else if (!c->replacing && drain_is_done(s, c))
-        finish(s, c);
+        let_be(s, c);
     else if (!is_allowed(s, c, &delay)) {
         c->spent = true;
         finish(s, c);

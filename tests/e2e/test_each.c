@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `each`: a run of the program for each value. Decision: what a run gets and what becomes of its value is read from what
- * it prints and from the exit status of `cspctl run`, as a user would; nothing here looks into the bridge. */
+/* `each`: a run of the program for each value. Decision: what a run gets and what becomes of its value is read from
+ * what it prints and from the exit status of `cspctl run`, as a user would; nothing here looks into the bridge. */
 #include "harness.h"
 
 #include "leftover.h"
@@ -38,12 +38,12 @@ TEST(nothing_of_a_value_is_interpreted)
 {
     static const char odd[] = "$(touch here) `touch here` \"'\\ * $1 ${HOME}; touch here\n-n\n\n$v\n";
     write_text(in_scratch("odd"), "%s", odd);
-    write_text(in_scratch("odd.yaml"),
-               "vars: {v: \"$1\"}\nprocesses:\n  cat: {command: [cat, odd], stdout: n}\n"
-               "  work: {each: [printf, '[%%s] [%%s]\\n', $1, $v], stdin: n}\n");
+    write_text(in_scratch("odd.yaml"), "vars: {v: \"$1\"}\nprocesses:\n  cat: {command: [cat, odd], stdout: n}\n"
+                                       "  work: {each: [printf, '[%%s] [%%s]\\n', $1, $v], stdin: n}\n");
     struct outcome o = sh("cd %s && cspctl run odd.yaml; test ! -e here", scratch());
-    ck_assert_str_eq(o.out.data, "[$(touch here) `touch here` \"'\\ * $1 ${HOME}; touch here] [$1]\n[-n] [$1]\n[] [$1]\n"
-                                 "[$v] [$1]\n");
+    ck_assert_str_eq(o.out.data,
+                     "[$(touch here) `touch here` \"'\\ * $1 ${HOME}; touch here] [$1]\n[-n] [$1]\n[] [$1]\n"
+                     "[$v] [$1]\n");
     assert_status(&o, 0);
     outcome_free(&o);
 }
@@ -194,8 +194,9 @@ TEST(a_run_can_write_to_several_channels)
 
 TEST(large_output_of_a_run_arrives_whole)
 {
-    struct outcome o = each(3, "", "  work: {each: 'seq 200000', stdin: n, stdout: o, replicas: 2}\n"
-                                   "  sum: {command: [cksum], stdin: o}\n");
+    struct outcome o = each(3, "",
+                            "  work: {each: 'seq 200000', stdin: n, stdout: o, replicas: 2}\n"
+                            "  sum: {command: [cksum], stdin: o}\n");
     struct outcome want = sh("for i in 1 2 3; do seq 200000; done | wc -c");
     char bytes[32];
     snprintf(bytes, sizeof bytes, " %ld", strtol(want.out.data, NULL, 10));
@@ -207,8 +208,9 @@ TEST(large_output_of_a_run_arrives_whole)
 
 TEST(a_receiver_that_has_enough_ends_the_run_well)
 {
-    struct outcome o = each(100000, "", "  work: {each: [echo, $1], stdin: n, stdout: o}\n"
-                                        "  head: {command: [head, -n, \"3\"], stdin: o}\n");
+    struct outcome o = each(100000, "",
+                            "  work: {each: [echo, $1], stdin: n, stdout: o}\n"
+                            "  head: {command: [head, -n, \"3\"], stdin: o}\n");
     ck_assert_str_eq(o.out.data, "1\n2\n3\n");
     assert_status(&o, 0);
     outcome_free(&o);
@@ -216,10 +218,11 @@ TEST(a_receiver_that_has_enough_ends_the_run_well)
 
 TEST(a_drained_stop_loses_nothing)
 {
-    write_text(in_scratch("drain.yaml"),
-               "processes:\n  gen: {command: 'i=0; while :; do i=$((i + 1)); echo $i >> sent; echo $i; done', stdout: n}\n"
-               "  work: {each: 'echo $1 >> %s; echo $1', stdin: n, replicas: 2}\nchannels: {n: {capacity: 10}}\n",
-               in_scratch("done"));
+    write_text(
+        in_scratch("drain.yaml"),
+        "processes:\n  gen: {command: 'i=0; while :; do i=$((i + 1)); echo $i >> sent; echo $i; done', stdout: n}\n"
+        "  work: {each: 'echo $1 >> %s; echo $1', stdin: n, replicas: 2}\nchannels: {n: {capacity: 10}}\n",
+        in_scratch("done"));
     struct running r = start("cd %s && exec cspctl run drain.yaml", scratch());
     wait_for_output(&r, 0, "5\n");
     kill(r.pid, SIGINT);

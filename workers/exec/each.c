@@ -84,6 +84,27 @@ static bool is_done(struct each *e, csp_msg *m, size_t from)
     return true;
 }
 
+/* What this batch may give back is not of a channel that is closed for good: it is so far, and asked for again. */
+static int end_of(struct each *e, size_t i)
+{
+    if (e->batch.n != 0 && e->batch.from == i)
+        return 1;
+    close_input(e, i);
+    return 0;
+}
+
+static int add(struct each *e, csp_msg *m, size_t from)
+{
+    int complete = batch_add(&e->batch, m, from);
+    if (complete >= 0)
+        return complete;
+    csp_msg_free(m);
+    e->task.stop = true;
+    e->status = EX_OSERR;
+    snprintf(e->why, sizeof e->why, "no memory for a value of %s", e->o->in[0].names[from]);
+    return 1;
+}
+
 /* One value, or what else comes first. 1: the batch is complete. */
 static int receive(struct each *e, csp_time by)
 {
@@ -91,7 +112,8 @@ static int receive(struct each *e, csp_time by)
     csp_msg m = {0};
     for (size_t i = 0; i < p->n; i++) {
         e->cases[i] = csp__on_value(e->closed[i] ? 0 : p->chans[i], &m);
-        csp__idle(p->chans[i]);
+        if (e->batch.n == 0)
+            csp__idle(p->chans[i]);
     }
     e->cases[p->n] = csp_on_fd(e->task.signals, POLLIN);
     int which = csp_select(e->cases, p->n + 1, by);
@@ -100,16 +122,12 @@ static int receive(struct each *e, csp_time by)
             fail(e, "receive");
         return 1;
     }
-    /* Closed so far, but for what this batch may give back. */
-    bool gathered = e->batch.n != 0 && e->batch.from == (size_t)which;
     if ((size_t)which == p->n)
         task_signals(&e->task);
-    else if (e->cases[which].err == EPIPE && gathered)
-        return 1;
     else if (e->cases[which].err == EPIPE)
-        close_input(e, (size_t)which);
-    else if (!is_done(e, &m, (size_t)which) && batch_add(&e->batch, &m, (size_t)which) != 0)
-        return 1;
+        return end_of(e, (size_t)which);
+    else
+        return is_done(e, &m, (size_t)which) ? 0 : add(e, &m, (size_t)which);
     return 0;
 }
 
@@ -258,13 +276,13 @@ static int open_all(struct each *e, struct options *o, const char **what)
     *what = NULL;
     e->open = p->n;
     e->cases = calloc(p->n + 1, sizeof *e->cases);
-    e->closed = calloc(p->n, sizeof *e->closed);
+    e->closed = calloc(p->n + 1, sizeof *e->closed);
     if (e->cases == NULL || e->closed == NULL || batch_init(&e->batch, o) != 0)
         return -1;
     return task_open(&e->task, o, what);
 }
 
-static struct ending end_of(const struct each *e)
+static struct ending ending_now(const struct each *e)
 {
     const struct task *t = &e->task;
     if (e->status != 0)
@@ -280,7 +298,7 @@ static struct ending end_of(const struct each *e)
 
 static int finish(struct each *e)
 {
-    struct ending end = end_of(e);
+    struct ending end = ending_now(e);
     const char *why = *e->why != '\0' ? e->why : end.why;
     if (e->failures != 0)
         fprintf(stderr, "exec: %s: %llu of %llu runs failed, the last: %s\n", e->o->label,

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILTER_MOST  64          /* values with the program at a time */
+#define FILTER_MOST  64          /* values with the program at a time, while it answers */
 #define FILTER_BYTES (64u << 10) /* after so many bytes no further one */
-#define FLUSH_MS     200         /* a channel that is closed but for what the program has: it gets its end of file */
+#define QUIET_MS     200         /* without an answer: it gets more, or its end of file */
 
 struct held {
     size_t from; /* the input channel */
@@ -26,18 +26,18 @@ struct held {
 
 struct state {
     const struct filter *f;
-    struct held held[FILTER_MOST]; /* in order, from the oldest */
-    size_t n, bytes;
+    struct held *held; /* in order, from the oldest; room for `most` */
+    uint64_t *ids;     /* as many */
+    size_t n, most, bytes;
     char *text; /* what is to be written: [begin, end) */
     size_t begin, end, size;
     bool *closed;   /* by input */
     bool *held_off; /* closed for now: nothing is to come but what others may give back */
     size_t open;
     size_t room;    /* the output channel that may have none, from here on */
-    csp_time quiet; /* since nothing was answered, where something is held off; else CSP_FOREVER */
+    csp_time quiet; /* since nothing was answered, and nothing more is received before; else CSP_FOREVER */
     bool full;      /* the program reads no more, or gets no more */
     csp_case *cases;
-    uint64_t ids[FILTER_MOST];
 };
 
 /* What the cases of a select are for, behind those of the inputs. */
@@ -140,7 +140,6 @@ static int close_input(struct state *s, size_t i)
     char text[64];
     if (holds_of(s, i)) {
         s->held_off[i] = true;
-        s->quiet = csp_now();
         return 0;
     }
     s->closed[i] = true;
@@ -269,11 +268,26 @@ static csp_time next_time(const struct state *s)
     if (s->f->timeout > 0 && s->n != 0)
         late = s->held[0].since + s->f->timeout * 1000000;
     if (s->quiet != CSP_FOREVER && !s->full)
-        flush = s->quiet + (int64_t)FLUSH_MS * 1000000;
+        flush = s->quiet + (int64_t)QUIET_MS * 1000000;
     return late == CSP_FOREVER || (flush != CSP_FOREVER && flush < late) ? flush : late;
 }
 
-/* 0, or -1: the program is too late. */
+static int reserve(struct state *s, size_t most)
+{
+    struct held *held = reallocarray(s->held, most, sizeof *held);
+    if (held == NULL)
+        return -1;
+    s->held = held;
+    uint64_t *ids = reallocarray(s->ids, most, sizeof *ids);
+    if (ids == NULL)
+        return -1;
+    s->ids = ids;
+    s->most = most;
+    return 0;
+}
+
+/* A program that answers by the block has to have enough for one; and where nothing more is to come, the end. 0, or -1:
+ * the program is too late. */
 static int take_time(struct state *s)
 {
     if (s->f->timeout > 0 && s->n != 0 && csp_now() >= s->held[0].since + s->f->timeout * 1000000) {
@@ -281,9 +295,14 @@ static int take_time(struct state *s)
                     (long long)s->f->timeout);
         return -1;
     }
-    if (s->quiet != CSP_FOREVER && csp_now() >= s->quiet + (int64_t)FLUSH_MS * 1000000) {
-        s->quiet = CSP_FOREVER;
+    if (s->quiet == CSP_FOREVER || csp_now() < s->quiet + (int64_t)QUIET_MS * 1000000)
+        return 0;
+    s->quiet = CSP_FOREVER;
+    if (s->n < s->most)
         retire(s);
+    else if (reserve(s, s->most * 2) != 0) {
+        notice_post(s->f->joint, NOTICE_FAULT, ENOMEM, "no memory for what the program has not answered");
+        return -1;
     }
     return 0;
 }
@@ -293,12 +312,22 @@ static csp_case fd_case(bool wanted, int fd, short events)
     return wanted && fd >= 0 ? csp_on_fd(fd, events) : csp_on_time(CSP_FOREVER);
 }
 
+static bool any_held_off(const struct state *s)
+{
+    for (size_t i = 0; i < inputs(s)->n; i++)
+        if (s->held_off[i] && !s->closed[i])
+            return true;
+    return false;
+}
+
 static void prepare(struct state *s, csp_msg *m)
 {
     const struct filter *f = s->f;
     size_t n = inputs(s)->n;
-    bool more = !s->full && s->n < FILTER_MOST && s->bytes < FILTER_BYTES;
+    bool more = !s->full && s->n < s->most && s->bytes < FILTER_BYTES;
     bool room = f->ordered || s->room == f->out->port->n;
+    if (s->quiet == CSP_FOREVER && s->n != 0 && (s->n == s->most || any_held_off(s)))
+        s->quiet = csp_now();
     csp_chan full = room ? 0 : f->out->port->chans[s->room];
     for (size_t i = 0; i < n; i++) {
         bool open = more && !s->closed[i] && !s->held_off[i];
@@ -380,7 +409,7 @@ void *filter_run(void *arg)
     s.closed = calloc(s.open, sizeof *s.closed);
     s.held_off = calloc(s.open, sizeof *s.held_off);
     s.room = f->out->port->n;
-    if (s.cases == NULL || s.closed == NULL || s.held_off == NULL) {
+    if (s.cases == NULL || s.closed == NULL || s.held_off == NULL || reserve(&s, FILTER_MOST) != 0) {
         notice_post(f->joint, NOTICE_FAULT, ENOMEM, "no memory for %zu channels", s.open);
     } else if (outlet_open(f->out, EXEC_DONE) == 0 && open_inputs(&s) == 0) {
         int result = pass(&s);
@@ -393,5 +422,7 @@ void *filter_run(void *arg)
     free(s.closed);
     free(s.held_off);
     free(s.text);
+    free(s.held);
+    free(s.ids);
     return NULL;
 }

@@ -124,7 +124,7 @@ static void look_for_silence(struct inlet *in)
 /* The values of a leased channel are done when all of their block is written: ack: write. */
 static int acknowledge(const struct inlet *in, size_t i, const csp__block *b)
 {
-    if (b->id == 0 || b->is_letter || csp__acknowledge(in->port->chans[i], b->id, b->count) == 0)
+    if (b->id == 0 || b->is_letter || in->explicit || csp__acknowledge(in->port->chans[i], b->id, b->count) == 0)
         return 0;
     notice_fault(in->joint, "acknowledge values of", in->port->names[i]);
     return -1;

@@ -22,6 +22,7 @@ struct inlet {
     uint64_t written; /* bytes */
     uint64_t size;    /* of the pipe */
     size_t window;    /* bytes that are delivered ahead */
+    bool explicit;    /* the program acknowledges */
     struct renderer renderer;
     uint64_t values; /* that came */
     bool listens;    /* it is to be said where the program reads and writes nothing: not yet */

@@ -228,7 +228,7 @@ static int open_all(struct partition *p, struct options *o, const char **what)
             return -1;
     }
     *what = NULL;
-    p->parts = calloc(p->lanes->n, sizeof *p->parts);
+    p->parts = calloc(p->lanes->n + 1, sizeof *p->parts);
     p->signals = signalfd(-1, bridge_set(), SFD_CLOEXEC | SFD_NONBLOCK);
     return p->parts == NULL || p->signals < 0 ? -1 : 0;
 }

@@ -102,6 +102,7 @@ int wiring_pipes(struct wiring *w)
         w->in[i].port = &o->in[i];
         w->in[i].joint = &w->joint;
         w->in[i].listens = o->in[i].fd == STDIN_FILENO && leads_out(o);
+        w->in[i].explicit = o->ack == ACK_BY_PROGRAM;
         w->in[i].window = o->ack == ACK_BY_PROGRAM ? EXEC_HELD : EXEC_WINDOW;
         if (add_pipe(w, o->in[i].fd, 1, &w->in[i].fd) != 0)
             return -1;
@@ -202,6 +203,8 @@ void wiring_join(struct wiring *w)
 
 uint64_t wiring_lost(const struct wiring *w)
 {
+    if (w->o->ack != ACK_BY_WRITE)
+        return 0; /* what was not acknowledged is delivered again, or given up there */
     uint64_t lost = w->o->serve != NULL ? (uint64_t)w->server.lost : 0;
     for (size_t i = 0; i < w->o->nin; i++)
         lost += inlet_lost(&w->in[i]);
