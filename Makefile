@@ -298,8 +298,10 @@ $(FAULTS)/faults: $(BUILD)/obj/tests/faults/faults.o
 $(FAULTS)/unleaked:
 	@mkdir -p $(@D)
 	$(Q)echo leak:libzmq > $@
-fault-programs: $(addprefix $(FAULTS)/,faults scenario broker exec unleaked)
+FAULT_PROGRAMS := $(addprefix $(FAULTS)/,faults scenario broker exec unleaked)
+fault-programs: $(FAULT_PROGRAMS)
 .PHONY: fault-programs
+$(BUILD)/tests/e2e_test_faults: | $(FAULT_PROGRAMS)
 
 # Nothing lost under kills: make acceptance JOBS=100000 RUNS=5000
 JOBS ?= 100000
