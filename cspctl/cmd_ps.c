@@ -4,6 +4,7 @@
 #include "command.h"
 #include "live.h"
 #include "message.h"
+#include "phases.h"
 #include "snapshot.h"
 #include "snapshot_json.h"
 #include "table.h"
@@ -63,8 +64,10 @@ static struct snapshot *look(const struct live *run)
     if (s == NULL && csp__rundir_alive(run->dir))
         message("%s: its broker does not answer: %s", run->info.name, csp_errmsg());
     (void)csp_term();
-    if (s != NULL)
+    if (s != NULL) {
         leave_out_self(s);
+        phases_apply(run->dir, s);
+    }
     return s;
 }
 
@@ -193,6 +196,7 @@ static json_t *json_processes(const struct snapshot *s)
             at += length;
         }
         json_object_set_new(o, "waits", waits);
+        json_object_set_new(o, "restarts", json_integer(p->restarts));
         json_array_append_new(list, o);
     }
     return list;

@@ -11,6 +11,7 @@
 struct snapshot_process {
     const char *name, *state, *waits; /* waits: "recv a,send b", or "-" */
     int64_t id, replica, pid, program, since;
+    int64_t restarts; /* by the supervisor: phases.h */
     /* of a dump: */
     uint64_t function;
     int64_t scope, cancelled, stuck, parent;

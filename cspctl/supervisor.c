@@ -5,6 +5,7 @@
 #include "diagnostic.h"
 #include "log.h"
 #include "message.h"
+#include "phases.h"
 #include "pool.h"
 #include "resume.h"
 #include "unit.h"
@@ -134,6 +135,7 @@ static void take_time(struct supervisor *s)
     drain_step(s);
     lifecycle_step(s);
     readiness_step(s);
+    phases_write(s);
     control_step(s);
     if (s->alive == 0)
         supervisor_event(s, EVENT_ENDED);
@@ -351,6 +353,7 @@ int supervise(struct pipeline *p, const struct order *order)
     finish_output(&s);
     say_end(&s);
     readiness_close(&s);
+    free(s.phases);
     close(s.epoll);
     close(s.signals);
     pool_free(s.stage.pool);

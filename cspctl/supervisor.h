@@ -59,6 +59,7 @@ struct supervisor {
     pid_t broker;
     int epoll, signals;
     struct notices notices;
+    char *phases;            /* what was written last, or NULL: phases.c */
     struct control *control; /* where it is asked for changes; NULL before it can be */
 };
 

@@ -42,7 +42,7 @@ bool spotter_feed(struct spotter *s, const char *bytes, size_t n)
         n -= (size_t)(end + 1 - bytes);
         bytes = end + 1;
     }
-    if (s->regex != NULL)
+    if (s->regex != NULL && n != 0)
         hold(s, bytes, n);
     return false;
 }
