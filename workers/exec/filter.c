@@ -245,6 +245,26 @@ static int read_answers(struct state *s)
     return result == 0 ? 0 : 1;
 }
 
+/* Nothing of the program is left, but maybe what it wrote last. 0, or -1 as read_answers. */
+static int read_last(struct state *s)
+{
+    struct outlet *out = s->f->out;
+    int result = 1;
+    while (result > 0) {
+        result = outlet_read(out->fd, &out->splitter);
+        int error = errno;
+        if (settle_complete(s) != 0)
+            return -1;
+        if (result < 0 && error == EINTR)
+            result = 1;
+        else if (result < 0 && error != EAGAIN) {
+            outlet_bad(out, error);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* The answer that was begun, once it is known how the program ended. */
 static void settle_rest(struct state *s)
 {
@@ -371,7 +391,7 @@ static int take(struct state *s, size_t which, csp_msg *m)
     case CASE_TIME:
         return take_time(s) != 0 ? -1 : 1;
     default:
-        return -1;
+        return read_last(s);
     }
 }
 
