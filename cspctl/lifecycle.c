@@ -223,17 +223,17 @@ static void say_restart(const struct supervisor *s, const struct child *c, csp_t
         say_ending(s, c, more);
 }
 
-/* The next one would find nothing to do: that is no failure of the run, but for what the last one may have lost. */
+/* The next one would find nothing to do. That is no failure of the run where others have done what this one had; else
+ * what it had read is gone, and its failure stays one. */
 static void let_be(struct supervisor *s, struct child *c)
 {
     csp_time delay;
 
-    if (ending_is_failure(&c->ending) && is_allowed(s, c, &delay)) {
+    if (ending_is_failure(&c->ending) && !drain_inputs(s, c).unsafe && is_allowed(s, c, &delay)) {
         count_loss(s, c);
         say_failure(s, c, ": nothing was left for another one to do");
         c->ending = (struct ending){.why = {CSP_CLEAN, 0}};
-        if (!drain_inputs(s, c).unsafe)
-            c->told = c->ending.why; /* others have done what it had: nothing is cut short */
+        c->told = c->ending.why;
     }
     finish(s, c);
 }
