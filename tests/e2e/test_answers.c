@@ -44,13 +44,12 @@ TEST(what_a_program_holds_in_its_buffers_is_answered_at_the_end)
 static const char dying[] =
     "  work: {command: 'while read -r i; do if test $i = 500 && mkdir died 2>/dev/null; then kill "
     "-9 $$; fi; echo $i; done', ack: line, stdin: n, stdout: o, replicas: 2, restart: "
-    "{when: on-failure, delay: 1ms}%s}\n";
+    "{when: on-failure, delay: 1ms}%s}\n%s";
 
 TEST(a_program_that_is_killed_loses_and_doubles_nothing)
 {
     char work[512];
-    snprintf(work, sizeof work, dying, "");
-    strcat(work, "  sum: {command: 'sort -n | cksum', stdin: o}\n");
+    snprintf(work, sizeof work, dying, "", "  sum: {command: 'sort -n | cksum', stdin: o}\n");
     struct outcome o = run("seq 1000", "channels: {n: {retry: {attempts: 5}}}\n", work);
     struct outcome want = sh("seq 1000 | cksum");
     assert_same(&o.out, &want.out);
@@ -62,8 +61,7 @@ TEST(a_program_that_is_killed_loses_and_doubles_nothing)
 TEST(order_is_kept_through_replicas_and_their_deaths)
 {
     char work[512];
-    snprintf(work, sizeof work, dying, ", order: input");
-    strcat(work, "  cat: {command: [cat], stdin: o}\n");
+    snprintf(work, sizeof work, dying, ", order: input", "  cat: {command: [cat], stdin: o}\n");
     struct outcome o = run("seq 1000", "channels: {n: {retry: {attempts: 5}}}\n", work);
     struct outcome want = sh("seq 1000");
     assert_same(&o.out, &want.out);

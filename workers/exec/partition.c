@@ -251,14 +251,15 @@ int partition_run(struct options *o)
     const char *what = NULL;
     if (bridge_join(o) != 0)
         return failure_join(o);
-    int error = open_all(&p, o, &what) != 0 ? errno : 0;
-    if (error == 0) {
+    bool opened = open_all(&p, o, &what) == 0;
+    int error = errno;
+    if (opened) {
         if (o->report >= 0)
             dprintf(o->report, "started 0\n");
         while (!p.stop && take_block(&p))
             await_room(&p);
     }
-    int status = error == 0 ? finish(&p) : what != NULL ? failure_channel(o, what) : failure_pipes(o, error);
+    int status = opened ? finish(&p) : what != NULL ? failure_channel(o, what) : failure_pipes(o, error);
     free_all(&p);
     return status;
 }
