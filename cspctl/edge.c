@@ -144,10 +144,11 @@ const char *edge_why(const struct pipeline *p, const struct channel *c, struct p
     case REQUESTS:
         return pool_format(pool, "of service %s", p->services[c->service].name);
     default:
-        if (receivers == 1 && senders == 1)
+        if (receivers == 1 && senders <= 1)
             return c->attempts > 0 || c->ordered ? "values are acknowledged"
-                   : c->source != PIPELINE_NONE  ? "dead letters"
-                                                 : "sent with acknowledgements";
+                   : c->source != PIPELINE_NONE  ? pool_format(pool, "dead letters of %s", p->channels[c->source].name)
+                   : has_settled_sender(p, c)    ? "sent with acknowledgements"
+                                                 : side_text(pool, senders, "send", "sender");
         if (receivers == 1)
             return side_text(pool, senders, "send", "sender");
         if (senders == 1)

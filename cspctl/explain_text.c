@@ -145,7 +145,11 @@ static void channel_row(struct table *t, struct pool *pool, const struct pipelin
     char max_bytes[UNIT_TEXT], memory[UNIT_TEXT];
     bool requests = c->service != PIPELINE_NONE;
 
-    table_cell(t, "%s", ends_text(pool, p, c, c->senders, c->nsenders, requests ? "(cspctl call)" : "(cspctl send)"));
+    table_cell(t, "%s",
+               ends_text(pool, p, c, c->senders, c->nsenders,
+                         requests                     ? "(cspctl call)"
+                         : c->source != PIPELINE_NONE ? "(dead letters)"
+                                                      : "(cspctl send)"));
     table_cell(t, "-> %s ->", c->name);
     table_cell(t, "%s", ends_text(pool, p, c, c->receivers, c->nreceivers, "(cspctl recv)"));
     table_cell(t, "%s", edge_kind(p, c));
