@@ -181,8 +181,13 @@ void csp__pairs_end(struct csp__line *line, const struct csp__stream *s, int end
 {
     for (struct csp__pair *pair = line->pairs, *next; pair != NULL; pair = next) {
         next = pair->next;
-        if (pair->stream == s && (ends & (pair->sends ? CSP_SEND : CSP_RECV)) != 0)
-            csp__pair_end(line, pair);
+        if (pair->stream != s || (ends & (pair->sends ? CSP_SEND : CSP_RECV)) == 0)
+            continue;
+        if (pair->stream->recv.pair == pair) /* the stream may go on with its other end */
+            pair->stream->recv.pair = NULL;
+        if (pair->stream->send.pair == pair)
+            pair->stream->send.pair = NULL;
+        csp__pair_end(line, pair);
     }
 }
 

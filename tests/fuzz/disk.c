@@ -69,7 +69,7 @@ struct stored *store_channel(struct store *s, const char *name)
     struct stored *c = calloc(1, sizeof *c + strlen(name) + 1);
     if (c == NULL)
         return NULL;
-    strcpy(c->name, name);
+    memcpy(c->name, name, strlen(name) + 1);
     c->store = s;
     c->next = 1;
     list_push(&s->channels, &c->node);

@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifndef TARGET
+#define TARGET "broker" /* the Makefile says which */
+#endif
+
 Suite *fuzz_suite(void);
 
 /* Runs one file's input. */
