@@ -175,7 +175,7 @@ static int ask(void)
 
 static int call(unsigned what, csp_chan c)
 {
-    csp_msg m = {.data = (void *)(uintptr_t) "a value", .len = bytes_below(&in, 8), .chan = bytes_below(&in, 16)};
+    csp_msg m = {.data = text, .len = bytes_below(&in, 8), .chan = bytes_below(&in, 16)};
     csp_exit why;
     switch (what) {
     case 0:
