@@ -73,7 +73,7 @@ static int choose(void)
 {
     csp_case cases[6];
     static char text[] = "sent";
-    csp_msg got[6] = {{0}}, sent = {.data = (void *)(uintptr_t) "sent", .len = 4, .chan = channel()};
+    csp_msg got[6] = {{0}}, sent = {.data = text, .len = 4, .chan = channel()};
     csp_exit why;
     csp_tick tick = {.next = csp_in(3), .every = 1000000};
     char value[6][8];
