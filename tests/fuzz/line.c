@@ -175,6 +175,7 @@ static int ask(void)
 
 static int call(unsigned what, csp_chan c)
 {
+    static char text[] = "a value";
     csp_msg m = {.data = text, .len = bytes_below(&in, 8), .chan = bytes_below(&in, 16)};
     csp_exit why;
     switch (what) {
