@@ -264,10 +264,9 @@ struct connection {
 struct broker {
     const char *dir;
     struct csp__runinfo info;
-    int lock;
+    int lock, epoll;
     void *context;
     struct csp__socket router, monitor;
-    int epoll;
     struct random random;
 
     struct table channels, names, processes, tickets, lines;
@@ -317,10 +316,9 @@ struct broker {
         int64_t failed, retry; /* when a commit that failed, and those for whom the disk was full, try again */
     } durable;
 
-    bool over;          /* the root has ended */
+    bool over, bye;     /* the root has ended; it said so */
     uint32_t bye_route; /* whom to answer when all is over */
     uint64_t bye_seq;
-    bool bye;
 };
 
 /* A frame to be handled; its payload is inside msg. */

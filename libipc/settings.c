@@ -46,7 +46,7 @@ int csp__set_durable(csp_chan c, const struct csp__settings *s, struct csp__resu
     struct wire_resumed found;
     const char *answer = NULL;
     size_t size;
-    if (set(c, s, (const void **)&answer, &size) != 0)
+    if (set(c, s, (const void **)&answer, &size) != 0 || answer == NULL)
         return -1;
     memcpy(&found, answer, sizeof found);
     resumed->values = found.values;

@@ -182,7 +182,7 @@ TEST(a_run_that_ended_well_leaves_nothing_to_resume)
         struct outcome o = run_pipeline();
         assert_status(&o, 0);
         ck_assert_str_eq(o.err.data, "");
-        ck_assert_int_eq(lines_of(in_scratch("done")), 5 * i);
+        ck_assert_int_eq(lines_of(in_scratch("done")), 5L * i);
         outcome_free(&o);
     }
 }
