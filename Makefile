@@ -290,7 +290,7 @@ $(FAULTS)/broker $(FAULTS)/exec: $(FAULTS)/%: $(FAULTS)/%.a $(BUILD)/obj/tests/f
 	$(Q)$(LINK) -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(BUILD)/obj/tests/faults/seam.o $(FAULTS)/libipc.a $(BROKER_LIBS) $(EXEC_LIBS)
 $(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios seam) $(FAULTS)/libipc.a
 	$(call say,LD $@)
-	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(BROKER_LIBS)
 $(FAULTS)/faults: $(BUILD)/obj/tests/faults/faults.o
 	@mkdir -p $(@D)
 	$(call say,LD $@)

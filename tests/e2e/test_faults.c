@@ -22,6 +22,15 @@ TEST(a_sample_of_the_injected_faults_has_no_violation)
     outcome_free(&o);
 }
 
+TEST(every_call_that_can_fail_is_led_through_the_seam)
+{
+    const char *build = built(".");
+    struct outcome o = sh("scripts/seam %s", build);
+    if (o.status != 0)
+        ck_abort_msg("%.*s", (int)o.err.len, o.err.data);
+    outcome_free(&o);
+}
+
 /* ---- descriptors */
 
 static const char *pipeline(void)

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -147,6 +148,7 @@ static int fault(enum seam_sort sort, int err, const char *call, void *const at[
 CALL(void *, malloc, (size_t n), (n), MEMORY, ENOMEM, NULL)
 CALL(void *, calloc, (size_t n, size_t size), (n, size), MEMORY, ENOMEM, NULL)
 CALL(void *, realloc, (void *p, size_t n), (p, n), MEMORY, ENOMEM, NULL)
+CALL(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size), MEMORY, ENOMEM, NULL)
 CALL(char *, strdup, (const char *s), (s), MEMORY, ENOMEM, NULL)
 CALL(char *, strndup, (const char *s, size_t n), (s, n), MEMORY, ENOMEM, NULL)
 CALL(FILE *, open_memstream, (char **p, size_t *n), (p, n), MEMORY, ENOMEM, NULL)
@@ -346,6 +348,9 @@ CALL(int, chmod, (const char *path, mode_t mode), (path, mode), DISK, EROFS, -1)
 CALL(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to), DISK, ENOSPC, -1)
 CALL(int, renameat2, (int a, const char *from, int b, const char *to, unsigned how), (a, from, b, to, how), DISK,
      ENOSPC, -1)
+CALL(int, fallocate, (int fd, int how, off_t at, off_t n), (fd, how, at, n), DISK, ENOSPC, -1)
+CALL(int, fdatasync, (int fd), (fd), DISK, EIO, -1)
+CALL(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), DISK, EIO, -1)
 CALL(int, ftruncate, (int fd, off_t n), (fd, n), DISK, EIO, -1)
 CALL(int, fstat, (int fd, struct stat *st), (fd, st), DISK, EIO, -1)
 CALL(int, stat, (const char *path, struct stat *st), (path, st), DISK, EIO, -1)
@@ -399,6 +404,23 @@ VARIES(int, fclose, FILE *f)
     errno = err;
     return EOF;
 }
+
+/* ---- the store */
+
+ANSWERS(sqlite3_open_v2, (const char *path, sqlite3 **db, int flags, const char *vfs), (path, db, flags, vfs), DISK,
+        SQLITE_CANTOPEN)
+ANSWERS(sqlite3_prepare_v3,
+        (sqlite3 * db, const char *text, int n, unsigned flags, sqlite3_stmt **s, const char **rest),
+        (db, text, n, flags, s, rest), MEMORY, SQLITE_NOMEM)
+ANSWERS(sqlite3_step, (sqlite3_stmt * s), (s), DISK, SQLITE_FULL)
+ANSWERS(sqlite3_exec, (sqlite3 * db, const char *text, int (*fn)(void *, int, char **, char **), void *arg, char **why),
+        (db, text, fn, arg, why), DISK, SQLITE_FULL)
+ANSWERS(sqlite3_bind_text, (sqlite3_stmt * s, int i, const char *text, int n, void (*fn)(void *)), (s, i, text, n, fn),
+        MEMORY, SQLITE_NOMEM)
+ANSWERS(sqlite3_bind_blob64, (sqlite3_stmt * s, int i, const void *p, sqlite3_uint64 n, void (*fn)(void *)),
+        (s, i, p, n, fn), MEMORY, SQLITE_NOMEM)
+ANSWERS(sqlite3_wal_checkpoint_v2, (sqlite3 * db, const char *name, int how, int *log, int *done),
+        (db, name, how, log, done), DISK, SQLITE_IOERR)
 
 /* ---- waiting */
 
