@@ -82,11 +82,19 @@ static void join(struct csp__line *line, struct csp__pair *pair)
         (void)greet(line, pair);
 }
 
+static int is_called(const struct csp__line *line, const struct csp__stream *s)
+{
+    const struct csp__pair *pair = line->pairs;
+    while (pair != NULL && (pair->stream != s || !pair->called))
+        pair = pair->next;
+    return pair != NULL;
+}
+
 void csp__pair_connect(struct csp__line *line)
 {
     struct csp__stream *s = csp__stream_find(line, line->head.channel);
-    if (s == NULL || !s->send.on || s->send.pair != NULL)
-        return; /* it crossed a drop */
+    if (s == NULL || !s->send.on || s->send.pair != NULL || is_called(line, s))
+        return; /* it crossed a drop; or a second one, which no good broker says before it recalls the first */
     struct csp__pair *pair = csp__pair_new(line, s, 1);
     if (pair == NULL) {
         struct csp__pair nobody = {.chan = s->chan, .generation = line->head.seq};
