@@ -151,6 +151,7 @@ static void clear(struct broker *b)
         c->name = NULL;
         HOLD(channel_reap(b, c));
     }
+    timer_stop(&b->timers, &b->idle_again); /* nobody's: it goes off once, and finds nothing */
     HOLD(b->channels.count == 0 && b->names.count == 0 && b->processes.count == 0 && b->tickets.count == 0);
     HOLD(b->lines.count == 0 && b->scopes.count == 0 && b->live == 0 && timer_next(&b->timers) == INT64_MAX);
     struct table *const tables[] = {&b->channels, &b->names, &b->processes, &b->tickets, &b->lines, &b->scopes};
