@@ -103,10 +103,10 @@ struct process {
     struct list pending;   /* in broker.dying, .settled, .graced or .failing; one at a time */
     struct list sibling;   /* in children of who announced it */
     struct list children;
-    enum process_state state;
     uint64_t ticket, parent;
     uint64_t function; /* that it runs, in its announcer's memory and its own; 0: a program */
     char *name;
+    enum process_state state;
     uint32_t replica;
     pid_t pid;      /* of STARTED, else of its first HELLO */
     pid_t attached; /* of its first HELLO */
@@ -114,27 +114,28 @@ struct process {
     pid_t program;  /* process group */
     int pidfd;
     bool guest, dead, reaped;
+    bool standing;          /* a successor that waits for the end of who is `before`, and was not started */
+    bool uses;              /* a guest that has done more than look: it may wake others */
+    bool aside;             /* the reporter's: nothing of it is an event */
+    bool starved;           /* it is in broker.failing for want of memory */
+    bool expired;           /* it held a lease for too long: it is killed for that */
+    unsigned connected;     /* lines whose connection is there */
+    const char *fault;      /* why it is in broker.failing */
     struct process *before; /* whose successor it is, until one of both has ended; section 17 */
     struct process *successor;
-    bool standing;     /* a successor that waits for the end of that one, and was not started */
-    bool uses;         /* a guest that has done more than look: it may wake others */
-    bool aside;        /* the reporter's: nothing of it is an event */
-    const char *fault; /* why it is in broker.failing */
-    bool starved;      /* for want of memory */
     uint8_t success[32];
     struct reason reason;
     int64_t since, deadline;
     struct table ends; /* struct end by channel */
     struct list held;
     struct list lines;
-    unsigned connected;    /* lines whose connection is there */
-    unsigned carried;      /* values with a channel attached that its streams have out */
+    uint64_t carried;      /* values with a channel attached that its streams have out */
     uint64_t drained_from; /* broker.messages when the last connection went */
 
     struct scope *scope;    /* that it belongs to; NULL: the run */
     struct list member;     /* in its members */
-    enum how cancelled;     /* HOW_CLEAN: it is not */
     struct list cancelling; /* in broker.condemned while its lines do not know of it */
+    enum how cancelled;     /* HOW_CLEAN: it is not */
     enum sentence sentence; /* the signal that comes next, */
     struct timer timer;     /* when, */
     int64_t grace;          /* and how long after that the next one */
@@ -145,7 +146,6 @@ struct process {
     struct list leases;    /* the same */
     int64_t timeout;       /* ns that it may hold one, 0: no bound */
     struct timer overdue;  /* one of them may be */
-    bool expired;          /* one was: it is killed for that */
     struct process *host;  /* a guest's: inside of which it is; NULL: none, or that has ended */
     struct list inside;    /* guests, */
     struct list guest_of;  /* by these links */

@@ -15,7 +15,7 @@ static struct channel *channel_of(struct item *it)
 
 #define EACH_CHANNEL(b, c)                                                                                             \
     for (size_t i_ = 0; i_ < (b)->channels.size; i_++)                                                                 \
-        for (struct channel *c = channel_of((b)->channels.slots[i_]); c != NULL; c = channel_of(c->item.next))
+        for (struct channel * (c) = channel_of((b)->channels.slots[i_]); (c) != NULL; (c) = channel_of((c)->item.next))
 
 void idle_set(struct broker *b, struct channel *c)
 {

@@ -62,8 +62,8 @@ void pair_introduce(struct broker *b, struct pair *p)
     const struct channel *c = p->channel;
     struct wire_pair w = {.taken = 0};
     char path[4096];
-    if (p->unfit || c->hosted || !list_empty(&b->idles) || b->record != NULL || c->state != CHANNEL_OPEN || c->capacity == 0 ||
-        b->now < p->not_before || find_both(p) != 0 || !is_free(b, p)) {
+    if (p->unfit || c->hosted || !list_empty(&b->idles) || b->record != NULL || c->state != CHANNEL_OPEN ||
+        c->capacity == 0 || b->now < p->not_before || find_both(p) != 0 || !is_free(b, p)) {
         p->from = NULL;
         p->to = NULL;
         return;

@@ -39,8 +39,9 @@ struct pair {
     int64_t not_before; /* CLOCK_MONOTONIC: no new introduction */
 };
 
-#define PAIR_MOST (UINT64_C(1) << 48) /* values of a generation: a page that says more lies, and must not wrap a sum   \
-                                       */
+#define PAIR_MOST                                                                                                      \
+    (UINT64_C(1) << 48) /* values of a generation: a page that says more lies, and must not wrap a sum                 \
+                         */
 
 /* How many values the page says that its sender sent. */
 static inline uint64_t pair_sent(const struct pair *p)

@@ -44,15 +44,14 @@ static void go_on(struct broker *b, struct block *block)
     channel_touch(b, c);
 }
 
-/* Moves a block of what the line has staged. False: no memory. */
-static bool pack(struct broker *b, struct parcel *p, struct block *block, const struct sending **last)
+/* Moves a block of what the line has staged; same_stream: as the one before. False: no memory. */
+static bool pack(struct broker *b, struct parcel *p, struct block *block, bool same_stream)
 {
     struct sending *from = block->stream, *s = NULL;
-    if (*last == from)
+    if (same_stream)
         s = LIST_OWNER(p->blocks.prev, struct block, wait.node)->stream;
     else
         s = sending_heir(from);
-    *last = from;
     from->put += block->count;
     if (s == NULL) {
         from->committed += block->count;
@@ -82,7 +81,9 @@ bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t fi
     list_init(&p->settled);
     const struct sending *last = NULL;
     for (struct block *block; (block = staged_take(l)) != NULL;) {
-        if (pack(b, p, block, &last))
+        bool same_stream = last != NULL && block->stream == last;
+        last = block->stream;
+        if (pack(b, p, block, same_stream))
             continue;
         LIST_EACH(node, next, &p->blocks)
         {
@@ -109,8 +110,8 @@ bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t fi
 void parked_release(struct broker *b, struct channel *c)
 {
     struct settings *s = c->settings;
-    struct list *node;
-    while ((node = list_first(&s->parcels)) != NULL) {
+    LIST_EACH(node, after, &s->parcels)
+    {
         struct parcel *p = LIST_OWNER(node, struct parcel, node);
         if (p->first > lease_frontier(c))
             return;

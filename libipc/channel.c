@@ -175,8 +175,7 @@ int csp_close_when_idle(csp_chan c)
     struct csp__stream *s = csp__stream_find(line, c);
     if (s != NULL && s->send.on && csp__pair_unpair(line, s) != 0)
         return csp__fail(errno, what, c);
-    if (csp__request(what,
-                     &(struct csp__request){.type = WIRE_CLOSE, .chan = c, .count = WIRE_CLOSE_WHEN_IDLE}) != 0)
+    if (csp__request(what, &(struct csp__request){.type = WIRE_CLOSE, .chan = c, .count = WIRE_CLOSE_WHEN_IDLE}) != 0)
         return -1;
     s = csp__stream_find(line, c);
     if (s != NULL)

@@ -128,7 +128,8 @@ static int make_lock(const char *hidden)
     return lock;
 }
 
-static const char *const our_files[] = {"run", ".run", "services", ".services", "broker", "control", "phases", ".phases"};
+static const char *const our_files[] = {"run",    ".run",    "services", ".services",
+                                        "broker", "control", "phases",   ".phases"};
 enum { OUR_FILES = sizeof our_files / sizeof *our_files };
 
 static int is_our_file(const char *name)

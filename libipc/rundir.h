@@ -52,7 +52,8 @@ int csp__rundir_sweep(void);
  * (zombies do not count), at most for `ms` milliseconds. The number killed, or -1: ETIMEDOUT. */
 int csp__sweep_processes(const char *dir, int ms);
 
-/* The same of those whose environment has CSP_PROCESS of this number, too: what a process of the run has left behind. */
+/* The same of those whose environment has CSP_PROCESS of this number, too: what a process of the run has left behind.
+ */
 int csp__sweep_process(const char *dir, int64_t process, int ms);
 
 #endif

@@ -40,7 +40,7 @@ struct csp__state {
     unsigned lines;
     struct csp__context *context;
     atomic_int lost; /* values, for want of memory: csp__line_cut() */
-    int birth; /* in csp_go's child: where its number comes from; -1: it has it */
+    int birth;       /* in csp_go's child: where its number comes from; -1: it has it */
 };
 
 extern struct csp__state csp__state;

@@ -44,7 +44,8 @@ TEST(a_frame_of_the_other_direction_is_found)
 
 TEST(a_flag_that_a_frame_may_not_have_is_found)
 {
-    finds("libipc/wire.c", "s/WIRE_WAIT | WIRE_IDLE}/WIRE_IDLE}/", ": frame's flag TOOK WAIT is not in libipc/wire.c\n");
+    finds("libipc/wire.c", "s/WIRE_WAIT | WIRE_IDLE}/WIRE_IDLE}/",
+          ": frame's flag TOOK WAIT is not in libipc/wire.c\n");
 }
 
 TEST(an_op_of_another_number_is_found)

@@ -165,8 +165,9 @@ START_TEST(the_reply_says_who_is_missing_and_why)
 
     json_t *reply = answers_json(a, 3, &merge, 80.25);
     char *text = json_dumps(json_object_get(reply, "backends"), JSON_COMPACT);
-    ck_assert_str_eq(text, "{\"total\":3,\"ok\":1,\"missing\":[\"image\",\"media\"],\"late\":[\"image\"],"
-                           "\"failed\":[{\"name\":\"media\",\"error\":\"no such table\"}],\"partial\":[],\"hedged\":[]}");
+    ck_assert_str_eq(text,
+                     "{\"total\":3,\"ok\":1,\"missing\":[\"image\",\"media\"],\"late\":[\"image\"],"
+                     "\"failed\":[{\"name\":\"media\",\"error\":\"no such table\"}],\"partial\":[],\"hedged\":[]}");
     ck_assert(json_is_true(json_object_get(reply, "timed_out")));
     ck_assert_double_eq(json_real_value(json_object_get(reply, "took_ms")), 80.25);
     free(text);
