@@ -119,6 +119,20 @@ bool channel_reap(struct broker *b, struct channel *c)
     return true;
 }
 
+bool channel_unname(struct broker *b, struct channel *c)
+{
+    bool used = c->senders != 0 || c->receivers != 0 || c->values != 0 || c->lost != 0 || c->settings != NULL ||
+                !list_empty(&c->sources) || !list_empty(&c->put_streams) || !list_empty(&c->take_streams) ||
+                !list_empty(&c->sending) || !list_empty(&c->receiving);
+    if (used || c->state == CHANNEL_OPEN)
+        return false;
+    table_remove(&b->names, &c->by_name);
+    free(c->name);
+    c->name = NULL;
+    channel_touch(b, c);
+    return true;
+}
+
 void channel_push(struct broker *b, struct channel *c, struct block *block)
 {
     if (c->settings != NULL)

@@ -30,7 +30,8 @@ static int make(struct broker *b, struct process *p, const struct message *m, st
         return EINVAL;
     if (length != 0 && p != b->root)
         return EPERM;
-    if (length != 0 && channel_named(b, name, length) != NULL)
+    struct channel *namesake = length != 0 ? channel_named(b, name, length) : NULL;
+    if (namesake != NULL && !channel_unname(b, namesake))
         return EEXIST;
     if (b->channels.count >= WIRE_MAX_CHANNELS)
         return ENOBUFS;

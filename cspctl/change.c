@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3))) static bool refuse(struct change *c, const char *format, ...)
+bool change_refuse(struct change *c, const char *format, ...)
 {
     va_list args;
 
@@ -27,16 +27,18 @@ static bool find_process(const struct supervisor *s, const char *name, struct ch
     struct suggestion near = {.word = name};
 
     for (size_t i = 0; i < p->nprocesses; i++) {
+        if (p->processes[i].past)
+            continue;
         if (strcmp(p->processes[i].name, name) == 0) {
             c->process = i;
             return s->alive_of[i] > 0 ||
-                   refuse(c, "%s: it has ended, and its channels are closed: run the file again", name);
+                   change_refuse(c, "%s: it has ended, and its channels are closed: run the file again", name);
         }
         suggestion_offer(&near, p->processes[i].name);
     }
     if (near.best != NULL)
-        return refuse(c, "%s: no such process: did you mean '%s'?", name, near.best);
-    return refuse(c, "%s: no such process: `cspctl ps` lists them", name);
+        return change_refuse(c, "%s: no such process: did you mean '%s'?", name, near.best);
+    return change_refuse(c, "%s: no such process: `cspctl ps` lists them", name);
 }
 
 /* ---- replicas */
@@ -48,10 +50,16 @@ static bool goes(const struct child *c)
     return c->phase == CHILD_ENDED || (told && !c->replacing);
 }
 
+/* It is of the process, or will be with its next incarnation. */
+static bool is_of(const struct child *c, size_t process)
+{
+    return c->becomes != PIPELINE_NONE ? c->becomes == process : c->process == process;
+}
+
 static bool has_replica(const struct supervisor *s, size_t process, unsigned replica)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == process && s->children[i]->replica == replica && !goes(s->children[i]))
+        if (is_of(s->children[i], process) && s->children[i]->replica == replica && !goes(s->children[i]))
             return true;
     return false;
 }
@@ -60,8 +68,13 @@ static bool may_scale(const struct supervisor *s, struct change *c)
 {
     const struct process *process = &s->stage.p->processes[c->process];
 
+    if (process->laned || process->kind == PROCESS_PARTITION)
+        return change_refuse(c,
+                             "%s: partition: which replica has which values stays as it is: stop the run, and run the "
+                             "file with another number",
+                             process->name);
     if (c->replicas < 1 || c->replicas > PIPELINE_MAX_REPLICA)
-        return refuse(c, "%s=%u: write a number from 1 to %d; `cspctl stop` ends a run", process->name, c->replicas,
+        return change_refuse(c, "%s=%u: write a number from 1 to %d; `cspctl stop` ends a run", process->name, c->replicas,
                       PIPELINE_MAX_REPLICA);
     return true;
 }
@@ -76,7 +89,7 @@ static bool add_replicas(struct supervisor *s, struct change *c)
             int err = errno;
             for (size_t i = before; i < s->n; i++)
                 supervisor_child(s, s->children[i], CHILD_TELL);
-            return refuse(c, "%s: a replica more cannot be announced: %s", s->stage.p->processes[c->process].name,
+            return change_refuse(c, "%s: a replica more cannot be announced: %s", s->stage.p->processes[c->process].name,
                           strerror(err));
         }
     return true;
@@ -95,7 +108,7 @@ static bool begin_scale(struct supervisor *s, struct change *c)
         return false;
     }
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == c->process && s->children[i]->replica > c->replicas)
+        if (is_of(s->children[i], c->process) && s->children[i]->replica > c->replicas)
             supervisor_child(s, s->children[i], CHILD_RETIRE);
     (void)services_write(s->stage.dir, s->stage.p); /* who hedges knows by it how many may be asked; no more */
     return true;
@@ -107,7 +120,7 @@ static bool scaled(const struct supervisor *s, const struct change *c)
         const struct child *child = s->children[i];
         bool stays = child->replica <= c->replicas,
              comes = child->phase == CHILD_NEW || (child->phase == CHILD_RUNNING && !child->ready);
-        if (child->process == c->process && child->phase != CHILD_ENDED && (!stays || comes))
+        if (is_of(child, c->process) && child->phase != CHILD_ENDED && (!stays || comes))
             return false;
     }
     return true;
@@ -117,7 +130,7 @@ static bool begin_restart(struct supervisor *s, struct change *c)
 {
     c->since = csp_now();
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == c->process)
+        if (is_of(s->children[i], c->process))
             supervisor_child(s, s->children[i], CHILD_REPLACE);
     return true;
 }
@@ -126,7 +139,7 @@ static bool restarted(const struct supervisor *s, const struct change *c)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct child *child = s->children[i];
-        if (child->process == c->process && child->phase != CHILD_ENDED &&
+        if (is_of(child, c->process) && child->phase != CHILD_ENDED &&
             (child->since < c->since || child->phase != CHILD_RUNNING || !child->ready))
             return false;
     }
@@ -137,14 +150,16 @@ static bool restarted(const struct supervisor *s, const struct change *c)
 
 bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
 {
-    const char *what, *name;
+    const char *what, *name = "";
     json_int_t replicas = 0;
 
-    *c = (struct change){.kind = CHANGE_NONE};
-    if (json_unpack((json_t *)request, "{s:s, s:s, s?:I}", "do", &what, "name", &name, "replicas", &replicas) != 0)
-        return refuse(c, "it is asked for what this version of cspctl does not know");
+    *c = (struct change){.kind = CHANGE_NONE, .status = 1};
+    if (json_unpack((json_t *)request, "{s:s, s?:s, s?:I}", "do", &what, "name", &name, "replicas", &replicas) != 0)
+        return change_refuse(c, "it is asked for what this version of cspctl does not know");
     if (s->state != RUN_UP)
-        return refuse(c, "it is ending");
+        return change_refuse(c, "it is ending");
+    if (strcmp(what, "reload") == 0)
+        return reload_begin(s, request, c);
     if (!find_process(s, name, c))
         return false;
     c->replicas = replicas < 0 || replicas > UINT32_MAX ? 0 : (unsigned)replicas;
@@ -156,11 +171,13 @@ bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
         c->kind = CHANGE_RESTART;
         return begin_restart(s, c);
     }
-    return refuse(c, "it is asked to %s, which this version of cspctl does not know", what);
+    return change_refuse(c, "it is asked to %s, which this version of cspctl does not know", what);
 }
 
 bool change_done(const struct supervisor *s, struct change *c)
 {
+    if (c->kind == CHANGE_RELOAD)
+        return reload_done(s, c);
     const char *name = s->stage.p->processes[c->process].name;
     bool done = c->kind == CHANGE_SCALE ? scaled(s, c) : restarted(s, c);
 

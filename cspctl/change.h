@@ -15,12 +15,17 @@ struct supervisor;
 #define CHANGE_TEXT 1024
 
 struct change {
-    enum change_kind { CHANGE_NONE, CHANGE_SCALE, CHANGE_RESTART } kind;
+    enum change_kind { CHANGE_NONE, CHANGE_SCALE, CHANGE_RESTART, CHANGE_RELOAD } kind;
     size_t process;
     unsigned replicas;      /* SCALE: so many there are to be */
     csp_time since;         /* RESTART: incarnations that began later are new */
+    unsigned reload;        /* RELOAD: its number */
+    int status;             /* where it is refused: 1, if nothing else is said */
     char text[CHANGE_TEXT]; /* what there is to say: why not, or what was done */
 };
+
+/* Notes why not. False. */
+bool change_refuse(struct change *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Begins what a request asks for. False: it can't be, and nothing was changed; c->text says why. */
 bool change_begin(struct supervisor *s, const json_t *request, struct change *c);

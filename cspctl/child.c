@@ -66,6 +66,39 @@ int child_prepare_next(struct child *c, const struct stage *stage, const csp_cha
     return 0;
 }
 
+void child_forgo_next(struct child *c)
+{
+    if (c->next > 0)
+        (void)csp__reaped(c->next, (csp_exit){CSP_CLEAN, 0}, NULL);
+    c->next = 0;
+}
+
+/* One has one successor at most, so that the old one goes before the new one comes: meanwhile somebody must hold its
+ * ends, for this incarnation may end at any time. */
+int child_prepare_as(struct child *c, const struct stage *stage, const csp_chan *chans, size_t process)
+{
+    struct child as = *c;
+    uint64_t ticket;
+    bool had = c->next > 0;
+    csp_proc keeper = had ? announce(c, stage, chans, 0, &ticket) : 0;
+
+    if (keeper < 0)
+        return -1;
+    child_forgo_next(c);
+    as.process = process;
+    csp_proc next = announce(&as, stage, chans, c->proc, &ticket);
+    int err = errno;
+    if (next > 0) {
+        c->next = next;
+        c->next_ticket = ticket;
+    } else if (had)
+        (void)child_prepare_next(c, stage, chans);
+    if (keeper > 0)
+        (void)csp__reaped(keeper, (csp_exit){CSP_CLEAN, 0}, NULL);
+    errno = err;
+    return next > 0 ? 0 : -1;
+}
+
 int child_announce(struct child *c, const struct stage *stage, const csp_chan *chans)
 {
     const struct process *process = &stage->p->processes[c->process];

@@ -54,12 +54,15 @@ struct question { /* whether it is ready */
 
 struct child {
     size_t process; /* PIPELINE_NONE: the call of `run --call`, which is no process of the file */
+    size_t becomes; /* the definition of the next incarnation, where a reload gave it another one, or PIPELINE_NONE */
     const char *label;
     unsigned replica;
+    unsigned reload; /* the last one that changed something about it, from 1 */
     enum child_phase phase;
     csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
     struct restarts restarts;
     bool said_waiting, said_silent;
+    bool drains;    /* it is to read what nobody will read after it, up to the end, and to go then */
     bool spent;     /* it may not be restarted again */
     bool replacing; /* the next incarnation follows whatever the policy says */
     uint64_t incarnations;
@@ -93,7 +96,7 @@ struct stage {
     struct log *log, *data;
     bool colour;
     struct rlimit limit; /* of the caller, on open files */
-    regex_t *regexes;    /* by process: `ready: line`, where it has one */
+    regex_t **regexes;   /* by process: `ready: line`, where it has one */
     int spotted[2];      /* a pipe: in which output such a line was */
     struct pool *pool;
     struct resume *resume; /* what was stored of an interrupted run; NULL: no channel is durable */
@@ -104,6 +107,13 @@ int child_announce(struct child *c, const struct stage *stage, const csp_chan *c
 
 /* Announces a successor of this incarnation, where there is none. Returns 0, or -1 with errno. */
 int child_prepare_next(struct child *c, const struct stage *stage, const csp_chan *chans);
+
+/* Announces a successor of this incarnation with the ends of another definition, in the place of one that there is.
+ * Returns 0, or -1 with errno: its successor is as it was. */
+int child_prepare_as(struct child *c, const struct stage *stage, const csp_chan *chans, size_t process);
+
+/* There will be no further incarnation after this one, which goes on. */
+void child_forgo_next(struct child *c);
 
 /* The incarnation that has ended gives way to the next one, which is not started yet and has a successor then. Returns
  * 0, or -1 with errno and nothing changed; EAGAIN: the broker has not done with the one that has ended. */

@@ -19,7 +19,7 @@ struct command {
 };
 
 extern const struct command command_check, command_explain, command_run, command_ps, command_dump, command_stop,
-    command_scale, command_restart, command_call, command_send, command_recv, command_ack, command_close, command_help,
+    command_scale, command_restart, command_reload, command_call, command_send, command_recv, command_ack, command_close, command_help,
     command_version;
 
 /* Print the usage line of c on stderr. Returns EX_USAGE. */

@@ -127,7 +127,7 @@ static void take_request(struct supervisor *s, struct visitor *v)
     json_t *o = json_loadb(request, (size_t)n, 0, &error);
     v->asked = true;
     if (!change_begin(s, o, &v->change))
-        answer(v, 1);
+        answer(v, v->change.status);
     json_decref(o);
 }
 

@@ -10,6 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The pipeline whose variables a process has. */
+static const struct pipeline *origin_of(const struct pipeline *p, size_t process)
+{
+    return p->processes[process].origin != NULL ? p->processes[process].origin : p;
+}
+
 static char *expanded(const struct pipeline *p, const char *text, unsigned replica)
 {
     if (!text)
@@ -21,14 +27,14 @@ static char *expanded(const struct pipeline *p, const char *text, unsigned repli
 
 char *pipeline_cwd(const struct pipeline *p, size_t process, unsigned replica)
 {
-    return expanded(p, p->processes[process].cwd, replica);
+    return expanded(origin_of(p, process), p->processes[process].cwd, replica);
 }
 
 char *pipeline_input_file(const struct pipeline *p, size_t process, unsigned replica)
 {
     const struct input *input = &p->processes[process].input;
 
-    return input->kind == INPUT_FILE ? expanded(p, input->file, replica) : NULL;
+    return input->kind == INPUT_FILE ? expanded(origin_of(p, process), input->file, replica) : NULL;
 }
 
 /* A copy of n texts as one block. */
@@ -85,12 +91,12 @@ char **pipeline_argv(const struct pipeline *p, size_t process, unsigned replica)
 {
     const struct process *c = &p->processes[process];
 
-    return program_argv(p, &c->program, c->kind == PROCESS_EACH, replica);
+    return program_argv(origin_of(p, process), &c->program, c->kind == PROCESS_EACH, replica);
 }
 
 char **pipeline_ready_argv(const struct pipeline *p, size_t process, unsigned replica)
 {
-    return program_argv(p, &p->processes[process].ready.exec, false, replica);
+    return program_argv(origin_of(p, process), &p->processes[process].ready.exec, false, replica);
 }
 
 struct environment {
@@ -122,14 +128,15 @@ char **pipeline_environment(const struct pipeline *p, size_t process, unsigned r
 {
     struct environment e = {.pool = pool_new()};
     const struct settings *env = &p->processes[process].env;
+    const struct pipeline *origin = origin_of(p, process);
 
     set_words(&e, environ);
-    for (size_t i = 0; i < p->nvars; i++)
-        set(&e, pool_format(e.pool, "%s=%s", p->vars[i].name, p->vars[i].value));
+    for (size_t i = 0; i < origin->nvars; i++)
+        set(&e, pool_format(e.pool, "%s=%s", origin->vars[i].name, origin->vars[i].value));
     set(&e, pool_format(e.pool, "replica=%u", replica));
     set(&e, pool_format(e.pool, "CSP_REPLICA=%u", replica));
     for (size_t i = 0; i < env->n; i++) {
-        char *value = expanded(p, env->item[i].value, replica);
+        char *value = expanded(origin, env->item[i].value, replica);
         set(&e, pool_format(e.pool, "%s=%s", env->item[i].name, value));
         free(value);
     }

@@ -5,6 +5,7 @@
  * closes between two of them. An incarnation that has ended is buried first: what it had been given and had not taken
  * is back in its channel before the next one receives. Only then it is decided whether there is a next one. */
 #include "supervisor.h"
+#include "bridge.h"
 #include "message.h"
 #include "resume.h"
 #include "unit.h"
@@ -112,6 +113,9 @@ static void finish(struct supervisor *s, struct child *c)
     s->alive--;
     if (c->process != PIPELINE_NONE)
         s->alive_of[c->process]--;
+    if (c->becomes != PIPELINE_NONE)
+        s->alive_of[c->becomes]--;
+    c->becomes = PIPELINE_NONE;
     bool failed = result_ended(&s->result, &c->ending, c->label);
     if (s->state != RUN_KILLED && s->state != RUN_OVER)
         say_end(s, c, failed);
@@ -238,10 +242,27 @@ static void let_be(struct supervisor *s, struct child *c)
     finish(s, c);
 }
 
+/* From here on it is what a reload has made of it. */
+static void become(struct supervisor *s, struct child *c)
+{
+    if (c->becomes == PIPELINE_NONE)
+        return;
+    s->alive_of[c->process]--; /* it is counted among the others already */
+    c->process = c->becomes;
+    c->becomes = PIPELINE_NONE;
+    c->bridged = process_bridged(s->stage.p, c->process);
+    c->label = process_label(s->stage.p, c->process, c->replica, s->stage.pool);
+    restart_free(&c->restarts);
+    c->restarts = (struct restarts){.at = NULL};
+    c->drains = c->said_waiting = c->said_silent = false;
+}
+
 /* The broker has done with the one that has ended, or is asked again. */
 static void decide(struct supervisor *s, struct child *c)
 {
     csp_time delay;
+
+    become(s, c);
 
     if (child_succeed(c, &s->stage, s->chans) != 0) {
         int err = errno;

@@ -89,7 +89,7 @@ size_t pipeline_channel(const struct pipeline *p, const char *name)
 size_t pipeline_process(const struct pipeline *p, const char *name)
 {
     for (size_t i = 0; i < p->nprocesses; i++)
-        if (strcmp(p->processes[i].name, name) == 0)
+        if (!p->processes[i].past && strcmp(p->processes[i].name, name) == 0)
             return i;
     return PIPELINE_NONE;
 }

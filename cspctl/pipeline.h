@@ -183,6 +183,9 @@ struct process {
     size_t *after, nafter;      /* processes, each of whose replicas must be ready before it starts */
     struct place *after_places;
     struct place place; /* of its name */
+    /* of a live run whose file was reloaded: revision.h */
+    const struct pipeline *origin; /* whose variables its templates name; NULL: of the pipeline that it is in */
+    bool past;                     /* another definition has taken its place, or it is of the file no more */
 };
 
 #define REQUIRE_ALL   (-1)
@@ -253,7 +256,7 @@ char *pipeline_cwd(const struct pipeline *p, size_t process, unsigned replica);
 /* The file that is its standard input; NULL unless input.kind is INPUT_FILE. */
 char *pipeline_input_file(const struct pipeline *p, size_t process, unsigned replica);
 
-/* Index of what is called so, or PIPELINE_NONE. */
+/* Index of what is called so, and is not past; or PIPELINE_NONE. */
 size_t pipeline_channel(const struct pipeline *p, const char *name);
 size_t pipeline_process(const struct pipeline *p, const char *name);
 size_t pipeline_service(const struct pipeline *p, const char *name);

@@ -44,16 +44,40 @@ static bool has_exec(const struct ready *ready)
 
 /* ---- what is looked for in lines */
 
-int readiness_open(struct supervisor *s)
+/* A log's thread looks at them, so that they stay where they are when there are more. */
+int readiness_compile(struct supervisor *s, size_t first)
 {
     const struct pipeline *p = s->stage.p;
     char why[200];
+    int failed = 0;
 
-    s->stage.regexes = memory_alloc((p->nprocesses + 1) * sizeof *s->stage.regexes);
-    for (size_t i = 0; i < p->nprocesses; i++)
-        if (p->processes[i].ready.line != NULL &&
-            spotter_compile(&s->stage.regexes[i], p->processes[i].ready.line, why, sizeof why) != 0)
-            return errno = ENOMEM, -1; /* it was compiled before */
+    s->stage.regexes = memory_resize(s->stage.regexes, (p->nprocesses + 1) * sizeof *s->stage.regexes);
+    for (size_t i = first; i < p->nprocesses; i++) {
+        regex_t *made = p->processes[i].ready.line != NULL ? memory_alloc(sizeof *made) : NULL;
+        if (made != NULL && spotter_compile(made, p->processes[i].ready.line, why, sizeof why) != 0) {
+            free(made);
+            made = NULL;
+            failed = -1; /* no memory: it was compiled before */
+        }
+        s->stage.regexes[i] = made;
+    }
+    errno = ENOMEM;
+    return failed;
+}
+
+void readiness_forget(struct supervisor *s, size_t first)
+{
+    for (size_t i = first; s->stage.regexes != NULL && i < s->stage.p->nprocesses; i++)
+        if (s->stage.regexes[i] != NULL) {
+            regfree(s->stage.regexes[i]);
+            free(s->stage.regexes[i]);
+        }
+}
+
+int readiness_open(struct supervisor *s)
+{
+    if (readiness_compile(s, 0) != 0)
+        return -1;
     if (pipe2(s->stage.spotted, O_CLOEXEC | O_NONBLOCK) != 0)
         return -1;
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->stage.spotted[0],
@@ -62,11 +86,7 @@ int readiness_open(struct supervisor *s)
 
 void readiness_close(struct supervisor *s)
 {
-    const struct pipeline *p = s->stage.p;
-
-    for (size_t i = 0; s->stage.regexes != NULL && i < p->nprocesses; i++)
-        if (p->processes[i].ready.line != NULL)
-            regfree(&s->stage.regexes[i]);
+    readiness_forget(s, 0);
     free(s->stage.regexes);
     close(s->stage.spotted[0]);
     close(s->stage.spotted[1]);
@@ -75,10 +95,10 @@ void readiness_close(struct supervisor *s)
 int readiness_source(struct child *c, const struct stage *stage, struct log *log, const char *prefix)
 {
     const struct spotted word = {c, c->incarnations};
-    const struct spotting spotting = {&stage->regexes[c->process], stage->spotted[1], &word, sizeof word};
-    bool spotted = c->process != PIPELINE_NONE && stage->p->processes[c->process].ready.line != NULL;
+    const regex_t *line = c->process != PIPELINE_NONE ? stage->regexes[c->process] : NULL;
+    const struct spotting spotting = {line, stage->spotted[1], &word, sizeof word};
 
-    return log_source_spotted(log, prefix, spotted ? &spotting : NULL);
+    return log_source_spotted(log, prefix, line != NULL ? &spotting : NULL);
 }
 
 void readiness_read(struct supervisor *s)
@@ -175,7 +195,7 @@ static bool is_hopeless_child(const struct supervisor *s, const struct child *c)
 static bool is_ready(const struct supervisor *s, size_t process)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == process && !s->children[i]->ready)
+        if (s->children[i]->becomes == process || (s->children[i]->process == process && !s->children[i]->ready))
             return false;
     return true;
 }

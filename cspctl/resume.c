@@ -191,7 +191,8 @@ static bool is_fed_no_more(const struct supervisor *s, size_t process)
         if (c->close == CLOSE_NEVER || c->source != PIPELINE_NONE || c->nsenders == 0)
             return false;
         for (size_t k = 0; k < c->nsenders; k++)
-            if (c->senders[k].process != process && !are_finished(s, c->senders[k].process))
+            if (c->senders[k].process != process && !p->processes[c->senders[k].process].past &&
+                !are_finished(s, c->senders[k].process))
                 return false;
     }
     return true;

@@ -41,7 +41,8 @@ int services_write(const char *dir, const struct pipeline *p)
         return -1;
     }
     for (size_t i = 0; i < p->nservices; i++)
-        json_object_set_new(all, p->services[i].name, to_json(p, &p->services[i]));
+        if (p->services[i].nbackends != 0) /* else a reload has taken it out */
+            json_object_set_new(all, p->services[i].name, to_json(p, &p->services[i]));
     errno = EIO;
     int failed = json_dump_file(all, hidden, JSON_COMPACT) != 0 || rename(hidden, path) != 0;
     json_decref(all);

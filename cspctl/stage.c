@@ -85,7 +85,16 @@ static unsigned how_declared(const struct pipeline *p, const struct channel *c)
     return how | (edge_is_pair(p, c) ? CSP__MAY_BE_DIRECT : 0);
 }
 
-static bool set_channel(struct supervisor *s, size_t i)
+static bool say_channel(const struct supervisor *s, size_t i)
+{
+    int err = errno;
+
+    message("%s: %s: %s", s->order->name, s->stage.p->channels[i].name, csp_errmsg());
+    errno = err;
+    return false;
+}
+
+static int set_channel(struct supervisor *s, size_t i)
 {
     static const enum csp__overflow overflows[] = {[OVERFLOW_BLOCK] = CSP__BLOCK,
                                                    [OVERFLOW_DROP_OLDEST] = CSP__DROP_OLDEST,
@@ -100,27 +109,35 @@ static bool set_channel(struct supervisor *s, size_t i)
                                      .overflow = overflows[c->overflow]};
 
     if (c->attempts == 0 && !c->ordered && c->overflow == OVERFLOW_BLOCK && c->durable == NULL)
-        return true;
-    if (resume_set(s, i, &settings) == 0)
-        return true;
-    return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
+        return 0;
+    return resume_set(s, i, &settings);
 }
 
-/* All are there before the first has settings, for these name others. */
-static bool declare_channels(struct supervisor *s)
+bool supervisor_declare(struct supervisor *s, const bool *which)
 {
     const struct pipeline *p = s->stage.p;
 
-    s->chans = pool_zalloc(s->stage.pool, p->nchannels * sizeof *s->chans);
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
+        if (which != NULL && !which[i])
+            continue;
         s->chans[i] = csp__declare(c->name, (size_t)c->capacity, (size_t)c->max_bytes, how_declared(p, c));
         if (s->chans[i] == 0)
-            return broken(s, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, c->name, csp_errmsg());
+            return say_channel(s, i);
     }
     for (size_t i = 0; i < p->nchannels; i++)
-        if (!set_channel(s, i))
-            return false;
+        if ((which == NULL || which[i]) && set_channel(s, i) != 0)
+            return say_channel(s, i);
+    return true;
+}
+
+static bool declare_channels(struct supervisor *s)
+{
+    s->chans = pool_zalloc(s->stage.pool, s->stage.p->nchannels * sizeof *s->chans);
+    if (!supervisor_declare(s, NULL)) {
+        result_cause(&s->result, CAUSE_SYSTEM, errno == ENOTCONN ? EX_UNAVAILABLE : EX_OSERR, NULL);
+        return false;
+    }
     resume_say(s);
     return true;
 }
@@ -132,6 +149,7 @@ static struct child *new_child(struct supervisor *s, struct child as)
 
     *c = as;
     c->proc = c->report = c->given = -1;
+    c->becomes = PIPELINE_NONE;
     s->children = pool_more(s->stage.pool, s->children, s->n, sizeof(struct child *));
     s->children[s->n++] = c;
     s->alive++;

@@ -134,6 +134,7 @@ static void take_time(struct supervisor *s)
     notice_step(s);
     drain_step(s);
     lifecycle_step(s);
+    reload_step(s);
     readiness_step(s);
     phases_write(s);
     control_step(s);
@@ -356,6 +357,7 @@ int supervise(struct pipeline *p, const struct order *order)
     free(s.phases);
     close(s.epoll);
     close(s.signals);
+    reload_close(&s);
     pool_free(s.stage.pool);
     return result_status(&s.result);
 }

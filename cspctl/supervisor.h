@@ -6,6 +6,7 @@
 #define CSPCTL_SUPERVISOR_H
 
 #include "child.h"
+#include "reload.h"
 
 #include <run.h>
 
@@ -61,6 +62,7 @@ struct supervisor {
     struct notices notices;
     char *phases;            /* what was written last, or NULL: phases.c */
     struct control *control; /* where it is asked for changes; NULL before it can be */
+    struct reloads reloads;
 };
 
 #define SUPERVISOR_SELF "/proc/self/exe" /* cspctl, also where its file was replaced */
@@ -74,6 +76,9 @@ void supervisor_event(struct supervisor *s, enum run_event event);
 
 /* Start the children, all of them announced before: stage.c. False where the run can't go on; said so. */
 bool supervisor_prepare(struct supervisor *s);
+/* Declares channels of the pipeline and sets them, all before the first has settings, for these name others. `which`: by
+ * channel; NULL: all. False with errno, after saying which. */
+bool supervisor_declare(struct supervisor *s, const bool *which);
 void supervisor_start(struct supervisor *s);
 /* One more replica of a process of the file: announced, and to be started by CHILD_START. NULL: it can't be, with
  * errno. */
@@ -91,6 +96,9 @@ csp_time lifecycle_next(const struct supervisor *s);
 
 /* readiness.c */
 int readiness_open(struct supervisor *s); /* 0, or -1 with errno */
+/* The processes from `first` on are new: the same. */
+int readiness_compile(struct supervisor *s, size_t first);
+void readiness_forget(struct supervisor *s, size_t first);
 void readiness_close(struct supervisor *s);
 /* Reads which outputs had a line that was looked for. */
 void readiness_read(struct supervisor *s);
