@@ -74,8 +74,8 @@ static bool may_scale(const struct supervisor *s, struct change *c)
                              "file with another number",
                              process->name);
     if (c->replicas < 1 || c->replicas > PIPELINE_MAX_REPLICA)
-        return change_refuse(c, "%s=%u: write a number from 1 to %d; `cspctl stop` ends a run", process->name, c->replicas,
-                      PIPELINE_MAX_REPLICA);
+        return change_refuse(c, "%s=%u: write a number from 1 to %d; `cspctl stop` ends a run", process->name,
+                             c->replicas, PIPELINE_MAX_REPLICA);
     return true;
 }
 
@@ -89,8 +89,8 @@ static bool add_replicas(struct supervisor *s, struct change *c)
             int err = errno;
             for (size_t i = before; i < s->n; i++)
                 supervisor_child(s, s->children[i], CHILD_TELL);
-            return change_refuse(c, "%s: a replica more cannot be announced: %s", s->stage.p->processes[c->process].name,
-                          strerror(err));
+            return change_refuse(c, "%s: a replica more cannot be announced: %s",
+                                 s->stage.p->processes[c->process].name, strerror(err));
         }
     return true;
 }

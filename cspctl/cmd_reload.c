@@ -23,14 +23,16 @@ const struct command command_reload = {
     .args = "[--run NAME] [--timeout DURATION] FILE [name=value ...]",
     .help = "make a live run what a file says: start, replace and end what differs",
     .run = run,
-    .details =
-        "  -r, --run NAME|DIR       which run, where there are several\n"
-        "  -t, --timeout DURATION   how long to wait until it is done (60s)\n"
-        "\nProcesses are matched by their names. One that is unchanged is left alone; where only `replicas` differs it\n"
-        "is scaled; one that has changed is replaced as by `cspctl restart`; new ones are started; the others end when\n"
-        "they have done what they have. Values that are in channels stay there.\n"
-        "\nstatus: 0 done, 1 it can't be, and nothing was changed; 64 usage, 69 no such run, 78 the file has mistakes,\n"
-        "124 not done in time: it goes on\n",
+    .details = "  -r, --run NAME|DIR       which run, where there are several\n"
+               "  -t, --timeout DURATION   how long to wait until it is done (60s)\n"
+               "\nProcesses are matched by their names. One that is unchanged is left alone; where only `replicas` "
+               "differs it\n"
+               "is scaled; one that has changed is replaced as by `cspctl restart`; new ones are started; the others "
+               "end when\n"
+               "they have done what they have. Values that are in channels stay there.\n"
+               "\nstatus: 0 done, 1 it can't be, and nothing was changed; 64 usage, 69 no such run, 78 the file has "
+               "mistakes,\n"
+               "124 not done in time: it goes on\n",
 };
 
 static bool is_right(const char *file, char *const vars[], size_t n)

@@ -115,8 +115,8 @@ static bool same_channels(const struct sides *s, const size_t *a, size_t na, con
 
 static bool same_output(const struct sides *s, const struct output *a, const struct output *b)
 {
-    return a->kind == b->kind && (a->kind != OUTPUT_CHANNELS ||
-                                  same_channels(s, a->channels, a->nchannels, b->channels, b->nchannels));
+    return a->kind == b->kind &&
+           (a->kind != OUTPUT_CHANNELS || same_channels(s, a->channels, a->nchannels, b->channels, b->nchannels));
 }
 
 /* Lanes may be more or fewer with the replicas. */
@@ -210,8 +210,10 @@ const char *definition_channel_key(const struct pipeline *a, size_t channel, con
         return "overflow";
     if (!same_text(x->durable, y->durable))
         return "durable";
-    if (x->retries != y->retries || x->attempts != y->attempts || x->delay.least != y->delay.least ||
+    if (x->retries != y->retries || (x->retries && x->attempts != y->attempts) || x->delay.least != y->delay.least ||
         x->delay.most != y->delay.most || !same_channel(&s, x->dead, y->dead))
         return "retry";
-    return x->ordered != y->ordered ? "order" : NULL;
+    if (x->ordered != y->ordered)
+        return "order, of who receives from it";
+    return x->attempts != y->attempts ? "ack, of who receives from it" : NULL;
 }

@@ -14,9 +14,9 @@
 
 /* In the order in which `cspctl help` shows them. */
 static const struct command *const commands[] = {
-    &command_run,   &command_check,   &command_explain, &command_ps,   &command_dump, &command_stop,
-    &command_scale, &command_restart, &command_reload, &command_call,    &command_send, &command_recv, &command_ack,
-    &command_close, &command_help,    &command_version, NULL,
+    &command_run,   &command_check,   &command_explain, &command_ps,      &command_dump, &command_stop,
+    &command_scale, &command_restart, &command_reload,  &command_call,    &command_send, &command_recv,
+    &command_ack,   &command_close,   &command_help,    &command_version, NULL,
 };
 
 static int run_help(int argc, char **argv);

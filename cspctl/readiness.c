@@ -173,8 +173,9 @@ static bool shows(const struct supervisor *s, const struct child *c)
 
     if (ready->line != NULL || has_exec(ready))
         return c->spotted;
-    bool each = s->stage.p->processes[c->process].kind == PROCESS_EACH;
-    return c->start_error == 0 && (!c->bridged || c->program > 0 || each);
+    int kind = s->stage.p->processes[c->process].kind;
+    bool alone = kind == PROCESS_EACH || kind == PROCESS_PARTITION; /* the bridge is it */
+    return c->start_error == 0 && (!c->bridged || c->program > 0 || alone);
 }
 
 /* It runs, or has run for the last time: what it showed may be known only now. */
@@ -240,7 +241,7 @@ static void try_start(struct supervisor *s, struct child *c)
     supervisor_child(s, c, CHILD_START);
 }
 
-void readiness_step(struct supervisor *s)
+static void judge_all(struct supervisor *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         struct child *c = s->children[i];
@@ -253,9 +254,27 @@ void readiness_step(struct supervisor *s)
         else if (is_asked(s, c) && csp_now() >= c->question.due)
             question_due(s, c);
     }
+}
+
+/* Whether any was. */
+static bool start_all(struct supervisor *s)
+{
+    bool any = false;
+
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->phase == CHILD_NEW && s->children[i]->process != PIPELINE_NONE && s->state == RUN_UP)
+        if (s->children[i]->phase == CHILD_NEW && s->children[i]->process != PIPELINE_NONE && s->state == RUN_UP) {
             try_start(s, s->children[i]);
+            any |= s->children[i]->phase != CHILD_NEW;
+        }
+    return any;
+}
+
+/* Who is ready as soon as it is started may have another one start: no event would say so. */
+void readiness_step(struct supervisor *s)
+{
+    do
+        judge_all(s);
+    while (start_all(s));
 }
 
 csp_time readiness_next(const struct supervisor *s)

@@ -249,7 +249,8 @@ static void carry_out(struct supervisor *s, struct revision *r, const struct sna
 static bool goes_on(const struct supervisor *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->phase != CHILD_ENDED && (s->children[i]->becomes != PIPELINE_NONE || s->children[i]->drains))
+        if (s->children[i]->phase != CHILD_ENDED &&
+            (s->children[i]->becomes != PIPELINE_NONE || s->children[i]->drains))
             return true;
     return false;
 }

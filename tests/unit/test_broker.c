@@ -123,6 +123,29 @@ START_TEST(names_are_declared_by_the_root_alone)
 }
 END_TEST
 
+/* A run that is reloaded takes a channel out, and may want it again. */
+START_TEST(the_name_of_a_channel_that_is_over_may_be_given_again)
+{
+    struct {
+        struct wire_make fixed;
+        char name[4];
+    } w = {{.capacity = 1, .max_bytes = 10}, "name"};
+    size_t size = sizeof w.fixed + 4;
+    uint64_t first = declare("name", 1, WIRE_CLOSE_SENDERS);
+    struct wire_head of_first = {.channel = first};
+    struct speaker *reader = colleague(first, RECV, 0, 0);
+    struct speaker *visitor = guest();
+    ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &w, size), EEXIST);
+    ck_assert_int_eq(ask_err(visitor, WIRE_CLOSE, of_first, NULL, 0), 0);
+    ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &w, size), EEXIST); /* somebody holds an end */
+    bye(reader, 0, 0);
+    uint64_t second = declare("name", 1, WIRE_CLOSE_SENDERS);
+    ck_assert_uint_ne(second, first);
+    ck_assert_int_eq(ask_err(visitor, WIRE_CLOSE, of_first, NULL, 0), EBADF);
+    ck_assert_int_eq(ask_err(run.root, WIRE_MAKE, none, &w, size), EEXIST);
+}
+END_TEST
+
 START_TEST(a_channel_with_what_there_is_not_is_refused)
 {
     struct wire_make kind = {.kind = 2}, policy = {.policy = 3}, bytes = {.max_bytes = WIRE_MAX_VALUE + 1ull};
@@ -486,6 +509,7 @@ Suite *broker_suite(void)
     tcase_add_test(with_run, a_line_of_a_process_that_ended_is_refused);
     tcase_add_test(with_run, a_line_that_left_is_heard_no_more);
     tcase_add_test(with_run, names_are_declared_by_the_root_alone);
+    tcase_add_test(with_run, the_name_of_a_channel_that_is_over_may_be_given_again);
     tcase_add_test(with_run, a_channel_with_what_there_is_not_is_refused);
     tcase_add_test(with_run, a_name_is_opened_with_the_ends_that_are_held);
     tcase_add_test(with_run, nobody_holds_a_name_before_it_is_granted);
