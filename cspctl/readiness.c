@@ -51,7 +51,7 @@ int readiness_compile(struct supervisor *s, size_t first)
     char why[200];
     int failed = 0;
 
-    s->stage.regexes = memory_resize(s->stage.regexes, (p->nprocesses + 1) * sizeof *s->stage.regexes);
+    s->stage.regexes = memory_resize(s->stage.regexes, (p->nprocesses + 1) * sizeof(regex_t *));
     for (size_t i = first; i < p->nprocesses; i++) {
         regex_t *made = p->processes[i].ready.line != NULL ? memory_alloc(sizeof *made) : NULL;
         if (made != NULL && spotter_compile(made, p->processes[i].ready.line, why, sizeof why) != 0) {

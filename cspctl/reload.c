@@ -233,7 +233,7 @@ static void carry_out(struct supervisor *s, struct revision *r, const struct sna
     struct reloads *all = &s->reloads;
     bool *drains = pool_zalloc(r->next->pool, r->p->nprocesses * sizeof *drains);
 
-    all->loaded = pool_more(s->stage.pool, all->loaded, all->nloaded, sizeof *all->loaded);
+    all->loaded = pool_more(s->stage.pool, all->loaded, all->nloaded, sizeof(struct pipeline *));
     all->loaded[all->nloaded++] = r->next;
     c->reload = ++all->last;
     for (size_t i = 0; i < r->now->nprocesses; i++)
