@@ -132,6 +132,7 @@ NEEDS_joblog  := $(BUILD)/tests/exec.a
 NEEDS_gather  := $(BUILD)/tests/cspctl.a
 NEEDS_log     := $(BUILD)/tests/cspctl.a
 NEEDS_pipeline := $(BUILD)/tests/cspctl.a
+NEEDS_definition := $(BUILD)/tests/cspctl.a
 NEEDS_result  := $(BUILD)/tests/cspctl.a
 NEEDS_restart := $(BUILD)/tests/cspctl.a
 NEEDS_place   := $(BUILD)/tests/cspctl.a
