@@ -97,9 +97,11 @@ void lease_sync(struct broker *b, struct process *p, struct channel *c)
     }
 }
 
-struct block *lease_cut(struct holding *h, struct block *block, uint32_t skip, uint32_t n)
+struct block *lease_cut(struct broker *b, struct holding *h, struct block *block, uint32_t skip, uint32_t n)
 {
     uint64_t bytes, cost;
+    if (skip == 0 && h->blocks.next == &block->wait.node)
+        h->since = b->now;
     if (skip != 0) {
         block_fit(block, skip, skip, 0, 0, &bytes, &cost);
         struct block *front = block_split(block, skip, bytes, cost);

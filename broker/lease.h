@@ -37,6 +37,7 @@ struct holding {
     struct channel *channel;
     struct list blocks; /* by order */
     uint64_t count;     /* values */
+    int64_t since;      /* when the oldest was settled last: its timeout counts from there, or from its delivery */
 };
 
 /* ---- settings.c ---- */
@@ -90,7 +91,7 @@ void lease_take(struct broker *b, struct process *p, struct channel *c, struct b
 /* What the process has taken from its streams of the channel, by the counts in their pages, is leased. */
 void lease_sync(struct broker *b, struct process *p, struct channel *c);
 /* Takes n values, from the skip-th on, out of what is leased. NULL: no memory. */
-struct block *lease_cut(struct holding *h, struct block *block, uint32_t skip, uint32_t n);
+struct block *lease_cut(struct broker *b, struct holding *h, struct block *block, uint32_t skip, uint32_t n);
 /* Values that were cut out are done. */
 void lease_done(struct broker *b, struct channel *c, struct block *block);
 /* They came back to a channel that is broken: they stay in its store, where it is durable. */

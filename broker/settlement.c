@@ -72,7 +72,7 @@ static uint64_t cut_named(struct broker *b, struct line *l, struct holding *h, c
             if (next != id + run)
                 break;
         }
-        block = lease_cut(h, block, at, run);
+        block = lease_cut(b, h, block, at, run);
         if (block == NULL) {
             no_memory(b, l);
             return UINT64_MAX;
@@ -148,7 +148,7 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
     struct block *block = find(h, w.id, &at);
     if (block == NULL)
         return;
-    block = lease_cut(h, block, at, 1);
+    block = lease_cut(b, h, block, at, 1);
     if (block == NULL) {
         no_memory(b, l);
         return;
@@ -166,7 +166,7 @@ static uint64_t settle_oldest(struct broker *b, struct line *l, struct holding *
     while (n < most && !list_empty(&h->blocks)) {
         struct block *block = LIST_OWNER(h->blocks.next, struct block, wait.node);
         uint32_t part = block->count < most - n ? block->count : (uint32_t)(most - n);
-        block = lease_cut(h, block, 0, part);
+        block = lease_cut(b, h, block, 0, part);
         if (block == NULL) {
             no_memory(b, l);
             return n;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Who holds a lease for too long is killed: section 16 of docs/protocol.md. Decision: one timer a process, set when it
- * has its first lease; when that goes off it is looked for the oldest one. So a lease costs nothing for its timeout but
- * where one is near it. What is redelivered waits for the death, so that no two ever do the same value because of it.
+ * has its first lease; when that goes off it is looked for the oldest one. What was delivered ahead waits for that, so
+ * its own time begins when that is settled. So a lease costs nothing for its timeout but where one is near it. What is
+ * redelivered waits for the death, so that no two ever do the same value because of it.
  */
 #include "lease.h"
 
@@ -12,10 +13,13 @@ static int64_t oldest(const struct process *p)
     int64_t at = INT64_MAX;
     for (const struct list *node = p->leases.next; node != &p->leases; node = node->next) {
         const struct holding *h = LIST_OWNER(node, const struct holding, of_process);
+        int64_t first = INT64_MAX;
         for (const struct list *of = h->blocks.next; of != &h->blocks; of = of->next) {
             const struct block *block = LIST_OWNER(of, const struct block, wait.node);
-            at = block->since < at ? block->since : at;
+            first = block->since < first ? block->since : first;
         }
+        first = h->since > first ? h->since : first;
+        at = first < at ? first : at;
     }
     return at;
 }

@@ -13,15 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILTER_MOST  64          /* values with the program at a time, while it answers */
+#define FILTER_MOST  64 /* values with the program at a time, while it answers: one, if it was delivered before */
 #define FILTER_BYTES (64u << 10) /* after so many bytes no further one */
 #define QUIET_MS     200         /* without an answer: it gets more, or its end of file */
+#define ALONE_MS     2000        /* so for one that is alone: it is by the block that it answers, or slow */
 
 struct held {
     size_t from; /* the input channel */
     uint64_t id;
     size_t bytes;
-    csp_time since;
+    csp_time since; /* it is the oldest; before that: it was delivered */
 };
 
 struct state {
@@ -29,7 +30,9 @@ struct state {
     struct held *held; /* in order, from the oldest; room for `most` */
     uint64_t *ids;     /* as many */
     size_t n, most, bytes;
-    char *text; /* what is to be written: [begin, end) */
+    bool alone;  /* one of them was delivered before: who dies of it takes no others with it */
+    bool blocks; /* it answers by the block: then it gets no value alone */
+    char *text;  /* what is to be written: [begin, end) */
     size_t begin, end, size;
     bool *closed;   /* by input */
     bool *held_off; /* closed for now: nothing is to come but what others may give back */
@@ -106,6 +109,7 @@ static int take_value(struct state *s, size_t from, csp_msg *m)
         s->held[s->n++] = (struct held){.from = from, .id = m->id, .bytes = m->len, .since = csp_now()};
         s->bytes += m->len;
         s->held_off[from] = false;
+        s->alone = !s->blocks && m->tries > 1;
     } else {
         notice_post(s->f->joint, NOTICE_FAULT, ENOMEM, "no memory for a value of %s", inputs(s)->names[from]);
     }
@@ -179,6 +183,10 @@ static void forget(struct state *s, size_t n)
     memmove(s->held, s->held + n, s->n * sizeof *s->held);
     s->room = 0;
     s->quiet = CSP_FOREVER;
+    if (s->n != 0)
+        s->held[0].since = csp_now();
+    else
+        s->alone = false;
 }
 
 /* A part of a block, which goes on behind it. */
@@ -200,6 +208,8 @@ static csp__block cut(csp__block *b, size_t n)
 /* Answers and acknowledgements, in one step as far as they belong together. */
 static int settle(struct state *s, csp__block *b)
 {
+    if (b->count == 1 && s->n > 1)
+        s->blocks = false;
     while (b->count != 0) {
         size_t n = run_of(s, b->count < s->n ? b->count : s->n);
         if (n == 0) {
@@ -282,13 +292,18 @@ static void settle_rest(struct state *s)
 
 /* ---- the loop */
 
+static csp_time quiet_end(const struct state *s)
+{
+    return s->quiet + (int64_t)(s->alone ? ALONE_MS : QUIET_MS) * 1000000;
+}
+
 static csp_time next_time(const struct state *s)
 {
     csp_time late = CSP_FOREVER, flush = CSP_FOREVER;
     if (s->f->timeout > 0 && s->n != 0)
         late = s->held[0].since + s->f->timeout * 1000000;
     if (s->quiet != CSP_FOREVER && !s->full)
-        flush = s->quiet + (int64_t)QUIET_MS * 1000000;
+        flush = quiet_end(s);
     return late == CSP_FOREVER || (flush != CSP_FOREVER && flush < late) ? flush : late;
 }
 
@@ -315,10 +330,13 @@ static int take_time(struct state *s)
                     (long long)s->f->timeout);
         return -1;
     }
-    if (s->quiet == CSP_FOREVER || csp_now() < s->quiet + (int64_t)QUIET_MS * 1000000)
+    if (s->quiet == CSP_FOREVER || csp_now() < quiet_end(s))
         return 0;
     s->quiet = CSP_FOREVER;
-    if (s->n < s->most)
+    if (s->alone) {
+        s->alone = false;
+        s->blocks = true;
+    } else if (s->n < s->most)
         retire(s);
     else if (reserve(s, s->most * 2) != 0) {
         notice_post(s->f->joint, NOTICE_FAULT, ENOMEM, "no memory for what the program has not answered");
@@ -344,9 +362,9 @@ static void prepare(struct state *s, csp_msg *m)
 {
     const struct filter *f = s->f;
     size_t n = inputs(s)->n;
-    bool more = !s->full && s->n < s->most && s->bytes < FILTER_BYTES;
+    bool more = !s->full && !s->alone && s->n < s->most && s->bytes < FILTER_BYTES;
     bool room = f->ordered || s->room == f->out->port->n;
-    if (s->quiet == CSP_FOREVER && s->n != 0 && (s->n == s->most || any_held_off(s)))
+    if (s->quiet == CSP_FOREVER && s->n != 0 && (s->alone || s->n == s->most || any_held_off(s)))
         s->quiet = csp_now();
     csp_chan full = room ? 0 : f->out->port->chans[s->room];
     for (size_t i = 0; i < n; i++) {
