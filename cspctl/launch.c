@@ -64,9 +64,10 @@ static size_t argument(const struct pipeline *p, const char *text, bool each, un
 {
     if (!each || program_value(text) == VALUE_NONE)
         return template_expand(p, text, replica, to);
+    size_t length = strlen(text);
     if (to)
-        strcpy(to, text);
-    return strlen(text);
+        memcpy(to, text, length + 1);
+    return length;
 }
 
 static char **program_argv(const struct pipeline *p, const struct program *program, bool each, unsigned replica)

@@ -566,11 +566,11 @@ void ack(struct speaker *s, uint64_t channel, uint64_t id)
 void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const char *reason)
 {
     struct wire_nack w = {id, delay};
-    char payload[sizeof w + 256];
+    char payload[sizeof w + 257];
     size_t length = strlen(reason);
     ck_assert_uint_le(length, 256);
     memcpy(payload, &w, sizeof w);
-    memcpy(payload + sizeof w, reason, length);
+    memcpy(payload + sizeof w, reason, length + 1);
     say(s, WIRE_NACK, (struct wire_head){.channel = channel}, payload, sizeof w + length);
     sync_line(s);
 }
@@ -578,11 +578,11 @@ void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const
 int settle(struct speaker *s, uint64_t channel, uint64_t *n, int64_t delay, const char *reason)
 {
     struct wire_settle w = {*n, delay};
-    char payload[sizeof w + 256];
+    char payload[sizeof w + 257];
     size_t length = strlen(reason);
     ck_assert_uint_le(length, 256);
     memcpy(payload, &w, sizeof w);
-    memcpy(payload + sizeof w, reason, length);
+    memcpy(payload + sizeof w, reason, length + 1);
     struct heard h = ask(s, WIRE_SETTLE, (struct wire_head){.channel = channel}, payload, sizeof w + length);
     ck_assert_uint_eq(h.size, sizeof w);
     memcpy(&w, h.data, sizeof w);
