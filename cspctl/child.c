@@ -371,6 +371,7 @@ static void clear(struct child *c)
     c->reported = false;
     c->held = 0;
     c->program = 0;
+    c->gone = false;
     c->given = -1;
     *c->why = '\0';
 }

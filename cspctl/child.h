@@ -82,6 +82,7 @@ struct child {
     /* of its bridge */
     int report; /* -1: closed */
     bool bridged, reported;
+    bool gone;      /* the program's group is empty: its number may be a stranger's */
     pid_t program;  /* 0: not started */
     int given;      /* a descriptor that came and whose line has not; -1: none */
     zlistx_t *hold; /* the writing ends of the program's inputs, see hold.h */

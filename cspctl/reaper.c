@@ -30,7 +30,7 @@ static csp_exit reason(const struct supervisor *s, struct child *c, const siginf
 
     child_read_report(c, s->epoll);
     child_close_report(c, s->epoll);
-    if (!c->reported && c->program > 1)
+    if (!c->reported && c->program > 1 && !c->gone)
         (void)kill(-c->program, SIGKILL); /* before its inputs are closed: that would be its end of file */
     hold_release_all(&c->hold);
     if (c->reported)

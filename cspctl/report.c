@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The lines that a bridge writes on its report descriptor (workers/exec): `hold FD` and `release FD` of the inputs of
- * its program, `started PID`, `error ERRNO text`, and at the end `ended HOW CODE LOST WHY...`. They are believed over
+ * its program, `started PID`, `gone`, `error ERRNO text`, and at the end `ended HOW CODE LOST WHY...`. They are believed over
  * the bridge's exit status, which can't tell a program that failed from one that was cut off. */
 #include "child.h"
 #include "hold.h"
@@ -57,6 +57,8 @@ void child_report_line(struct child *c, char *line)
         c->program = (pid_t)strtol(rest, NULL, 10);
     else if (rest != NULL && strcmp(what, "silent") == 0)
         say_silent(c, rest);
+    else if (strcmp(what, "gone") == 0)
+        c->gone = true;
     else if (strcmp(what, "ready") == 0)
         c->spotted = true;
     else if (rest != NULL && strcmp(what, "hold") == 0) {

@@ -177,7 +177,8 @@ static void await(struct job *j)
         read_started(j);
     for (ssize_t got; n < sizeof text - 1 && (got = read(j->report, text + n, sizeof text - 1 - n)) > 0;)
         n += (size_t)got;
-    (void)sscanf(text, "ended %15s %d %llu %511[^\n]", j->how, &j->code, &j->lost, j->why);
+    const char *end = strstr(text, "ended ");
+    (void)sscanf(end != NULL ? end : "", "ended %15s %d %llu %511[^\n]", j->how, &j->code, &j->lost, j->why);
     close(j->report);
     close(j->pidfd);
 }

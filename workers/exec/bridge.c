@@ -61,8 +61,9 @@ struct bridge {
     int signals;    /* signalfd */
     csp_time timer; /* CSP_FOREVER: not set */
     size_t dry, ended;
-    bool told; /* the program's end, to the machine */
-    int heard; /* readable where the broker may have said something */
+    bool told;      /* the program's end, to the machine */
+    bool forgotten; /* its group, which is empty */
+    int heard;      /* readable where the broker may have said something */
     bool termed, gone, cancelled;
     bool failing; /* TERM came because the run has failed */
 };
@@ -93,11 +94,23 @@ static void kill_program(struct bridge *b)
     program_signal(&b->program, SIGKILL);
 }
 
+/* Nobody may signal the program's group any more: its number can be given to a stranger as soon as it is empty. */
+static void forget_group(struct bridge *b)
+{
+    if (b->forgotten)
+        return;
+    b->forgotten = true;
+    (void)csp__program(0);
+    if (b->o->report >= 0)
+        dprintf(b->o->report, "gone\n");
+}
+
 static void sweep(struct bridge *b)
 {
     const struct facts *f = &b->facts;
     if (program_sweep(&b->program, SWEEP_MS) != 0)
         fprintf(stderr, "exec: %s: a process of it does not die: look for state D in ps\n", b->o->label);
+    forget_group(b);
     b->facts.status = b->program.status;
     wiring_halt(&b->w, WIFEXITED(f->status) && !(f->late && f->cause != CAUSE_NONE));
 }
@@ -246,6 +259,8 @@ static void reap(struct bridge *b)
         b->facts.status = b->program.status;
         fire(b, EXIT);
     }
+    if (b->program.ended && kill(-b->program.pid, 0) != 0 && errno == ESRCH)
+        forget_group(b);
     if (alone)
         fire(b, ALONE);
 }
@@ -332,7 +347,6 @@ static int finish(struct bridge *b)
         fprintf(stderr, "exec: %s: %s: up to %llu values lost\n", b->o->label, e.why, (unsigned long long)lost);
     else if (e.how != CSP_CLEAN && b->facts.cause != CAUSE_NONE)
         fprintf(stderr, "exec: %s: %s\n", b->o->label, e.why);
-    (void)csp__program(0);
     (void)csp__bye(e.bye);
     if (stuck)
         _exit(e.exit_status);

@@ -14,6 +14,7 @@
  *     error ERRNO TEXT              the program was not started
  *     ready                         with --ready: a line of its stdout or stderr, where channels lead there, matched
  *     silent COUNT                  it has read so many values, waits for more for 5 s, and has written nothing
+ *     gone                          nobody is left in its process group, whose number is free
  * and, after "started", at the end
  *     ended HOW CODE LOST WHY       HOW: clean, code, signal, cancelled (killed by the bridge, or drained by TERM, see
  * term.h); CODE: exit status or signal; LOST: values that the program may not have read and, where it is a socket, for
