@@ -365,8 +365,8 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
 bool name_is_good(const char *name, size_t length);
 struct channel *channel_find(const struct broker *b, uint64_t id);
 struct channel *channel_named(const struct broker *b, const char *name, size_t length);
-/* A channel that is over, and of which nothing is left, gives its name away, and goes as one without a name does. False:
- * it is not so. */
+/* A channel that is over, and of which nothing is left, gives its name away, and goes as one without a name does.
+ * False: it is not so. */
 bool channel_unname(struct broker *b, struct channel *c);
 void channel_touch(struct broker *b, struct channel *c);
 void channel_close(struct broker *b, struct channel *c);

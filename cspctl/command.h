@@ -19,8 +19,8 @@ struct command {
 };
 
 extern const struct command command_check, command_explain, command_run, command_ps, command_dump, command_stop,
-    command_scale, command_restart, command_reload, command_call, command_send, command_recv, command_ack, command_close, command_help,
-    command_version;
+    command_scale, command_restart, command_reload, command_call, command_send, command_recv, command_ack,
+    command_close, command_help, command_version;
 
 /* Print the usage line of c on stderr. Returns EX_USAGE. */
 int command_usage(const struct command *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The lines that a bridge writes on its report descriptor (workers/exec): `hold FD` and `release FD` of the inputs of
- * its program, `started PID`, `gone`, `error ERRNO text`, and at the end `ended HOW CODE LOST WHY...`. They are believed over
- * the bridge's exit status, which can't tell a program that failed from one that was cut off. */
+ * its program, `started PID`, `gone`, `error ERRNO text`, and at the end `ended HOW CODE LOST WHY...`. They are
+ * believed over the bridge's exit status, which can't tell a program that failed from one that was cut off. */
 #include "child.h"
 #include "hold.h"
 #include "message.h"

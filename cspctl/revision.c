@@ -15,8 +15,8 @@ static void place_channels(struct revision *r)
     p->channels = pool_zalloc(p->pool, most * sizeof *p->channels);
     r->fresh = pool_zalloc(p->pool, most * sizeof *r->fresh);
     r->channel_of = pool_zalloc(p->pool, r->next->nchannels * sizeof *r->channel_of);
-    memcpy(p->channels, r->now->channels, r->now->nchannels * sizeof *p->channels);
-    p->nchannels = r->now->nchannels;
+    for (size_t i = 0; i < r->now->nchannels; i++)
+        p->channels[p->nchannels++] = r->now->channels[i];
     for (size_t k = 0; k < r->next->nchannels; k++) {
         size_t i = pipeline_channel(r->now, r->next->channels[k].name);
         r->channel_of[k] = i != PIPELINE_NONE ? i : p->nchannels++;
@@ -28,10 +28,10 @@ static void place_services(struct revision *r, size_t *service_of)
     struct pipeline *p = r->p;
 
     p->services = pool_zalloc(p->pool, (r->now->nservices + r->next->nservices) * sizeof *p->services);
-    memcpy(p->services, r->now->services, r->now->nservices * sizeof *p->services);
-    p->nservices = r->now->nservices;
-    for (size_t i = 0; i < p->nservices; i++)
-        p->services[i].nbackends = 0; /* but those that come now */
+    for (size_t i = 0; i < r->now->nservices; i++) {
+        p->services[p->nservices] = r->now->services[i];
+        p->services[p->nservices++].nbackends = 0; /* but those that come now */
+    }
     for (size_t k = 0; k < r->next->nservices; k++) {
         size_t i = pipeline_service(r->now, r->next->services[k].name);
         service_of[k] = i != PIPELINE_NONE ? i : p->nservices++;

@@ -17,9 +17,9 @@ enum fate {
 };
 
 struct revision {
-    const struct pipeline *now; /* of the run */
-    struct pipeline *next;      /* the file; owns all that there is here */
-    struct pipeline *p;         /* both */
+    const struct pipeline *now;      /* of the run */
+    struct pipeline *next;           /* the file; owns all that there is here */
+    struct pipeline *p;              /* both */
     size_t *process_of, *channel_of; /* indices of `next` -> of `p` */
     enum fate *fate;                 /* by process of `p` */
     size_t *heir;                    /* the same; PIPELINE_NONE */

@@ -76,8 +76,8 @@ void supervisor_event(struct supervisor *s, enum run_event event);
 
 /* Start the children, all of them announced before: stage.c. False where the run can't go on; said so. */
 bool supervisor_prepare(struct supervisor *s);
-/* Declares channels of the pipeline and sets them, all before the first has settings, for these name others. `which`: by
- * channel; NULL: all. False with errno, after saying which. */
+/* Declares channels of the pipeline and sets them, all before the first has settings, for these name others. `which`:
+ * by channel; NULL: all. False with errno, after saying which. */
 bool supervisor_declare(struct supervisor *s, const bool *which);
 void supervisor_start(struct supervisor *s);
 /* One more replica of a process of the file: announced, and to be started by CHILD_START. NULL: it can't be, with

@@ -376,7 +376,7 @@ START_TEST(a_delivery_says_id_and_tries)
     ck_assert_uint_eq(h.head.count, 50);
     ck_assert_uint_ne(heard_lease(&h).id, 0);
     ck_assert_uint_eq(heard_lease(&h).tries, 1);
-    ck_assert_int_eq(wire_block_data(&h.head, h.data), 50 * 201);
+    ck_assert_int_eq(wire_block_data(&h.head, h.data), (int64_t)50 * 201);
 }
 END_TEST
 
