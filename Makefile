@@ -229,7 +229,7 @@ WRAP_snapshot := places_find
 FUZZ_line    := caller
 WRAP_line    := csp_now poll ppoll pthread_create csp__line csp__socket_adopt csp__socket_receive csp__socket_send \
                 csp__socket_is_quiet csp__socket_widen zmq_socket zmq_close zmq_ctx_term zmq_setsockopt zmq_getsockopt \
-                zmq_connect zmq_bind zmq_poll open close posix_fallocate mmap munmap unlink
+                zmq_connect zmq_bind zmq_poll open close posix_fallocate mmap munmap unlink csp__descriptors_left
 $(BUILD)/tests/broker.a: $(filter-out %/main.o %/accept.o %/store.o %/store_disk.o,$(BROKER_OBJ))
 define fuzz_rule
 $(BUILD)/tests/fuzz_$(1): $(BUILD)/obj/tests/fuzz/replay_$(1).o $(BUILD)/obj/runner/fuzz.o $(TEST_SUPPORT)

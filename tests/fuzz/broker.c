@@ -154,8 +154,8 @@ static void clear(struct broker *b)
     timer_stop(&b->timers, &b->idle_again); /* nobody's: it goes off once, and finds nothing */
     HOLD(b->channels.count == 0 && b->names.count == 0 && b->processes.count == 0 && b->tickets.count == 0);
     HOLD(b->lines.count == 0 && b->scopes.count == 0 && b->live == 0 && timer_next(&b->timers) == INT64_MAX);
-    struct table *const tables[] = {&b->channels, &b->names, &b->processes, &b->tickets, &b->lines, &b->scopes};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    struct table *const tables[] = {&b->channels, &b->names, &b->processes, &b->tickets, &b->lines, &b->scopes, NULL};
+    for (size_t i = 0; tables[i] != NULL; i++)
         table_free(tables[i]);
     free(b->connections);
 }
