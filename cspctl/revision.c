@@ -15,6 +15,7 @@ static void place_channels(struct revision *r)
     p->channels = pool_zalloc(p->pool, most * sizeof *p->channels);
     r->fresh = pool_zalloc(p->pool, most * sizeof *r->fresh);
     r->channel_of = pool_zalloc(p->pool, r->next->nchannels * sizeof *r->channel_of);
+    p->nchannels = 0;
     for (size_t i = 0; i < r->now->nchannels; i++)
         p->channels[p->nchannels++] = r->now->channels[i];
     for (size_t k = 0; k < r->next->nchannels; k++) {
@@ -28,6 +29,7 @@ static void place_services(struct revision *r, size_t *service_of)
     struct pipeline *p = r->p;
 
     p->services = pool_zalloc(p->pool, (r->now->nservices + r->next->nservices) * sizeof *p->services);
+    p->nservices = 0;
     for (size_t i = 0; i < r->now->nservices; i++) {
         p->services[p->nservices] = r->now->services[i];
         p->services[p->nservices++].nbackends = 0; /* but those that come now */

@@ -86,7 +86,8 @@ static char *program[] = {"p", "-x", "$1", "y", NULL};
 static csp_msg value(const char *text, unsigned tries)
 {
     static uint64_t id;
-    return (csp_msg){.data = strdup(text), .len = strlen(text), .id = ++id, .tries = tries};
+    id++;
+    return (csp_msg){.data = strdup(text), .len = strlen(text), .id = id, .tries = tries};
 }
 
 static int add(struct batch *b, const char *text, unsigned tries)
