@@ -94,9 +94,10 @@ static size_t *all_at(struct revision *r, const size_t *map, const size_t *from,
 
 static void move_ports(struct revision *r, struct ports *ports)
 {
-    struct port *to = ports->n > 0 ? pool_zalloc(r->p->pool, ports->n * sizeof *to) : NULL;
+    size_t n = ports->n;
+    struct port *to = n > 0 ? pool_zalloc(r->p->pool, n * sizeof *to) : NULL;
 
-    for (size_t i = 0; i < ports->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         to[i] = ports->item[i];
         to[i].channel = r->channel_of[to[i].channel];
     }
