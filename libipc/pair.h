@@ -50,6 +50,7 @@ struct csp__pair {
     uint64_t prior_before;       /* the receiver's count when all of that has been taken */
     uint64_t edge, inner;        /* values that are within the capacity, and the bytes of those not taken */
     struct csp__kept *kept, **kept_end;
+    uint64_t sent; /* as the page says it, in which others may write what they like */
 
     /* the receiving side */
     int greeted;                      /* the token came */

@@ -185,9 +185,8 @@ int csp__pair_is_flushed(struct csp__stream *s)
 
 int csp__pair_holds(const struct csp__stream *s)
 {
-    const struct wire_page *page = s->send.pair->page;
-    return atomic_load_explicit(&page->sent, memory_order_relaxed) >
-           (atomic_load_explicit(&page->taken, memory_order_relaxed) & ~WIRE_REVOKED);
+    const struct csp__pair *pair = s->send.pair;
+    return pair->sent > (atomic_load_explicit(&pair->page->taken, memory_order_relaxed) & ~WIRE_REVOKED);
 }
 
 uint32_t csp__pair_most(const struct csp__stream *s)
@@ -211,22 +210,23 @@ void csp__pair_want(struct csp__stream *s)
 
 /* ---- frames */
 
-static struct csp__kept *keep(struct csp__pair *pair, uint32_t count, zmq_msg_t *msg)
+static int keep(struct csp__pair *pair, uint32_t count, zmq_msg_t *msg)
 {
     struct csp__kept *k = malloc(sizeof *k);
     if (k == NULL)
-        return NULL;
+        return -1;
     zmq_msg_init(&k->msg);
     if (zmq_msg_copy(&k->msg, msg) != 0) {
         free(k);
-        return NULL;
+        return -1;
     }
     k->next = NULL;
     k->count = count;
-    k->first = atomic_load_explicit(&pair->page->sent, memory_order_relaxed);
+    k->first = pair->sent;
+    pair->sent += count;
     *pair->kept_end = k;
     pair->kept_end = &k->next;
-    return k;
+    return 0;
 }
 
 static void drop_kept(struct csp__pair *pair, uint64_t taken)
@@ -246,15 +246,14 @@ int csp__pair_ship(struct csp__line *line, struct csp__stream *s, uint32_t count
     struct csp__pair *pair = s->send.pair;
     struct wire_page *page = pair->page;
     drop_kept(pair, atomic_load_explicit(&page->taken, memory_order_relaxed) & ~WIRE_REVOKED);
-    const struct csp__kept *k = keep(pair, count, msg);
-    if (k == NULL) {
+    if (keep(pair, count, msg) != 0) {
         zmq_msg_close(msg);
         csp__line_cut(line); /* values that were sent, and nobody could ever send again */
         errno = ENOTCONN;
         return -1;
     }
     atomic_store_explicit(&page->bytes, s->send.bytes, memory_order_relaxed);
-    atomic_store(&page->sent, k->first + count);
+    atomic_store(&page->sent, pair->sent);
     if (csp__socket_send(&pair->socket, msg, 0) != 0)
         zmq_msg_close(msg); /* the receiver is gone: a recall will come, and it is kept */
     return 0;
@@ -326,11 +325,11 @@ static int keep_pack(struct csp__stream *s)
         return 0;
     if (csp__pack_close(&send->pack, s->chan, send->put - count, &msg) != 0)
         return -1;
-    const struct csp__kept *k = keep(send->pair, count, &msg);
+    int rc = keep(send->pair, count, &msg);
     zmq_msg_close(&msg);
-    if (k == NULL)
+    if (rc != 0)
         return -1;
-    atomic_store(&send->pair->page->sent, k->first + count); /* the broker knows by that how many may come back */
+    atomic_store(&send->pair->page->sent, send->pair->sent); /* the broker knows by that how many may come back */
     return 0;
 }
 
