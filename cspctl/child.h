@@ -59,7 +59,8 @@ struct child {
     unsigned replica;
     unsigned reload; /* the last one that changed something about it, from 1 */
     enum child_phase phase;
-    csp_time due; /* LEFT to PAUSED: when the phase has lasted long enough */
+    csp_time due;   /* LEFT to PAUSED: when the phase has lasted long enough */
+    uint64_t moved; /* LEFT: what drain_progress said */
     struct restarts restarts;
     bool said_waiting, said_silent;
     bool drains;    /* it is to read what nobody will read after it, up to the end, and to go then */

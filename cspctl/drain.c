@@ -78,6 +78,10 @@ static void look_at(const struct supervisor *s, size_t channel, void *arg)
     in->unsafe |= c->attempts == 0 && c->service == PIPELINE_NONE;
     for (size_t i = 0; i < c->nsenders; i++)
         in->fed |= c->senders[i].process != in->own && s->alive_of[c->senders[i].process] > 0;
+    for (size_t i = 0; i < s->stage.p->nchannels;
+         i++) /* dead letters come as long as somebody receives what they were */
+        for (size_t k = 0; s->stage.p->channels[i].dead == channel && k < s->stage.p->channels[i].nreceivers; k++)
+            in->fed |= s->alive_of[s->stage.p->channels[i].receivers[k].process] > 0;
 }
 
 /* Each channel that the process receives from. */
@@ -117,6 +121,41 @@ static void look_for_rest(const struct supervisor *s, size_t channel, void *arg)
     rest->any |= c == NULL || strcmp(c->state, "open") == 0 || c->values + c->leased + c->back_off > 0;
 }
 
+static bool sends_to(const struct channel *c, size_t process)
+{
+    for (size_t i = 0; i < c->nsenders; i++)
+        if (c->senders[i].process == process)
+            return true;
+    return false;
+}
+
+static bool receives_from(const struct channel *c, size_t process)
+{
+    for (size_t i = 0; i < c->nreceivers; i++)
+        if (c->receivers[i].process == process)
+            return true;
+    return false;
+}
+
+uint64_t drain_progress(const struct supervisor *s, const struct child *child)
+{
+    struct snapshot *now = snapshot_ask();
+    uint64_t moved = 0;
+
+    for (size_t i = 0; now != NULL && i < s->stage.p->nchannels; i++) {
+        const struct channel *c = &s->stage.p->channels[i];
+        const struct snapshot_channel *at = snapshot_channel(now, c->name);
+        if (at == NULL)
+            continue;
+        if (receives_from(c, child->process))
+            moved += (uint64_t)at->received + (at->back_off > 0 ? (uint64_t)csp_now() : 0);
+        if (sends_to(c, child->process))
+            moved += (uint64_t)at->sent;
+    }
+    snapshot_free(now);
+    return moved;
+}
+
 /* All outputs that it has lead nowhere any more. */
 bool drain_is_unheard(const struct supervisor *s, const struct child *c)
 {
@@ -124,9 +163,7 @@ bool drain_is_unheard(const struct supervisor *s, const struct child *c)
     bool any = false;
 
     for (size_t i = 0; i < p->nchannels; i++) {
-        bool sends = false, heard = p->channels[i].close == CLOSE_NEVER;
-        for (size_t k = 0; k < p->channels[i].nsenders; k++)
-            sends |= p->channels[i].senders[k].process == c->process;
+        bool sends = sends_to(&p->channels[i], c->process), heard = p->channels[i].close == CLOSE_NEVER;
         for (size_t k = 0; k < p->channels[i].nreceivers; k++)
             heard |= s->alive_of[p->channels[i].receivers[k].process] > 0;
         if (sends && heard)

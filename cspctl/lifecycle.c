@@ -335,6 +335,7 @@ static void retire(struct supervisor *s, struct child *c)
 
 static void leave(struct supervisor *s, struct child *c)
 {
+    c->moved = drain_progress(s, c);
     enter(c, CHILD_LEFT, grace_of(s, c));
 }
 
@@ -368,6 +369,21 @@ static void kill_soon(struct supervisor *s, struct child *c)
     enter(c, CHILD_HALTED, HALT_WAIT);
 }
 
+static void overdue(struct supervisor *s, struct child *c);
+
+/* Who still works through what its senders left it is not late: its grace begins anew as long as values move. */
+static void left_overdue(struct supervisor *s, struct child *c)
+{
+    uint64_t moved = drain_progress(s, c);
+
+    if (moved == c->moved) {
+        overdue(s, c);
+        return;
+    }
+    c->moved = moved;
+    enter(c, CHILD_LEFT, grace_of(s, c));
+}
+
 static void overdue(struct supervisor *s, struct child *c)
 {
     char text[UNIT_TEXT];
@@ -398,7 +414,7 @@ static void (*const actions[CHILD_PHASES][CHILD_EVENTS])(struct supervisor *s, s
     [CHILD_LEFT] = {[CHILD_TELL] = tell,
                     [CHILD_CANCEL] = cancel,
                     [CHILD_KILL] = kill_soon,
-                    [CHILD_DUE] = overdue,
+                    [CHILD_DUE] = left_overdue,
                     [CHILD_EXIT] = exited},
     [CHILD_TOLD] = {[CHILD_KILL] = kill_soon, [CHILD_DUE] = overdue, [CHILD_EXIT] = exited},
     [CHILD_HALTED] = {[CHILD_KILL] = kill_now, [CHILD_DUE] = kill_now, [CHILD_EXIT] = exited},

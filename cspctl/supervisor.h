@@ -125,6 +125,8 @@ struct inputs {
 struct inputs drain_inputs(const struct supervisor *s, const struct child *c);
 /* It has outputs, and nobody is left who receives from one. */
 bool drain_is_unheard(const struct supervisor *s, const struct child *c);
+/* A number that is another one when values have come to it or from it, or wait in a back-off to come to it. */
+uint64_t drain_progress(const struct supervisor *s, const struct child *c);
 /* A further incarnation would find nothing to do: its inputs are closed and empty. */
 bool drain_is_done(const struct supervisor *s, const struct child *c);
 

@@ -321,7 +321,7 @@ static int connect_socket(struct csp__line *line)
     if (set(zmq, ZMQ_LINGER, LINGER_MS) != 0 || set(zmq, ZMQ_RECONNECT_IVL, -1) != 0 || set(zmq, ZMQ_SNDHWM, 0) != 0 ||
         set(zmq, ZMQ_RCVHWM, 0) != 0 || zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &most, sizeof most) != 0)
         return -1;
-    return zmq_connect(zmq, address);
+    return csp__socket_connect(zmq, address);
 }
 
 static int hello(struct csp__line *line)

@@ -101,7 +101,7 @@ int csp__pair_open(struct csp__line *line, struct csp__pair *pair)
     if (csp__socket_adopt(&pair->socket, zmq) == 0 && set(zmq, ZMQ_LINGER, 0) == 0 &&
         set(zmq, ZMQ_RECONNECT_IVL, -1) == 0 && set(zmq, ZMQ_SNDHWM, 0) == 0 && set(zmq, ZMQ_RCVHWM, 0) == 0 &&
         zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 &&
-        (pair->sends ? zmq_connect(zmq, address) : zmq_bind(zmq, address)) == 0)
+        (pair->sends ? csp__socket_connect(zmq, address) : csp__socket_bind(zmq, address)) == 0)
         return 0;
     int err = errno;
     zmq_close(zmq);

@@ -23,6 +23,24 @@ int csp__socket_adopt(struct csp__socket *s, void *zmq)
     return result;
 }
 
+int csp__socket_connect(void *zmq, const char *address)
+{
+    int result;
+    do
+        result = zmq_connect(zmq, address);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+int csp__socket_bind(void *zmq, const char *address)
+{
+    int result;
+    do
+        result = zmq_bind(zmq, address);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
 int csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg)
 {
     int n;

@@ -12,6 +12,10 @@ struct csp__socket {
     int quiet; /* a receive has found nothing, and nothing was done with the socket since */
 };
 
+/* zmq_connect and zmq_bind; a signal before they have begun is no failure. */
+int csp__socket_connect(void *zmq, const char *address);
+int csp__socket_bind(void *zmq, const char *address);
+
 /* Takes a socket over; who closes it is the caller. 0, or -1 with errno. */
 int csp__socket_adopt(struct csp__socket *s, void *zmq);
 

@@ -10,7 +10,7 @@
 /* Tasks 1 to 9, each of which says in a journal that it was run; number 7 fails while the file `bad` is there. */
 static void write_pipeline(void)
 {
-    write_file(in_scratch("bad"), NULL, 0);
+    write_file(in_scratch("bad"), "", 0);
     write_text(in_scratch("j.yaml"),
                "channels: {jobs: {retry: {attempts: 2, delay: 1ms, dead: failed}}}\n"
                "processes:\n"
@@ -59,7 +59,7 @@ TEST(what_is_done_is_not_run_again)
     write_pipeline();
     struct outcome o = run("");
     outcome_free(&o);
-    write_file(in_scratch("journal"), NULL, 0);
+    write_file(in_scratch("journal"), "", 0);
     o = sh("rm %s", in_scratch("bad"));
     outcome_free(&o);
     o = run("--resume");
@@ -98,7 +98,7 @@ TEST(a_run_that_was_killed_is_resumed)
     o = finish(&r);
     outcome_free(&o);
     r = start("exec cspctl run %s --joblog %s --resume", in_scratch("k.yaml"), in_scratch("log"));
-    write_file(in_scratch("gate"), NULL, 0);
+    write_file(in_scratch("gate"), "", 0);
     o = finish(&r);
     assert_status(&o, 0);
     outcome_free(&o);

@@ -278,7 +278,7 @@ static bool finish(struct soak *s)
     if (has_ended(s))
         return say("soak: the run ended before it was told to: status %d: see %s\n",
                    WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1, in(s, "output"));
-    do_command(s, (char *[]){"cspctl", "stop", NULL});
+    do_command(s, (char *[]){"cspctl", "stop", "--timeout", "110s", NULL});
     for (int64_t until = now_ms() + END_MS; !has_ended(s) && now_ms() < until;)
         poll(NULL, 0, 20);
     bool ended = has_ended(s);

@@ -9,6 +9,7 @@
 #include "inlet.h"
 #include "joblog.h"
 #include "run.h"
+#include "sizes.h"
 #include "task.h"
 #include "wiring.h"
 
@@ -21,8 +22,6 @@
 #include <sysexits.h>
 #include <time.h>
 
-#define EACH_WINDOW                                                                                                    \
-    (64u << 10)     /* of values that are delivered ahead to the only receiver: those that others could do */
 #define FILL_MS 100 /* that a batch waits for more values after its first */
 
 struct each {
@@ -270,7 +269,7 @@ static int open_all(struct each *e, struct options *o, const char **what)
         return -1;
     for (size_t i = 0; i < p->n; i++) {
         *what = p->names[i];
-        if (csp_stream(p->chans[i], CSP_RECV, EACH_WINDOW) != 0)
+        if (csp_stream(p->chans[i], CSP_RECV, EXEC_HELD) != 0)
             return -1;
     }
     *what = NULL;

@@ -297,10 +297,16 @@ static csp_time quiet_end(const struct state *s)
     return s->quiet + (int64_t)(s->alone ? ALONE_MS : QUIET_MS) * 1000000;
 }
 
+/* For what the program answers: else it is not read, and has time. */
+static bool has_room(const struct state *s)
+{
+    return s->f->ordered || s->room == s->f->out->port->n;
+}
+
 static csp_time next_time(const struct state *s)
 {
     csp_time late = CSP_FOREVER, flush = CSP_FOREVER;
-    if (s->f->timeout > 0 && s->n != 0)
+    if (s->f->timeout > 0 && s->n != 0 && has_room(s))
         late = s->held[0].since + s->f->timeout * 1000000;
     if (s->quiet != CSP_FOREVER && !s->full)
         flush = quiet_end(s);
@@ -325,7 +331,7 @@ static int reserve(struct state *s, size_t most)
  * the program is too late. */
 static int take_time(struct state *s)
 {
-    if (s->f->timeout > 0 && s->n != 0 && csp_now() >= s->held[0].since + s->f->timeout * 1000000) {
+    if (s->f->timeout > 0 && s->n != 0 && has_room(s) && csp_now() >= s->held[0].since + s->f->timeout * 1000000) {
         notice_post(s->f->joint, NOTICE_LATE, 0, "killed because a value took longer than its timeout of %lld ms",
                     (long long)s->f->timeout);
         return -1;
@@ -363,8 +369,10 @@ static void prepare(struct state *s, csp_msg *m)
     const struct filter *f = s->f;
     size_t n = inputs(s)->n;
     bool more = !s->full && !s->alone && s->n < s->most && s->bytes < FILTER_BYTES;
-    bool room = f->ordered || s->room == f->out->port->n;
-    if (s->quiet == CSP_FOREVER && s->n != 0 && (s->alone || s->n == s->most || any_held_off(s)))
+    bool room = has_room(s);
+    if (!room) /* it is not the program that is waited for */
+        s->quiet = CSP_FOREVER;
+    else if (s->quiet == CSP_FOREVER && s->n != 0 && (s->alone || s->n == s->most || any_held_off(s)))
         s->quiet = csp_now();
     csp_chan full = room ? 0 : f->out->port->chans[s->room];
     for (size_t i = 0; i < n; i++) {
@@ -405,6 +413,8 @@ static int take(struct state *s, size_t which, csp_msg *m)
         return read_answers(s);
     case CASE_ROOM:
         s->room++;
+        if (s->n != 0 && has_room(s))
+            s->held[0].since = csp_now();
         return 1;
     case CASE_TIME:
         return take_time(s) != 0 ? -1 : 1;
@@ -432,7 +442,7 @@ static int pass(struct state *s)
 static int open_inputs(const struct state *s)
 {
     for (size_t i = 0; i < inputs(s)->n; i++)
-        if (csp_stream(inputs(s)->chans[i], CSP_RECV, FILTER_BYTES) != 0) {
+        if (csp_stream(inputs(s)->chans[i], CSP_RECV, EXEC_HELD) != 0) {
             notice_fault(s->f->joint, "receive from", inputs(s)->names[i]);
             return -1;
         }
