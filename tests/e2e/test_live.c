@@ -124,21 +124,23 @@ TEST(the_group_of_a_program_that_has_gone_is_forgotten)
     write_text(in_scratch("g.yaml"),
                "channels: {a: {capacity: 10}}\n"
                "processes:\n"
-               "  source: {command: [seq, '250000'], stdout: a}\n"
+               "  source: {command: [seq, '215000'], stdout: a}\n"
                "  sink: {command: 'read go < %s; wc -l', stdin: a}\n",
                in_scratch("gate"));
     struct outcome o = sh("mkfifo %s", in_scratch("gate"));
     outcome_free(&o);
     struct running r = start("exec cspctl run %s", in_scratch("g.yaml"));
-    o = sh("until cspctl ps -o json 2>/dev/null | jq -e '[.. | objects | select(.name? == \"source\" and .pid? > 0 and "
-           ".program? == 0 and (.waits | length) > 0)] | length == 1' >/dev/null; do sleep 0.02; done; "
-           "cspctl ps -o json | jq '[.. | objects | select(.name? == \"sink\" and .program? > 0)] | length'");
+    o = sh(
+        "until cspctl ps -o json 2>/dev/null | jq -e '([.. | objects | select(.name? == \"a\" and .sent? > 1000)] | "
+        "length == 1) and ([.. | objects | select(.name? == \"source\" and .pid? > 0 and .program? == 0)] | length == "
+        "1)' >/dev/null; do sleep 0.02; done; "
+        "cspctl ps -o json | jq '[.. | objects | select(.name? == \"sink\" and .program? > 0)] | length'");
     ck_assert_str_eq(o.out.data, "1\n");
     outcome_free(&o);
     write_text(in_scratch("gate"), "go\n");
     o = finish(&r);
     assert_status(&o, 0);
-    ck_assert_str_eq(o.out.data, "250000\n");
+    ck_assert_str_eq(o.out.data, "215000\n");
     outcome_free(&o);
 }
 
