@@ -359,7 +359,7 @@ sanitize faults: export SAN := -fsanitize=address,undefined -fno-sanitize-recove
 sanitize faults: export CFLAGS := -fno-omit-frame-pointer
 sanitize: setup
 	@$(MAKE) --no-print-directory -j2 all tests
-	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/%=build/sanitize/%)
+	@CK_TIMEOUT_MULTIPLIER=5 scripts/test $(TESTS:build/tests/%=build/sanitize/tests/%)
 
 EVERY     ?= 1
 SCENARIOS ?=

@@ -31,7 +31,7 @@ START_TEST(those_before_the_interval_are_not_counted)
 {
     struct restarts r = {0};
     for (int i = 0; i < 100; i++)
-        ck_assert_int_ge(next(&r, &policy, i * 21 * SECOND, 0, 0), 0);
+        ck_assert_int_ge(next(&r, &policy, (int64_t)i * 21 * SECOND, 0, 0), 0);
     restart_free(&r);
 }
 END_TEST
