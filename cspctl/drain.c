@@ -21,9 +21,7 @@ static bool feeds(const struct supervisor *s, size_t from, size_t to, bool *seen
     seen[from] = true;
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
-        bool sends = false;
-        for (size_t k = 0; k < c->nsenders; k++)
-            sends |= c->senders[k].process == from;
+        bool sends = channel_has_sender(c, from);
         for (size_t k = 0; sends && k < c->nreceivers; k++) {
             size_t next = c->receivers[k].process;
             if (next == to || (!seen[next] && feeds(s, next, to, seen)))
@@ -121,22 +119,6 @@ static void look_for_rest(const struct supervisor *s, size_t channel, void *arg)
     rest->any |= c == NULL || strcmp(c->state, "open") == 0 || c->values + c->leased + c->back_off > 0;
 }
 
-static bool sends_to(const struct channel *c, size_t process)
-{
-    for (size_t i = 0; i < c->nsenders; i++)
-        if (c->senders[i].process == process)
-            return true;
-    return false;
-}
-
-static bool receives_from(const struct channel *c, size_t process)
-{
-    for (size_t i = 0; i < c->nreceivers; i++)
-        if (c->receivers[i].process == process)
-            return true;
-    return false;
-}
-
 uint64_t drain_progress(const struct supervisor *s, const struct child *child)
 {
     struct snapshot *now = snapshot_ask();
@@ -147,9 +129,9 @@ uint64_t drain_progress(const struct supervisor *s, const struct child *child)
         const struct snapshot_channel *at = snapshot_channel(now, c->name);
         if (at == NULL)
             continue;
-        if (receives_from(c, child->process))
+        if (channel_has_receiver(c, child->process))
             moved += (uint64_t)at->received + (at->back_off > 0 ? (uint64_t)csp_now() : 0);
-        if (sends_to(c, child->process))
+        if (channel_has_sender(c, child->process))
             moved += (uint64_t)at->sent;
     }
     snapshot_free(now);
@@ -163,7 +145,7 @@ bool drain_is_unheard(const struct supervisor *s, const struct child *c)
     bool any = false;
 
     for (size_t i = 0; i < p->nchannels; i++) {
-        bool sends = sends_to(&p->channels[i], c->process), heard = p->channels[i].close == CLOSE_NEVER;
+        bool sends = channel_has_sender(&p->channels[i], c->process), heard = p->channels[i].close == CLOSE_NEVER;
         for (size_t k = 0; k < p->channels[i].nreceivers; k++)
             heard |= s->alive_of[p->channels[i].receivers[k].process] > 0;
         if (sends && heard)

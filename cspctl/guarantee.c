@@ -151,23 +151,32 @@ static void check_chain(struct reader *r, size_t start)
 
 struct flow {
     const struct pipeline *p;
-    bool *seen; /* by process */
+    bool *seen;   /* by process */
+    bool *passed; /* by channel */
 };
+
+static struct flow flow_new(struct reader *r)
+{
+    return (struct flow){r->p, pool_zalloc(r->doc.pool, r->p->nprocesses * sizeof(bool)),
+                         pool_zalloc(r->doc.pool, r->p->nchannels * sizeof(bool))};
+}
 
 /* Marks whoever is downstream of a channel. */
 static void flow_from(struct flow *f, size_t channel)
 {
     const struct channel *c = &f->p->channels[channel];
 
+    if (f->passed[channel])
+        return;
+    f->passed[channel] = true;
     for (size_t i = 0; i < c->nreceivers; i++) {
         size_t process = c->receivers[i].process;
         if (f->seen[process])
             continue;
         f->seen[process] = true;
         for (size_t k = 0; k < f->p->nchannels; k++)
-            for (size_t s = 0; s < f->p->channels[k].nsenders; s++)
-                if (f->p->channels[k].senders[s].process == process)
-                    flow_from(f, k);
+            if (channel_has_sender(&f->p->channels[k], process))
+                flow_from(f, k);
     }
     if (c->dead != PIPELINE_NONE)
         flow_from(f, c->dead);
@@ -176,16 +185,14 @@ static void flow_from(struct flow *f, size_t channel)
 /* Whether what the process writes can come to the channel. */
 static bool leads_to(struct reader *r, size_t process, size_t channel)
 {
-    struct flow f = {r->p, pool_zalloc(r->doc.pool, r->p->nprocesses * sizeof *f.seen)};
+    struct flow f = flow_new(r);
     const struct channel *c = &r->p->channels[channel];
 
+    if (channel_has_sender(c, process))
+        return true;
     for (size_t k = 0; k < r->p->nchannels; k++)
-        for (size_t s = 0; s < r->p->channels[k].nsenders; s++)
-            if (r->p->channels[k].senders[s].process == process) {
-                if (k == channel)
-                    return true;
-                flow_from(&f, k);
-            }
+        if (channel_has_sender(&r->p->channels[k], process))
+            flow_from(&f, k);
     for (size_t i = 0; i < c->nsenders; i++)
         if (f.seen[c->senders[i].process])
             return true;
@@ -195,10 +202,10 @@ static bool leads_to(struct reader *r, size_t process, size_t channel)
 static void check_idle(struct reader *r, size_t channel)
 {
     const struct pipeline *p = r->p;
-    struct flow f = {p, pool_zalloc(r->doc.pool, p->nprocesses * sizeof *f.seen)};
 
     if (p->channels[channel].close != CLOSE_IDLE)
         return;
+    struct flow f = flow_new(r);
     flow_from(&f, channel);
     for (size_t i = 0; i < p->nprocesses; i++)
         if (f.seen[i] && !is_settled(&p->processes[i]) && leads_to(r, i, channel))

@@ -86,6 +86,24 @@ size_t pipeline_channel(const struct pipeline *p, const char *name)
     return PIPELINE_NONE;
 }
 
+static bool has_end(const struct end *ends, size_t n, size_t process)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ends[i].process == process)
+            return true;
+    return false;
+}
+
+bool channel_has_sender(const struct channel *c, size_t process)
+{
+    return has_end(c->senders, c->nsenders, process);
+}
+
+bool channel_has_receiver(const struct channel *c, size_t process)
+{
+    return has_end(c->receivers, c->nreceivers, process);
+}
+
 size_t pipeline_process(const struct pipeline *p, const char *name)
 {
     for (size_t i = 0; i < p->nprocesses; i++)

@@ -261,6 +261,10 @@ size_t pipeline_channel(const struct pipeline *p, const char *name);
 size_t pipeline_process(const struct pipeline *p, const char *name);
 size_t pipeline_service(const struct pipeline *p, const char *name);
 
+/* Whether the process sends on the channel, or receives from it, by what the file says. */
+bool channel_has_sender(const struct channel *c, size_t process);
+bool channel_has_receiver(const struct channel *c, size_t process);
+
 /* Replicas of all processes together. */
 size_t pipeline_total_replicas(const struct pipeline *p);
 

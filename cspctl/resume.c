@@ -138,29 +138,13 @@ const uint64_t *resume_count(const struct stage *stage, size_t process, unsigned
 
 /* ---- who is finished */
 
-static bool sends_on(const struct channel *c, size_t process)
-{
-    for (size_t i = 0; i < c->nsenders; i++)
-        if (c->senders[i].process == process)
-            return true;
-    return false;
-}
-
-static bool receives_from(const struct channel *c, size_t process)
-{
-    for (size_t i = 0; i < c->nreceivers; i++)
-        if (c->receivers[i].process == process)
-            return true;
-    return false;
-}
-
 /* Where it sends all is durable. */
 static bool is_kept(const struct pipeline *p, size_t process)
 {
     bool any = false;
 
     for (size_t i = 0; i < p->nchannels; i++)
-        if (sends_on(&p->channels[i], process)) {
+        if (channel_has_sender(&p->channels[i], process)) {
             if (p->channels[i].durable == NULL)
                 return false;
             any = true;
@@ -186,7 +170,7 @@ static bool is_fed_no_more(const struct supervisor *s, size_t process)
 
     for (size_t i = 0; i < p->nchannels; i++) {
         const struct channel *c = &p->channels[i];
-        if (!receives_from(c, process))
+        if (!channel_has_receiver(c, process))
             continue;
         if (c->close == CLOSE_NEVER || c->source != PIPELINE_NONE || c->nsenders == 0)
             return false;
