@@ -373,6 +373,8 @@ void channel_close(struct broker *b, struct channel *c);
 /* Empties the buffer of a channel that is broken or goes. What is attached to its values goes, which may touch others.
  */
 void channel_discard(struct broker *b, struct channel *c);
+/* n values that were put leave their sender for nowhere, since it is closed or broken. */
+void channel_lose(struct channel *c, uint32_t n);
 /* Frees an unnamed channel with no ends. True if it did. */
 bool channel_reap(struct broker *b, struct channel *c);
 /* Buffer: at its end; back in its place by order; the n values with these sums off its first block. */

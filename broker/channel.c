@@ -144,6 +144,12 @@ void channel_push(struct broker *b, struct channel *c, struct block *block)
     list_push(&c->buffer, &block->wait.node);
 }
 
+void channel_lose(struct channel *c, uint32_t n)
+{
+    c->order += n;
+    c->lost += n;
+}
+
 void channel_return(struct broker *b, struct channel *c, struct block *block)
 {
     struct list *at = c->buffer.next;

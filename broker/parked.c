@@ -19,10 +19,9 @@ struct parcel {
 };
 
 /* A block of it goes no further. */
-static void lose(struct broker *b, struct block *block)
+static void drop(struct broker *b, struct block *block)
 {
     struct sending *s = block->stream;
-    s->channel->lost += block->count;
     s->waiting -= block->count;
     s->parked -= block->count;
     block_free(block);
@@ -35,7 +34,8 @@ static void go_on(struct broker *b, struct block *block)
     struct channel *c = s->channel;
     list_remove(&block->wait.node);
     if (s->refused || c->state != CHANNEL_OPEN) {
-        lose(b, block);
+        channel_lose(c, block->count);
+        drop(b, block);
         return;
     }
     s->parked -= block->count;
@@ -88,7 +88,7 @@ bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t fi
         LIST_EACH(node, next, &p->blocks)
         {
             list_remove(node);
-            lose(b, LIST_OWNER(node, struct block, wait.node));
+            drop(b, LIST_OWNER(node, struct block, wait.node));
         }
         free(p);
         return false;

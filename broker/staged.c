@@ -43,7 +43,7 @@ static void lose(struct broker *b, struct block *block, bool counted)
     if (list_empty(&s->to_say))
         list_push(&b->rooms, &s->to_say);
     if (counted)
-        s->channel->lost += block->count;
+        channel_lose(s->channel, block->count);
     block_free(block);
 }
 

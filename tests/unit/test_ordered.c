@@ -74,6 +74,20 @@ START_TEST(what_is_parked_outlives_its_sender)
 }
 END_TEST
 
+START_TEST(what_was_parked_for_a_channel_that_was_closed_is_sent_and_lost)
+{
+    setup(5, 10);
+    uint64_t a = recv_lease(w, c, "a", 1).lease.id;
+    done(q, recv_lease(q, c, "b", 1).lease.id, 'B');
+    ck_assert_int_eq(close_channel(w, d), 0);
+    ack(w, c, a);
+    sync_line(w);
+    ck_assert_str_eq(stat_field("channel", c, 15), "0");
+    ck_assert_str_eq(stat_field("channel", d, 14), "1");
+    ck_assert_str_eq(stat_field("channel", d, 9), "1");
+}
+END_TEST
+
 START_TEST(what_is_parked_holds_its_channel_open)
 {
     setup(5, 10);
@@ -182,6 +196,7 @@ Suite *ordered_suite(void)
     tcase_add_test(tests, output_goes_on_in_the_order_of_input);
     tcase_add_test(tests, what_is_parked_is_settled_and_counts_as_put);
     tcase_add_test(tests, what_is_parked_outlives_its_sender);
+    tcase_add_test(tests, what_was_parked_for_a_channel_that_was_closed_is_sent_and_lost);
     tcase_add_test(tests, what_is_parked_holds_its_channel_open);
     tcase_add_test(tests, a_dead_letter_lets_what_is_parked_go_on);
     tcase_add_test(tests, a_value_that_returns_comes_before_what_is_parked);

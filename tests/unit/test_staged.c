@@ -216,6 +216,7 @@ START_TEST(what_is_put_on_a_closed_channel_is_lost_and_the_lease_settled)
     ack_staged(w, id);
     ck_assert_str_eq(stat_field("channel", c, 15), "0");
     ck_assert_str_eq(stat_field("channel", d, 14), "2");
+    ck_assert_str_eq(stat_field("channel", d, 9), "2"); /* for its caller they were put */
 }
 END_TEST
 
