@@ -92,6 +92,14 @@ static bool line_is_alive(const struct pass *s, const struct line *l)
     return false;
 }
 
+static bool holds_lease(const struct process *p)
+{
+    for (const struct list *node = p->leases.next; node != &p->leases; node = node->next)
+        if (LIST_OWNER(node, const struct holding, of_process)->count != 0)
+            return true;
+    return false;
+}
+
 static bool is_alive(struct pass *s, struct process *p)
 {
     if (p->state == PROCESS_ENDED || (p->guest && !p->uses))
@@ -101,7 +109,7 @@ static bool is_alive(struct pass *s, struct process *p)
     if (p->dead || p->fault != NULL || p->program != 0 || !list_empty(&p->pending) || list_empty(&p->lines) ||
         p->cancelled != HOW_CLEAN || scope_deadline(p->scope) >= 0)
         return true;
-    if (timer_is_set(&p->overdue))
+    if (p->expired || (timer_is_set(&p->overdue) && holds_lease(p)))
         return true; /* it is killed, unless it settles what it holds */
     LIST_EACH(node, next, &p->lines)
     if (line_is_alive(s, LIST_OWNER(node, struct line, node)))
@@ -193,11 +201,22 @@ static void reach_values(struct pass *s, const struct channel *c)
 {
     for (const struct list *node = c->buffer.next; node != &c->buffer; node = node->next)
         reach_attached(s, &LIST_OWNER(node, struct block, wait.node)->attached);
+    const struct list *delayed = c->settings != NULL ? &c->settings->delayed : NULL;
+    for (const struct list *node = delayed; delayed != NULL && (node = node->next) != delayed;)
+        reach_attached(s, &backoff_block(node)->attached);
     for (const struct list *node = c->sending.next; node != &c->sending; node = node->next) {
         struct waiter *w = LIST_OWNER(node, struct waiter, node);
         if (w->kind == WAITER_CASE)
             reach_attached(s, &LIST_OWNER(w, struct offer_case, wait)->attached);
     }
+}
+
+/* What is attached to the dead letters that wait for it: who receives them gets that, who closes it frees that. */
+static void reach_letters(struct pass *s, const struct channel *c)
+{
+    for (const struct list *node = c->sending.next; !list_empty(&c->sources) && node != &c->sending; node = node->next)
+        if (LIST_OWNER(node, struct waiter, node)->kind == WAITER_BLOCK)
+            reach_attached(s, &LIST_OWNER(node, struct block, wait.node)->attached);
 }
 
 static void reach_parked(void *pass, struct channel *c)
@@ -212,7 +231,11 @@ static void follow_settings(struct pass *s, const struct channel *c, unsigned fr
         reach(s, c->settings->dead, END_SEND);
     if (c->settings != NULL)
         parked_each(c, reach_parked, s);
-    for (struct list *node = c->sources.next; (fresh & END_RECV) != 0 && node != &c->sources; node = node->next) {
+    if ((fresh & (END_SEND | END_RECV)) == 0)
+        return;
+    reach_letters(s, c);
+    LIST_EACH(node, next, &c->sources)
+    {
         const struct settings *source = LIST_OWNER(node, const struct settings, of_dead);
         if (source->letters.waiting != 0)
             reach(s, source->channel, MAY_RETURN);
@@ -272,6 +295,18 @@ static void follow_line(struct pass *s, const struct line *l)
         reach_scope(s, scope);
 }
 
+static void follow_leases(struct pass *s, const struct process *holder)
+{
+    LIST_EACH(node, next, &holder->leases)
+    {
+        const struct holding *h = LIST_OWNER(node, const struct holding, of_process);
+        if (h->count != 0)
+            reach(s, h->channel, MAY_RETURN);
+        LIST_EACH(at, after, &h->blocks)
+        reach_attached(s, &LIST_OWNER(at, struct block, wait.node)->attached);
+    }
+}
+
 /* Guests hold no end of a named channel, and use them all. */
 static void follow_guest(struct pass *s)
 {
@@ -293,11 +328,7 @@ static void follow_process(struct pass *s, struct process *p)
     }
     LIST_EACH(node, next, &p->lines)
     follow_line(s, LIST_OWNER(node, struct line, node));
-    for (const struct list *node = p->leases.next; node != &p->leases; node = node->next) {
-        const struct holding *h = LIST_OWNER(node, const struct holding, of_process);
-        if (h->count != 0)
-            reach(s, h->channel, MAY_RETURN);
-    }
+    follow_leases(s, lease_holder(p)); /* a guest may settle those of its host */
     wake_queue(s, &p->awaited, false);
     if (p->successor != NULL)
         wake(s, p->successor); /* it may end */

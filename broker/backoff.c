@@ -36,6 +36,7 @@ static void due(struct broker *b, struct timer *t)
     struct delayed *d = LIST_OWNER(t, struct delayed, timer);
     struct channel *c = d->channel;
     channel_return(b, c, end(b, d));
+    deadlock_possible(b); /* it may be there and yet not delivered */
 }
 
 void backoff_wait(struct broker *b, struct channel *c, struct block *block, int64_t delay)

@@ -76,6 +76,7 @@ void dead_refused(struct broker *b, struct block *block)
     attached_release(b, &block->attached);
     block_free(block);
     channel_touch(b, c);
+    deadlock_possible(b);
 }
 
 struct text *dead_reason(const struct process *p, struct reason why)

@@ -118,6 +118,7 @@ struct block *lease_cut(struct broker *b, struct holding *h, struct block *block
         return NULL;
     list_remove(&cut->wait.node);
     count(h, -(int64_t)n);
+    deadlock_possible(b); /* nobody waits for its return any more */
     return cut;
 }
 

@@ -222,7 +222,7 @@ void sending_committed(struct broker *b, struct sending *s, uint32_t n, uint64_t
     s->waiting -= n;
     if (s->source != NULL) {
         channel_touch(b, s->source);
-        b->idle_possible = true;
+        deadlock_possible(b); /* nobody waits for its going any more */
         return;
     }
     s->unsaid += cost;

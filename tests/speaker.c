@@ -449,6 +449,21 @@ struct wire_exit left(struct speaker *s)
     return why;
 }
 
+struct wire_announced announce_slow(int64_t timeout, uint64_t channel, uint32_t ends)
+{
+    struct {
+        struct wire_announce fixed;
+        struct wire_ends ends;
+        char name[4];
+    } w = {.fixed = {.timeout = timeout}, .ends = {channel, ends, 0}, .name = {'s', 'l', 'o', 'w'}};
+    struct heard h = ask(run.root, WIRE_ANNOUNCE, (struct wire_head){.count = 1}, &w,
+                         sizeof w.fixed + sizeof w.ends + sizeof w.name);
+    ck_assert_int_eq((int)h.head.count, 0);
+    struct wire_announced a;
+    memcpy(&a, h.data, sizeof a);
+    return a;
+}
+
 struct speaker *colleague(uint64_t c1, uint32_t ends1, uint64_t c2, uint32_t ends2)
 {
     return attach(announce(run.root, NULL, c1, ends1, c2, ends2));

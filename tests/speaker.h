@@ -101,6 +101,8 @@ int add(struct speaker *s, uint64_t group, int64_t n);
 uint64_t announce(struct speaker *s, uint64_t *process, uint64_t c1, uint32_t ends1, uint64_t c2, uint32_t ends2);
 /* Announces a successor of that process with ends of a channel: 0, or the errno of the answer. */
 int announce_after(struct speaker *s, uint64_t after, uint64_t channel, uint32_t ends, struct wire_announced *a);
+/* Announces a process "slow" that may hold a lease for so long, with ends of a channel. */
+struct wire_announced announce_slow(int64_t timeout, uint64_t channel, uint32_t ends);
 struct speaker *colleague(uint64_t c1, uint32_t ends1, uint64_t c2,
                           uint32_t ends2); /* announced by the root, attached */
 int bye(struct speaker *s, int how, int code);

@@ -355,17 +355,7 @@ static void hold(struct speaker *me, void *arg)
 START_TEST(who_holds_a_lease_for_too_long_is_killed)
 {
     setup(1);
-    struct wire_announce w = {.timeout = 50 * MS};
-    struct wire_ends ends = {c, RECV, 0};
-    static const char name[] = {'s', 'l', 'o', 'w'};
-    unsigned char payload[sizeof w + sizeof ends + sizeof name];
-    memcpy(payload, &w, sizeof w);
-    memcpy(payload + sizeof w, &ends, sizeof ends);
-    memcpy(payload + sizeof w + sizeof ends, name, sizeof name);
-    struct heard h = ask(run.root, WIRE_ANNOUNCE, (struct wire_head){.count = 1}, payload, sizeof payload);
-    ck_assert_int_eq((int)h.head.count, 0);
-    struct wire_announced a;
-    memcpy(&a, h.data, sizeof a);
+    struct wire_announced a = announce_slow(50 * MS, c, RECV);
     pid_t pid = fork_attached(a.ticket, hold, NULL);
     until_reached();
     int status = wait_child(pid);

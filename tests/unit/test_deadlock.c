@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Who is found to be deadlocked, and who is not: section 12 of docs/protocol.md, a rule a test. Decision: that nothing
- * is reported is not shown by waiting, but by looked(): a process that certainly is stuck starts to wait later than
- * those of the test, and is reported alone. Then the test takes away what kept them alive, and they are reported too.
+/* Who is found to be deadlocked, and who is not: section 12 of docs/protocol.md, a rule a test. Decision: a
+ * test shows by looked() that those who wait are not reported; then it takes away what kept them alive, and they are.
  * The root is outside of a call all the time: it is alive, and gives up its ends of every channel. */
-#include "../speaker.h"
+#include "../stuck.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,74 +16,14 @@
 
 Suite *deadlock_suite(void);
 
-enum { STUCK = 12 }; /* the field of a process in DUMP */
 #define LATER (INT64_C(1) << 62)
 
 static const struct wire_head none;
-static unsigned total; /* processes that were said to be stuck, and are */
-
-/* ---- what the broker says --------------------------------------------------------------------------------------- */
-
-/* The number of the next notice. */
-static unsigned notice(void)
-{
-    char line[64];
-    unsigned n = 0;
-    hear_notice(line, sizeof line);
-    ck_assert_msg(sscanf(line, "deadlock %u", &n) == 1, "the notice is \"%s\"", line);
-    return n;
-}
-
-static bool is_stuck(const struct speaker *s)
-{
-    return strcmp(dump_field("process", s->process, STUCK), "1") == 0;
-}
-
-/* n more are reported. */
-static void stuck(unsigned n)
-{
-    unsigned said;
-    total += n;
-    do
-        said = notice();
-    while (said < total);
-    ck_assert_uint_eq(said, total);
-}
-
-#define NIL ON(WIRE_OP_NONE, 0)
-#define WAITS(s, ...)                                                                                                  \
-    do {                                                                                                               \
-        OFFER((s), 0, __VA_ARGS__);                                                                                    \
-        ck_assert(silent(s));                                                                                          \
-    } while (0)
-
-/* The broker has looked, and found none of those that wait so far. */
-static void looked(void)
-{
-    struct speaker *s = colleague(0, 0, 0, 0);
-    WAITS(s, NIL);
-    stuck(1);
-    ck_assert(is_stuck(s));
-}
-
-static void no_more(struct speaker *s)
-{
-    withdraw(s);
-    ck_assert_uint_eq(committed(s).which, WIRE_NO_CASE);
-}
 
 /* ---- two that depend on each other ------------------------------------------------------------------------------ */
 
 static uint64_t c, d;
 static struct speaker *a, *b; /* a receives from c and sends on d, b the other way round */
-
-static void start(void)
-{
-    static const char *const options[] = {"--notices", NULL};
-    run.options = options;
-    run_start();
-    total = 0;
-}
 
 static void pair_on(uint64_t c_, uint64_t d_)
 {
@@ -92,11 +31,6 @@ static void pair_on(uint64_t c_, uint64_t d_)
     d = d_;
     a = colleague(c, RECV, d, SEND);
     b = colleague(c, SEND, d, RECV);
-}
-
-static void abandon(uint64_t channel)
-{
-    ck_assert_int_eq(drop(run.root, channel, SEND | RECV), 0);
 }
 
 static void pair(void)
@@ -124,7 +58,7 @@ START_TEST(two_that_each_receive_first)
     both_receive();
     stuck(2);
     ck_assert(is_stuck(a) && is_stuck(b));
-    ck_assert_str_eq(dump_field("process", run.root->process, STUCK), "0");
+    ck_assert(!is_stuck(run.root));
 }
 END_TEST
 
@@ -218,11 +152,11 @@ START_TEST(who_has_moved_is_said_again)
     both_receive();
     stuck(2);
     no_more(b);
-    total = 0;
-    looked(); /* a is not, either */
+    stuck_no_more(2); /* a is not, either */
+    looked();
     ck_assert(!is_stuck(a));
     WAITS(b, ON_RECV(d));
-    ck_assert_uint_eq(notice(), total + 2);
+    stuck(2);
 }
 END_TEST
 
@@ -811,7 +745,7 @@ START_TEST(not_while_the_scope_around_may_be_cancelled)
     stuck(1); /* a alone: inner would end */
     ck_assert(is_stuck(a));
     no_more(a);
-    total--;
+    stuck_no_more(1);
     WAITS(a, ON(WIRE_OP_SCOPE, t));
     looked();
     WAITS(outer, NIL);
@@ -857,7 +791,7 @@ START_TEST(not_in_a_scope_with_a_deadline)
     looked();
     ck_assert(is_stuck(a) && !is_stuck(m));
     no_more(a);
-    total--;
+    stuck_no_more(1);
     struct wire_scope w = {-1, HOUR};
     ck_assert_int_eq(ask_err(a, WIRE_SCOPE, (struct wire_head){.channel = s}, &w, sizeof w), 0);
     WAITS(a, NIL);
@@ -973,7 +907,7 @@ START_TEST(a_cycle_of_channels_that_never_close_is_idle)
     both_receive();
     hear_notice(line, sizeof line);
     ck_assert_str_eq(line, "idle 2");
-    ck_assert_str_eq(dump_field("process", a->process, STUCK), "2");
+    ck_assert_str_eq(dump_field("process", a->process, STUCK_FIELD), "2");
 }
 END_TEST
 
@@ -987,7 +921,7 @@ START_TEST(who_was_idle_and_has_moved_is_not_stuck)
     ck_assert_int_eq(send_text(guest(), c, "go on"), 0);
     const struct committed got = committed(a);
     ck_assert(is_text(&got, "go on"));
-    ck_assert_str_eq(dump_field("process", a->process, STUCK), "0");
+    ck_assert_str_eq(dump_field("process", a->process, STUCK_FIELD), "0");
 }
 END_TEST
 
@@ -998,7 +932,7 @@ START_TEST(who_waits_beside_an_idle_cycle_has_no_hope)
     WAITS(x, NIL);
     stuck(1);
     both_receive();
-    ck_assert_uint_eq(notice(), 1);
+    ck_assert_uint_eq(stuck_notice(), 1);
     ck_assert(is_stuck(x) && !is_stuck(a));
 }
 END_TEST
@@ -1037,7 +971,7 @@ Suite *deadlock_suite(void)
     Suite *s = suite_create("deadlock");
     TCase *t = tcase_create("deadlock");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, start, run_stop);
+    tcase_add_checked_fixture(t, stuck_start, run_stop);
     tcase_add_test(t, a_cycle_of_channels_that_never_close_is_idle);
     tcase_add_test(t, who_was_idle_and_has_moved_is_not_stuck);
     tcase_add_test(t, who_waits_beside_an_idle_cycle_has_no_hope);

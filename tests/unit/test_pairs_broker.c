@@ -2,7 +2,7 @@
 /* The broker's side of pairs: section 15 of docs/protocol.md, a rule a test. Decision: both parties are played here,
  * with the page mapped and no socket between them: what goes over that the broker never sees, and so the counts in the
  * page are all that there is to say of it. */
-#include "../speaker.h"
+#include "../stuck.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -1344,24 +1344,6 @@ START_TEST(what_is_recorded_is_hosted)
 }
 END_TEST
 
-static void start_noticed(void)
-{
-    static const char *const options[] = {"--notices", NULL};
-    run.options = options;
-    run_start();
-}
-
-static void hear_deadlock(unsigned n)
-{
-    char line[64];
-    unsigned said = 0;
-    do {
-        hear_notice(line, sizeof line);
-        ck_assert_msg(sscanf(line, "deadlock %u", &said) == 1, "the notice is \"%s\"", line);
-    } while (said < n);
-    ck_assert_uint_eq(said, n);
-}
-
 /* A pair from one process to the other that is direct; its page. */
 static struct wire_page *pair_from(struct speaker *from, struct speaker *to, uint64_t channel, uint32_t slot)
 {
@@ -1394,29 +1376,14 @@ static void two_pairs(void)
     back = pair_from(b, a, to_a, 0);
 }
 
-static void stands_still(struct speaker *who)
-{
-    withdraw(who);
-    ck_assert_uint_eq(committed(who).which, WIRE_NO_CASE);
-}
-
-/* The broker has looked: one that certainly is stuck was found later, alone. */
-static unsigned others;
-static void looked(void)
-{
-    struct speaker *alone = colleague(0, 0, 0, 0);
-    OFFER(alone, 0, ON(WIRE_OP_NONE, 0));
-    hear_deadlock(++others);
-}
-
 START_TEST(two_that_wait_for_values_of_pairs_are_stuck)
 {
     two_pairs();
     OFFER(a, 0, ON(WIRE_OP_TAKE, to_a));
     OFFER(b, 0, ON(WIRE_OP_TAKE, to_b));
-    hear_deadlock(2);
-    stands_still(a);
-    stands_still(b);
+    stuck(2);
+    no_more(a);
+    no_more(b);
 }
 END_TEST
 
@@ -1427,15 +1394,14 @@ START_TEST(two_that_wait_for_room_on_pairs_are_stuck)
     there->wanted = back->wanted = 1;
     OFFER(a, 0, ON_PUT(to_b, 1));
     OFFER(b, 0, ON_PUT(to_a, 1));
-    hear_deadlock(2);
-    stands_still(a);
-    stands_still(b);
+    stuck(2);
+    no_more(a);
+    no_more(b);
 }
 END_TEST
 
 START_TEST(not_while_something_is_on_its_way)
 {
-    others = 0;
     two_pairs();
     if (_i == 0)
         back->sent = 1; /* a value for a */
@@ -1450,8 +1416,8 @@ START_TEST(not_while_something_is_on_its_way)
     OFFER(a, 0, ON(WIRE_OP_TAKE, to_a), ON_PUT(to_b, 1));
     OFFER(b, 0, ON(WIRE_OP_TAKE, to_b + 1000)); /* for what it will never get */
     looked();
-    stands_still(a);
-    stands_still(b);
+    no_more(a);
+    no_more(b);
 }
 END_TEST
 
@@ -1546,7 +1512,7 @@ Suite *pairs_broker_suite(void)
     suite_add_tcase(suite, t);
     t = tcase_create("deadlock");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, start_noticed, run_stop);
+    tcase_add_checked_fixture(t, stuck_start, run_stop);
     tcase_add_test(t, two_that_wait_for_values_of_pairs_are_stuck);
     tcase_add_test(t, two_that_wait_for_room_on_pairs_are_stuck);
     tcase_add_loop_test(t, not_while_something_is_on_its_way, 0, 4);
