@@ -156,6 +156,7 @@ struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t 
     front->since = b->since;
     front->reason = text_keep(b->reason);
     front->stream = b->stream;
+    front->acknowledged = b->acknowledged;
     block_advance(b, n, bytes, cost);
     return front;
 }

@@ -70,6 +70,7 @@ struct block {
     uint64_t order; /* of the first value in the channel, from when it left the sender */
     struct attached attached;
     struct sending *stream; /* whose values wait */
+    bool acknowledged;      /* an ACK put them: for their sender they are sent, whether there is room or not */
     uint64_t id;            /* of the first value, the others' follow; 0: none. lease.h */
     uint32_t tries, before; /* deliveries, and those of them on other channels */
     int64_t since;          /* it was leased */

@@ -277,6 +277,8 @@ bool sending_admit(struct broker *b, struct channel *c, struct block *block)
     return true;
 }
 
+/* What waits was never sent, which its sender is told; but for what counts as sent: it was acknowledged, or its sender
+ * has ended. */
 void sending_refuse(struct broker *b, struct channel *c)
 {
     LIST_EACH(node, next, &c->sending)
@@ -288,7 +290,12 @@ void sending_refuse(struct broker *b, struct channel *c)
             dead_refused(b, block);
             continue;
         }
-        block->stream->waiting -= block->count;
+        struct sending *from = block->stream;
+        if (block->acknowledged)
+            from->committed += block->count;
+        if (block->acknowledged || (from->holds && from->line == NULL))
+            channel_lose(c, block->count);
+        from->waiting -= block->count;
         block_free(block);
     }
     LIST_EACH(node, next, &c->put_streams)

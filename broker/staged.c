@@ -67,6 +67,7 @@ void staged_put(struct broker *b, struct line *l)
             continue;
         }
         (void)durable_append(b, s->channel, block, s->from); /* without memory it is added when there is room for it */
+        block->acknowledged = true;
         sending_enqueue(b, s, block, &s->channel->sending);
     }
 }

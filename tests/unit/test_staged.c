@@ -240,6 +240,50 @@ START_TEST(a_staged_put_with_a_seq_is_a_violation)
 }
 END_TEST
 
+/* Its channel closes, or breaks, before there was room for it. */
+START_TEST(what_waits_for_room_when_its_channel_ends_is_lost)
+{
+    setup(1);
+    uint64_t id = recv_lease(w, c, "a", 1).lease.id;
+    stage(w, d, 'x', 3);
+    ack_staged(w, id);
+    ck_assert_str_eq(stat_field("channel", d, 14), "0");
+    if (_i == 0)
+        ck_assert_int_eq(drop(t, d, RECV), 0);
+    else
+        ck_assert_int_eq(close_channel(w, d), 0);
+    ck_assert_str_eq(stat_field("channel", d, 14), (_i == 0 ? "3" : "2")); /* one was in the buffer */
+    ck_assert_str_eq(stat_field("channel", d, 9), "3");
+    struct heard h = hear(w, WIRE_ROOM);
+    ck_assert_uint_eq(h.head.seq, 3);
+}
+END_TEST
+
+START_TEST(what_was_not_staged_and_waits_for_room_then_was_never_sent)
+{
+    setup(1);
+    put(w, d, 0, 0, 'x', 3, 1);
+    sync_line(w);
+    ck_assert_int_eq(drop(t, d, RECV), 0);
+    ck_assert_str_eq(stat_field("channel", d, 14), "1");
+    struct heard h = hear(w, WIRE_ROOM);
+    ck_assert_uint_eq(h.head.count, EPIPE);
+    ck_assert_uint_eq(h.head.seq, 1);
+}
+END_TEST
+
+/* Nobody could be told that it was never sent. */
+START_TEST(what_one_who_has_ended_sent_is_lost_when_its_channel_breaks)
+{
+    setup(1);
+    put(w, d, 0, 0, 'x', 3, 1);
+    sync_line(w);
+    ck_assert_int_eq(bye(w, 0, 0), 0);
+    ck_assert_int_eq(drop(t, d, RECV), 0);
+    ck_assert_str_eq(stat_field("channel", d, 14), "3");
+}
+END_TEST
+
 Suite *staged_suite(void)
 {
     Suite *suite = suite_create("staged");
@@ -260,6 +304,9 @@ Suite *staged_suite(void)
     tcase_add_test(tests, an_ack_that_came_late_drops_it);
     tcase_add_test(tests, an_ack_of_which_a_part_came_late_gives_the_rest_back);
     tcase_add_test(tests, what_is_put_on_a_closed_channel_is_lost_and_the_lease_settled);
+    tcase_add_loop_test(tests, what_waits_for_room_when_its_channel_ends_is_lost, 0, 2);
+    tcase_add_test(tests, what_was_not_staged_and_waits_for_room_then_was_never_sent);
+    tcase_add_test(tests, what_one_who_has_ended_sent_is_lost_when_its_channel_breaks);
     tcase_add_test(tests, a_staged_value_over_max_bytes_is_a_violation);
     tcase_add_test(tests, a_staged_put_with_a_seq_is_a_violation);
     suite_add_tcase(suite, tests);
