@@ -79,6 +79,13 @@ void dead_refused(struct broker *b, struct block *block)
     deadlock_possible(b);
 }
 
+/* NAME[REPLICA]. Its length. */
+static int who(const struct process *p, char *text, size_t size)
+{
+    const char *name = p->name != NULL ? p->name : p->guest ? "guest" : "-";
+    return snprintf(text, size, "%s[%u]", name, p->replica);
+}
+
 struct text *dead_reason(const struct process *p, struct reason why)
 {
     static const char *const hows[] = {[HOW_CLEAN] = "ended without settling it",
@@ -87,12 +94,21 @@ struct text *dead_reason(const struct process *p, struct reason why)
                                        [HOW_CANCELLED] = "cancelled",
                                        [HOW_DEADLINE] = "deadline"};
     char text[WIRE_MAX_NAME + 128];
-    int n = snprintf(text, sizeof text, "%s[%u]: %s",
-                     p->name != NULL ? p->name
-                     : p->guest      ? "guest"
-                                     : "-",
-                     p->replica, p->expired ? "timeout" : hows[why.how]);
+    int n = who(p, text, sizeof text);
+    n += snprintf(text + n, sizeof text - (size_t)n, ": %s", p->expired ? "timeout" : hows[why.how]);
     if (!p->expired && (why.how == HOW_CODE || (why.how == HOW_SIGNAL && why.code != 0)))
         n += snprintf(text + n, sizeof text - (size_t)n, " %d", why.code);
+    return text_new(text, (size_t)n);
+}
+
+struct text *dead_unreasoned(const struct process *p, uint32_t deliveries, bool refused)
+{
+    char text[WIRE_MAX_NAME + 128];
+    int n = who(p, text, sizeof text);
+    if (refused)
+        n += snprintf(text + n, sizeof text - (size_t)n, ": rejected, and no reason given");
+    else
+        n += snprintf(text + n, sizeof text - (size_t)n, ": given back, and no reason given: delivered %u time%s",
+                      deliveries, deliveries == 1 ? "" : "s");
     return text_new(text, (size_t)n);
 }

@@ -143,6 +143,8 @@ void dead_letter(struct broker *b, struct channel *c, struct block *block);
 void dead_refused(struct broker *b, struct block *block);
 /* Why what a process held came back. NULL: no memory. */
 struct text *dead_reason(const struct process *p, struct reason why);
+/* The process gave it back, for good or not, and did not say why. */
+struct text *dead_unreasoned(const struct process *p, uint32_t deliveries, bool refused);
 
 /* ---- backoff.c: values that wait for their time ---- */
 int64_t backoff_delay(const struct settings *s, uint32_t failures);

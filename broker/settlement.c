@@ -83,8 +83,21 @@ static uint64_t cut_named(struct broker *b, struct line *l, struct holding *h, c
     return first;
 }
 
+/* They are not done. Where they become dead letters by that, it is never without a reason. */
+static void fail(struct broker *b, struct line *l, struct channel *c, struct block *block, int64_t delay,
+                 struct text *reason)
+{
+    uint32_t failures = block->tries - block->before;
+    text_release(block->reason);
+    block->reason = reason != NULL ? text_keep(reason)
+                    : delay == WIRE_DEAD_LETTER || failures >= c->settings->attempts
+                        ? dead_unreasoned(lease_holder(l->process), failures, delay == WIRE_DEAD_LETTER)
+                        : NULL;
+    lease_fail(b, c, block, delay);
+}
+
 /* They return, or are done. */
-static void settle_all(struct broker *b, struct channel *c, struct list *named, bool done)
+static void settle_all(struct broker *b, struct line *l, struct channel *c, struct list *named, bool done)
 {
     LIST_EACH(node, next, named)
     {
@@ -93,7 +106,7 @@ static void settle_all(struct broker *b, struct channel *c, struct list *named, 
         if (done)
             lease_done(b, c, block);
         else
-            lease_fail(b, c, block, 0);
+            fail(b, l, c, block, 0, NULL);
     }
 }
 
@@ -122,15 +135,7 @@ void settlement_ack(struct broker *b, struct line *l, const struct message *m)
         done = false;
     }
     if (h != NULL)
-        settle_all(b, c, &named, done);
-}
-
-static void fail(struct broker *b, struct holding *h, struct block *block, int64_t delay, struct text *reason)
-{
-    struct channel *c = h->channel;
-    text_release(block->reason);
-    block->reason = text_keep(reason);
-    lease_fail(b, c, block, delay);
+        settle_all(b, l, c, &named, done);
 }
 
 void settlement_nack(struct broker *b, struct line *l, const struct message *m)
@@ -154,7 +159,7 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
         return;
     }
     struct text *reason = text_new((const char *)m->payload + sizeof w, m->head.length - sizeof w);
-    fail(b, h, block, w.delay, reason);
+    fail(b, l, c, block, w.delay, reason);
     text_release(reason);
 }
 
@@ -175,7 +180,7 @@ static uint64_t settle_oldest(struct broker *b, struct line *l, struct holding *
         if (delay == WIRE_DONE)
             lease_done(b, h->channel, block);
         else
-            fail(b, h, block, delay, reason);
+            fail(b, l, h->channel, block, delay, reason);
     }
     return n;
 }

@@ -303,7 +303,8 @@ CSP_API int csp_ack(uint64_t id);
 /* The value with this id is not done: it is to be delivered again, to anybody, at the time `again` (CSP_NOW: at once;
  * CSP_BACK_OFF: when the channel's settings say), and lets others pass meanwhile; or, with CSP_FOREVER, never: it is a
  * dead letter. After as many deliveries as the channel's settings allow it is a dead letter whatever is said. The
- * reason, at most 1,024 bytes of it, goes with a dead letter; NULL: none. Does not wait for the broker.
+ * reason, at most 1,024 bytes of it, goes with a dead letter; NULL or empty: it says who gave it back, and after how
+ * many deliveries. Does not wait for the broker.
  * Returns 0, or -1: ENOENT (this process holds no such lease), EINVAL (another negative time). */
 CSP_API int csp_nack(uint64_t id, csp_time again, const char *reason);
 

@@ -154,4 +154,21 @@ TEST(a_program_under_a_bridge_is_inside_of_its_process)
     outcome_free(&o);
 }
 
+TEST(a_job_that_was_given_back_too_often_says_why_it_is_a_dead_letter)
+{
+    write_text(
+        in_scratch("r.yaml"),
+        "vars: {dir: '%s'}\n"
+        "channels: {jobs: {retry: {attempts: 3, delay: [0s, 0s], dead: failed}}, failed: {retry: {attempts: 1}}}\n"
+        "processes:\n"
+        "  s: {command: 'echo one; until [ -e done ]; do sleep 0.05; done', stdout: jobs, cwd: $dir}\n"
+        "  w: {command: 'while read -r j; do cspctl ack jobs --retry; done', stdin: jobs, ack: explicit}\n"
+        "  keep: {each: 'echo \"$1: $CSP_TRIES: $CSP_REASON\"; : > done', stdin: failed, cwd: $dir}\n",
+        in_scratch("."));
+    struct outcome o = sh("cspctl run %s", in_scratch("r.yaml"));
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "one: 4: w[1]: given back, and no reason given: delivered 3 times\n");
+    outcome_free(&o);
+}
+
 SUITE_OF(ack)

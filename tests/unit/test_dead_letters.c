@@ -163,6 +163,27 @@ START_TEST(the_letter_of_a_dead_process_says_how_that_ended)
 }
 END_TEST
 
+START_TEST(a_letter_of_which_nobody_said_why_says_how_often_it_was_given_back)
+{
+    setup(2);
+    nack(r, c, recv_lease(r, c, "a", 1).lease.id, 0, "once");
+    nack(r, c, recv_lease(r, c, "a", 2).lease.id, 0, "");
+    recv_letter("a", 2, "name[0]: given back, and no reason given: delivered 2 times");
+    nack(r, c, recv_lease(r, c, "b", 1).lease.id, WIRE_DEAD_LETTER, "");
+    recv_letter("b", 1, "name[0]: rejected, and no reason given");
+}
+END_TEST
+
+START_TEST(a_settlement_that_says_no_reason_says_who_gave_it_back)
+{
+    setup(1);
+    recv_lease(r, c, "a", 1);
+    uint64_t n = 0;
+    ck_assert_int_eq(settle(r, c, &n, WIRE_BACK_OFF, ""), 0);
+    recv_letter("a", 1, "name[0]: given back, and no reason given: delivered 1 time");
+}
+END_TEST
+
 START_TEST(a_dead_letter_is_no_lease)
 {
     setup(1);
@@ -379,6 +400,8 @@ Suite *dead_letters_suite(void)
     tcase_add_test(t, a_refused_value_is_a_dead_letter_at_once);
     tcase_add_test(t, a_value_that_was_delivered_often_enough_is_a_dead_letter);
     tcase_add_test(t, the_letter_of_a_dead_process_says_how_that_ended);
+    tcase_add_test(t, a_letter_of_which_nobody_said_why_says_how_often_it_was_given_back);
+    tcase_add_test(t, a_settlement_that_says_no_reason_says_who_gave_it_back);
     tcase_add_test(t, a_dead_letter_is_no_lease);
     tcase_add_test(t, a_dead_letter_of_a_stream_is_delivered_with_its_reason);
     tcase_add_test(t, where_dead_letters_are_leased_they_have_attempts_of_their_own);
