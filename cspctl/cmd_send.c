@@ -23,7 +23,8 @@ const struct command command_send = {
         "  -t, --timeout DURATION   for each value (none); 0ms: only if a receiver or room is there\n"
         "  -z                       values of standard input end with NUL instead of a newline\n"
         "\nstatus: 0 all sent, 1 the channel is closed, 124 time-out, 64 usage or no such channel, 65 a value is\n"
-        "too large, 69 no such run, or it has ended, 71 the system, 74 standard input can't be read\n",
+        "too large, 69 no such run, or it has ended, 71 the system, 74 standard input can't be read, 75 the channel\n"
+        "is full, and its overflow policy is reject\n",
 };
 
 static int send_one(const struct guest *g, const char *value, size_t size)

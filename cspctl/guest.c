@@ -108,6 +108,11 @@ int guest_failed(const struct guest *g, int error)
     case EMSGSIZE:
         message("%s: the value is larger than its max_bytes: see 'cspctl explain'", g->name);
         return EX_DATAERR;
+    case ENOBUFS: /* of a channel: see csp_send */
+        message("%s: the channel is full, and its overflow policy is reject: the value was not sent: send it again"
+                " later, or write overflow: block",
+                g->name);
+        return EX_TEMPFAIL;
     default:
         message("%s: %s", g->name, csp_errmsg());
         return EX_OSERR;

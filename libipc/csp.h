@@ -273,6 +273,7 @@ CSP_API int csp_set_retry(csp_chan c, const csp_retry *r);
  *   EMSGSIZE   the value is larger than the channel's limit (csp_make: 64 MiB; pipeline file: max_bytes)
  *   EBADF      no such channel, or its sending end is not held
  *   EBUSY      it is a pair (csp_pair), and has a sender
+ *   ENOBUFS    there is no room, and its overflow policy is reject (pipeline file)
  * Source: Go, c <- v. */
 CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
 

@@ -31,6 +31,7 @@ static const struct {
     {EMSGSIZE, "the value is larger than the channel, or the buffer, takes"},
     {ENOTCONN, "the broker is gone: the run has ended, or has failed"},
     {EOWNERDEAD, "this process came from a plain fork(); only those that csp_go starts may use the run"},
+    {ENOBUFS, "the channel is full, and its overflow policy is reject"},
     {ENOMEM, "no memory"},
     {ENOENT, "no channel has that name"},
     {EPERM, "this process was not granted those ends by the pipeline file"},
@@ -67,8 +68,11 @@ int csp__failf(int err, const char *format, ...)
     return -1;
 }
 
+/* ENOBUFS has another meaning where no value is sent. */
 static const char *sentence_of(int err)
 {
+    if (err == ENOBUFS && (last.chan == 0 || strcmp(last.what, "stream") == 0))
+        return "a limit of the broker, or of this library";
     for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
         if (sentences[i].err == err)
             return sentences[i].sentence;

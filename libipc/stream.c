@@ -108,7 +108,10 @@ int csp_stream(csp_chan c, int ends, size_t window)
     int err = errno;
     csp__stream_end(line, s, ends);
     if (err == EINVAL)
-        return csp__failf(EINVAL, "stream, channel %" PRIu64 ": one of capacity 0, or a group, cannot be a stream", c);
+        return csp__failf(EINVAL,
+                          "stream, channel %" PRIu64 ": one of capacity 0, a group, or one to send on whose overflow "
+                          "policy is reject, cannot be a stream",
+                          c);
     errno = err;
     return -1;
 }

@@ -56,6 +56,20 @@ TEST(receive_times_out_with_124)
     stop(&r);
 }
 
+TEST(a_full_channel_that_rejects_says_what_to_do)
+{
+    write_text(in_scratch("full.yaml"), "channels: {in: {close: never, capacity: 1, overflow: reject}}\n"
+                                        "processes: {w: {worker: [tail, -f, /dev/null], in: [in]}}\n");
+    struct running r = start("exec cspctl run %s", in_scratch("full.yaml"));
+    wait_for_process("tail");
+    struct outcome o = sh("cspctl send in one two");
+    assert_status(&o, 75);
+    ck_assert_str_eq(o.err.data, "cspctl: in: the channel is full, and its overflow policy is reject: the value was not"
+                                 " sent: send it again later, or write overflow: block\n");
+    outcome_free(&o);
+    stop(&r);
+}
+
 TEST(close_ends_a_channel_for_its_readers)
 {
     struct running r = start_echo();
