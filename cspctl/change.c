@@ -157,7 +157,7 @@ bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
     if (json_unpack((json_t *)request, "{s:s, s?:s, s?:I}", "do", &what, "name", &name, "replicas", &replicas) != 0)
         return change_refuse(c, "it is asked for what this version of cspctl does not know");
     if (s->state != RUN_UP)
-        return change_refuse(c, "it is ending");
+        return change_refuse(c, "the run is ending: nothing of it can be changed any more");
     if (strcmp(what, "reload") == 0)
         return reload_begin(s, request, c);
     if (!find_process(s, name, c))
@@ -174,16 +174,30 @@ bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
     return change_refuse(c, "it is asked to %s, which this version of cspctl does not know", what);
 }
 
+/* It was begun, and what it waits for does not come any more. True. */
+static bool cut_off(struct change *c, const char *why)
+{
+    c->status = 1;
+    (void)change_refuse(c, "%s", why);
+    return true;
+}
+
 bool change_done(const struct supervisor *s, struct change *c)
 {
+    const struct process *process = &s->stage.p->processes[c->process];
+
+    if (s->state != RUN_UP)
+        return cut_off(c, "the run is ending: what was begun is not finished");
+    c->status = 0;
     if (c->kind == CHANGE_RELOAD)
         return reload_done(s, c);
-    const char *name = s->stage.p->processes[c->process].name;
-    bool done = c->kind == CHANGE_SCALE ? scaled(s, c) : restarted(s, c);
-
-    if (done && c->kind == CHANGE_SCALE)
-        (void)snprintf(c->text, sizeof c->text, "%s: replicas %zu", name, s->alive_of[c->process]);
-    else if (done)
-        (void)snprintf(c->text, sizeof c->text, "%s: restarted, replicas %zu", name, s->alive_of[c->process]);
-    return done;
+    if (!(c->kind == CHANGE_SCALE ? scaled(s, c) : restarted(s, c)))
+        return false;
+    if (s->alive_of[c->process] == 0) {
+        c->status = 1;
+        (void)change_refuse(c, "%s: it has ended meanwhile", process->name);
+    } else
+        (void)snprintf(c->text, sizeof c->text, "%s: %sreplicas %zu", process->name,
+                       c->kind == CHANGE_SCALE ? "" : "restarted, ", s->alive_of[c->process]);
+    return true;
 }

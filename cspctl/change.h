@@ -30,7 +30,8 @@ bool change_refuse(struct change *c, const char *format, ...) __attribute__((for
 /* Begins what a request asks for. False: it can't be, and nothing was changed; c->text says why. */
 bool change_begin(struct supervisor *s, const json_t *request, struct change *c);
 
-/* Whether it has come to its end; c->text says what it was then. */
+/* Whether it has come to its end; c->text then says what it was, and c->status is 0, or not where it can't be done any
+ * more. */
 bool change_done(const struct supervisor *s, struct change *c);
 
 #endif

@@ -30,9 +30,9 @@ const struct command command_reload = {
                "is scaled; one that has changed is replaced as by `cspctl restart`; new ones are started; the others "
                "end when\n"
                "they have done what they have. Values that are in channels stay there.\n"
-               "\nstatus: 0 done, 1 it can't be, and nothing was changed; 64 usage, 69 no such run, 78 the file has "
-               "mistakes,\n"
-               "124 not done in time: it goes on\n",
+               "\nstatus: 0 done; 1 it can't be, and nothing was changed, or the run ends meanwhile; 64 usage; 69 no "
+               "such run;\n"
+               "78 the file has mistakes; 124 not done in time: it goes on\n",
 };
 
 static bool is_right(const char *file, char *const vars[], size_t n)

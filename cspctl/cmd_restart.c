@@ -20,7 +20,9 @@ const struct command command_restart = {
         "  -t, --timeout DURATION   how long to wait until it is done (60s)\n"
         "\nEach takes nothing more, finishes what it has, and ends; its channels stay, and the next takes its place.\n"
         "One without an input gets TERM; one that has not ended within its grace is killed.\n"
-        "\nstatus: 0 done, 1 it can't be, 64 usage, 69 no such run, 124 not done in time: it goes on\n",
+        "\nstatus: 0 done; 1 it can't be, or the run or the process ends meanwhile; 64 usage; 69 no such "
+        "run;\n"
+        "124 not done in time: it goes on\n",
 };
 
 static int run(int argc, char **argv)

@@ -22,7 +22,9 @@ const struct command command_scale = {
                "  -t, --timeout DURATION   how long to wait until it is done (60s)\n"
                "\nMore are started; of those that are too many each takes nothing more, finishes what it has, and "
                "ends.\n"
-               "\nstatus: 0 done, 1 it can't be, 64 usage, 69 no such run, 124 not done in time: it goes on\n",
+               "\nstatus: 0 done; 1 it can't be, or the run or the process ends meanwhile; 64 usage; 69 no such "
+               "run;\n"
+               "124 not done in time: it goes on\n",
 };
 
 /* PROCESS=N. NULL after saying what is wrong. */

@@ -157,7 +157,7 @@ void control_step(struct supervisor *s)
 
     for (size_t i = 0; c != NULL && i < VISITORS_MOST; i++)
         if (c->visitors[i].asked && change_done(s, &c->visitors[i].change)) {
-            answer(&c->visitors[i], 0);
+            answer(&c->visitors[i], c->visitors[i].change.status);
             listen_while(c, true);
         }
 }

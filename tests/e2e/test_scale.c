@@ -144,6 +144,28 @@ TEST(a_process_that_has_ended_is_not_scaled)
     outcome_free(&o);
 }
 
+TEST(while_the_run_ends_nothing_is_changed)
+{
+    write_text(in_scratch("d.yaml"),
+               "processes:\n"
+               "  deaf: {command: 'trap \"echo told\" TERM; echo up; while :; do sleep 0.1; done', grace: 2s}\n"
+               "  other: {command: 'trap \"\" TERM; echo up; exec sleep 600', grace: 2s}\n");
+    struct running r = start("exec cspctl run %s", in_scratch("d.yaml"));
+    wait_for_output(&r, 0, "up\nup\n");
+    struct running asks = start("exec cspctl restart deaf");
+    wait_for_output(&r, 0, "told");
+    kill(r.pid, SIGINT);
+    struct outcome o = finish(&asks);
+    assert_status(&o, 1);
+    assert_contains(&o.err, "the run is ending: what was begun is not finished");
+    ck_assert_str_eq(o.out.data, "");
+    outcome_free(&o);
+    assert_refused("scale other=3", "the run is ending: nothing of it can be changed any more");
+    assert_refused("restart other", "the run is ending: nothing of it can be changed any more");
+    o = finish(&r);
+    outcome_free(&o);
+}
+
 TEST(restart_gives_new_processes_and_loses_nothing)
 {
     struct running r = start_run("command: [cat], replicas: 2");
