@@ -3,6 +3,7 @@
  * serves who knows better. */
 #include "answer.h"
 #include "pool.h"
+#include "unit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,11 +214,12 @@ char *answers_summary(const struct answer *a, size_t n, double took_ms)
     char *text = NULL;
     size_t size;
     const char *before = ": ";
+    char number[UNIT_TEXT];
     FILE *to = open_memstream(&text, &size);
 
     if (to == NULL)
         return strdup("");
-    (void)fprintf(to, "%zu of %zu backends in %.0f ms", answers_good(a, n), n, took_ms);
+    (void)fprintf(to, "%zu of %s in %.0f ms", answers_good(a, n), unit_print_number(n, "backend", number), took_ms);
     list_state(to, a, n, ANSWER_PARTIAL, "partial: ", &before);
     list_state(to, a, n, ANSWER_LATE, "late: ", &before);
     list_state(to, a, n, ANSWER_FAILED, "failed: ", &before);

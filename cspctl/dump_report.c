@@ -76,11 +76,12 @@ static void print_offer(const struct dump *d, const struct dump_process *p, size
 static void print_stuck(const struct dump *d, enum stuck how, const char *what, FILE *to)
 {
     size_t n = dump_stuck(d, how);
+    char number[UNIT_TEXT];
 
     if (n == 0)
         return;
-    dump_line(to, "%s: deadlock: %zu %s %s:", *d->run->info.file != '\0' ? "cspctl" : d->run->info.name, n,
-              n == 1 ? "process" : "processes", what);
+    dump_line(to, "%s: deadlock: %s %s:", *d->run->info.file != '\0' ? "cspctl" : d->run->info.name,
+              unit_print_number(n, "process", number), what);
     for (size_t i = 0; i < d->n; i++)
         if (d->processes[i].p->stuck == (int64_t)how)
             for (size_t k = 0; k < d->processes[i].nwaits; k += dump_offer(&d->processes[i], k))

@@ -160,11 +160,13 @@ static void print_processes(const struct dump *d, FILE *to)
         count[rank(order[i])]++;
     }
     qsort_r((void *)order, d->n, sizeof(void *), by_need, (void *)d);
-    fprintf(to, "%zu processes: ", d->n - count[RANK_ENDED]);
+    size_t others = count[RANK_ATTACHED] + count[RANK_OTHER];
+    char number[UNIT_TEXT];
+    fprintf(to, "%s: ", unit_print_number(d->n - count[RANK_ENDED], "process", number));
     if (count[RANK_STUCK] > 0)
         fprintf(to, "%zu can never move again, ", count[RANK_STUCK]);
-    fprintf(to, "%zu wait, %zu do not; %zu have ended\n\n", count[RANK_WAITING],
-            count[RANK_ATTACHED] + count[RANK_OTHER], count[RANK_ENDED]);
+    fprintf(to, "%zu wait%s, %zu %s not; %zu %s ended\n\n", count[RANK_WAITING], count[RANK_WAITING] == 1 ? "s" : "",
+            others, others == 1 ? "does" : "do", count[RANK_ENDED], count[RANK_ENDED] == 1 ? "has" : "have");
     for (size_t i = 0; i < d->n - count[RANK_ENDED]; i++)
         print_process(d, order[i], to);
     free((void *)order);

@@ -5,6 +5,7 @@
 #include "edge.h"
 #include "bridge.h"
 #include "pool.h"
+#include "unit.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -113,9 +114,11 @@ const char *edge_delivery(const struct channel *c)
 /* "4 senders"; of none declared, guests. */
 static const char *side_text(struct pool *pool, size_t n, const char *does, const char *noun)
 {
+    char number[UNIT_TEXT];
+
     if (n == 0)
         return pool_format(pool, "guests %s", does);
-    return pool_format(pool, "%zu %s%s", n, noun, n == 1 ? "" : "s");
+    return pool_format(pool, "%s", unit_print_number(n, noun, number));
 }
 
 /* A worker may send and receive value by value; then there is no stream to be joined. */

@@ -85,11 +85,11 @@ static void say_failure(const struct supervisor *s, const struct child *c, const
 /* Of the end of the last incarnation, what is worth saying. */
 static void say_end(const struct supervisor *s, const struct child *c, bool failed)
 {
-    char within[UNIT_TEXT], spent[4 * UNIT_TEXT] = "";
+    char times[UNIT_TEXT], within[UNIT_TEXT], spent[4 * UNIT_TEXT] = "";
 
     if (c->spent)
-        (void)snprintf(spent, sizeof spent, ": restarted %" PRId64 " times within %s, and not again",
-                       process_of(s, c)->restart.attempts,
+        (void)snprintf(spent, sizeof spent, ": restarted %s within %s, and not again",
+                       unit_print_number((uint64_t)process_of(s, c)->restart.attempts, "time", times),
                        unit_print_duration(process_of(s, c)->restart.within, within));
     if (failed)
         say_failure(s, c, spent);
@@ -99,8 +99,10 @@ static void say_end(const struct supervisor *s, const struct child *c, bool fail
 
 static void say_lost(const struct supervisor *s, const struct child *c)
 {
+    char values[UNIT_TEXT];
+
     if (ending_lost(&c->ending) > 0 && s->state != RUN_KILLED && s->state != RUN_OVER)
-        message("%s: up to %" PRIu64 " values lost", c->label, ending_lost(&c->ending));
+        message("%s: up to %s lost", c->label, unit_print_number(ending_lost(&c->ending), "value", values));
 }
 
 /* No further incarnation of it. */

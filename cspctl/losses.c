@@ -6,6 +6,7 @@
 #include "supervisor.h"
 #include "message.h"
 #include "snapshot.h"
+#include "unit.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static uint64_t say(const struct snapshot *now, const struct pipeline *p,
 {
     uint64_t sum = 0;
     int said = 0;
+    char text[UNIT_TEXT];
 
     for (size_t i = 0; i < now->nchannels; i++) {
         const struct snapshot_channel *c = &now->channels[i];
@@ -72,10 +74,11 @@ static uint64_t say(const struct snapshot *now, const struct pipeline *p,
             continue;
         sum += (uint64_t)n;
         if (said++ < LINES)
-            message("%s: %" PRId64 " value%s %s", c->name, n, n == 1 ? " was" : "s were", what);
+            message("%s: %s %s %s", c->name, unit_print_number((uint64_t)n, "value", text), n == 1 ? "was" : "were",
+                    what);
     }
     if (said > LINES)
-        message("and values of %d more channels", said - LINES);
+        message("and values of %s", unit_print_number((uint64_t)(said - LINES), "more channel", text));
     return sum;
 }
 

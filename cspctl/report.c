@@ -5,6 +5,7 @@
 #include "child.h"
 #include "hold.h"
 #include "message.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,14 +36,15 @@ static void read_ended(struct child *c, char *rest)
 /* Once for each replica. */
 static void say_silent(struct child *c, const char *values)
 {
+    char number[UNIT_TEXT];
+
     if (c->said_silent)
         return;
     c->said_silent = true;
-    message(
-        "%s: hint: it has read %s values, waits for more, and has written nothing: if some output is missing, it is "
-        "in a buffer of the program: write stdbuf -oL before it, or use an option of its own (grep "
-        "--line-buffered, sed -u, python -u)",
-        c->label, values);
+    message("%s: hint: it has read %s, waits for more, and has written nothing: if some output is missing, it is "
+            "in a buffer of the program: write stdbuf -oL before it, or use an option of its own (grep "
+            "--line-buffered, sed -u, python -u)",
+            c->label, unit_print_number(strtoull(values, NULL, 10), "value", number));
 }
 
 void child_report_line(struct child *c, char *line)

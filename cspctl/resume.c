@@ -2,6 +2,7 @@
 #include "resume.h"
 #include "message.h"
 #include "pool.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -122,11 +123,12 @@ int resume_set(struct supervisor *s, size_t channel, struct csp__settings *setti
 void resume_say(const struct supervisor *s)
 {
     const struct resume *r = s->stage.resume;
+    char values[UNIT_TEXT];
 
     for (size_t i = 0; r != NULL && i < r->ndirs; i++)
         if (r->dirs[i].any)
-            message("%s: %" PRIu64 " value%s resumed from %s", s->order->name, r->dirs[i].values,
-                    r->dirs[i].values == 1 ? " is" : "s are", r->dirs[i].dir);
+            message("%s: %s %s resumed from %s", s->order->name, unit_print_number(r->dirs[i].values, "value", values),
+                    r->dirs[i].values == 1 ? "is" : "are", r->dirs[i].dir);
 }
 
 const uint64_t *resume_count(const struct stage *stage, size_t process, unsigned replica)

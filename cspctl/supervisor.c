@@ -216,19 +216,18 @@ static void say_end(const struct supervisor *s)
         if (r->cut)
             say_cut(s);
         if (r->lost > 0)
-            message("%s: up to %" PRIu64 " values lost: status %d", name, r->lost, status);
+            message("%s: up to %s lost: status %d", name, unit_print_number(r->lost, "value", text), status);
         else if (r->kept > 0 && r->given_up == 0)
-            message("%s: %" PRIu64 " value%s left for the next run: status %d", name, r->kept,
-                    r->kept == 1 ? " is" : "s are", status);
+            message("%s: %s %s left for the next run: status %d", name, unit_print_number(r->kept, "value", text),
+                    r->kept == 1 ? "is" : "are", status);
         else if (r->given_up > 0)
-            message("%s: %" PRIu64 " value%s given up: status %d", name, r->given_up, r->given_up == 1 ? "" : "s",
-                    status);
+            message("%s: %s given up: status %d", name, unit_print_number(r->given_up, "value", text), status);
         else if (r->cut)
             message("%s: its result is not whole: status %d", name, status);
         else if (r->unsure > 0)
-            message("%s: values may be lost: a process that held some failed and was restarted, %u times (`retry` of "
+            message("%s: values may be lost: a process that held some failed and was restarted, %s (`retry` of "
                     "its channel would keep them): status %d",
-                    name, r->unsure, status);
+                    name, unit_print_number(r->unsure, "time", text), status);
         break;
     default:
         break;

@@ -5,6 +5,7 @@
 #include "reader.h"
 #include "pool.h"
 #include "suggestion.h"
+#include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +22,15 @@ static bool has_replicas(const struct pipeline *p, const struct service *s)
 
 static void check_service(struct reader *r, const struct service *s)
 {
+    char number[UNIT_TEXT];
+
     if (s->nbackends == 0)
         diagnose(r->d, s->place, diagnostics_text(r->d, "write serve: %s in a process", s->name),
                  "no process serves \"%s\"", s->name);
     else if (s->require != REQUIRE_ALL && s->require > (int64_t)s->nbackends)
         diagnose(r->d, s->require_place, "write all, or a number that can be reached (replicas share one answer)",
-                 "require: %d answers, and \"%s\" has %zu backend%s", (int)s->require, s->name, s->nbackends,
-                 s->nbackends == 1 ? "" : "s");
+                 "require: %d answers, and \"%s\" has %s", (int)s->require, s->name,
+                 unit_print_number(s->nbackends, "backend", number));
     if (s->hedge >= 0 && s->nbackends != 0 && !has_replicas(r->p, s))
         diagnose(r->d, s->hedge_place, "write replicas: 2 in one of its backends, or take hedge out",
                  "hedge: there is no other replica to ask: each backend of \"%s\" has one", s->name);

@@ -147,3 +147,12 @@ char *unit_print_age(int64_t ns, char buf[UNIT_TEXT])
         snprintf(buf, UNIT_TEXT, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
     return buf;
 }
+
+char *unit_print_number(uint64_t n, const char *noun, char buf[UNIT_TEXT])
+{
+    size_t length = strlen(noun);
+    const char *end = n == 1 ? "" : length > 0 && noun[length - 1] == 's' ? "es" : "s";
+
+    snprintf(buf, UNIT_TEXT, "%" PRIu64 " %s%s", n, noun, end);
+    return buf;
+}

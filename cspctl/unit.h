@@ -21,4 +21,7 @@ char *unit_print_duration(int64_t ns, char buf[UNIT_TEXT]);
 /* A time that has passed, rounded, for people: "0.4s", "12s", "3m05s", "2h07m", "5d03h". Returns buf. */
 char *unit_print_age(int64_t ns, char buf[UNIT_TEXT]);
 
+/* A number of things, of which the noun says one: "1 value", "706 values", "2 processes". Returns buf. */
+char *unit_print_number(uint64_t n, const char *noun, char buf[UNIT_TEXT]);
+
 #endif

@@ -70,6 +70,24 @@ TEST(what_is_done_is_not_run_again)
     assert_journal("cat", "7\n");
 }
 
+TEST(one_value_is_counted_as_one)
+{
+    write_text(in_scratch("one.yaml"), "processes:\n"
+                                       "  source: {command: [echo, x], stdout: jobs}\n"
+                                       "  work: {each: [\"false\"], stdin: jobs, success: 1}\n");
+    struct outcome o =
+        sh("cd %s && cspctl run one.yaml --joblog log && cspctl run one.yaml --joblog log --resume", in_scratch("."));
+    assert_status(&o, 0);
+    assert_contains(&o.err, ": 1 value is done by ");
+    assert_contains(&o.err, ", and was not run again");
+    outcome_free(&o);
+    o = sh("cd %s && rm log && sed -i s/1/3/ one.yaml && cspctl run one.yaml", in_scratch("."));
+    assert_status(&o, 1);
+    assert_contains(&o.err, "1 of 1 run failed");
+    assert_contains(&o.err, "1 value given up");
+    outcome_free(&o);
+}
+
 TEST(without_resume_everything_is_run_again)
 {
     write_pipeline();

@@ -96,6 +96,15 @@ TEST(a_spent_budget_is_the_last_failure)
     outcome_free(&o);
 }
 
+TEST(a_budget_of_one_restart_is_one_time)
+{
+    struct outcome o = run_file("processes:\n"
+                                "  p: {command: 'exit 3', restart: {attempts: 1, delay: 1ms}}\n");
+    assert_status(&o, 3);
+    assert_contains(&o.err, "p: exit status 3: restarted 1 time within 1m, and not again");
+    outcome_free(&o);
+}
+
 TEST(with_continue_the_others_go_on_after_the_last_failure)
 {
     struct outcome o = run_file("on_failure: continue\n"

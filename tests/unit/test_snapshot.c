@@ -134,7 +134,7 @@ START_TEST(the_text_begins_with_who_can_never_move_again)
     struct live run = the_run();
     char *out = shown(dump_text, &run);
     const char *want =
-        "5 processes: 2 can never move again, 1 wait, 2 do not; 1 have ended\n\n"
+        "5 processes: 2 can never move again, 1 waits, 2 do not; 1 has ended\n\n"
         "process 2 ping: stuck 1.5s, pid 4000003\n"
         "    to receive from #9, held by 3 pong[2], at 0xc0ffee\n"
         "    receives from #9; sends to balls\n"

@@ -344,7 +344,8 @@ static int finish(struct bridge *b)
     if (b->o->report >= 0)
         dprintf(b->o->report, "ended %s %d %llu %s\n", ending_how(e.how), e.code, (unsigned long long)lost, e.why);
     else if (lost != 0)
-        fprintf(stderr, "exec: %s: %s: up to %llu values lost\n", b->o->label, e.why, (unsigned long long)lost);
+        fprintf(stderr, "exec: %s: %s: up to %llu value%s lost\n", b->o->label, e.why, (unsigned long long)lost,
+                lost == 1 ? "" : "s");
     else if (e.how != CSP_CLEAN && b->facts.cause != CAUSE_NONE)
         fprintf(stderr, "exec: %s: %s\n", b->o->label, e.why);
     (void)csp__bye(e.bye);

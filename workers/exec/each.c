@@ -300,11 +300,12 @@ static int finish(struct each *e)
     struct ending end = ending_now(e);
     const char *why = *e->why != '\0' ? e->why : end.why;
     if (e->failures != 0)
-        fprintf(stderr, "exec: %s: %llu of %llu runs failed, the last: %s\n", e->o->label,
-                (unsigned long long)e->failures, (unsigned long long)e->runs, e->last);
+        fprintf(stderr, "exec: %s: %llu of %llu run%s failed, the last: %s\n", e->o->label,
+                (unsigned long long)e->failures, (unsigned long long)e->runs, e->runs == 1 ? "" : "s", e->last);
     if (e->skipped != 0)
-        fprintf(stderr, "exec: %s: %llu values are done by %s, and were not run again\n", e->o->label,
-                (unsigned long long)e->skipped, e->o->joblog);
+        fprintf(stderr, "exec: %s: %llu %s done by %s, and %s not run again\n", e->o->label,
+                (unsigned long long)e->skipped, e->skipped == 1 ? "value is" : "values are", e->o->joblog,
+                e->skipped == 1 ? "was" : "were");
     if (e->o->report >= 0)
         dprintf(e->o->report, "ended %s %d 0 %s\n", ending_how(end.how), end.code, why);
     else if (end.how != CSP_CLEAN)
