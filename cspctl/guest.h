@@ -29,7 +29,8 @@ int guest_begin(struct guest *g, const struct command *c, const char *letters, i
 /* When an operation that begins now has to be done. */
 csp_time guest_deadline(const struct guest *g);
 
-/* The exit status for an operation that failed with this error: 1 closed, 75 full, 124 deadline; says what else it was. */
+/* The exit status for an operation that failed with this error: 1 closed, 75 full, 124 deadline; says what else it was.
+ */
 int guest_failed(const struct guest *g, int error);
 
 #endif
