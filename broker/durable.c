@@ -148,10 +148,10 @@ void durable_delivered(struct broker *b, struct channel *c, const struct block *
     changed(b, d);
 }
 
-void durable_leased(struct broker *b, struct channel *c, const struct block *block)
+void durable_tries(struct broker *b, struct channel *c, const struct block *block)
 {
     struct durable *d = c->durable;
-    for (uint32_t i = 0; d != NULL && block->tries > block->before + 1 && i < block->count; i++) {
+    for (uint32_t i = 0; d != NULL && block->key != 0 && i < block->count; i++) {
         struct tried *tried = grow(d->tried, d->tried_count, &d->tried_room, sizeof *tried);
         if (tried == NULL)
             return; /* a count that a crash could forget */
@@ -159,6 +159,12 @@ void durable_leased(struct broker *b, struct channel *c, const struct block *blo
         tried[d->tried_count++] = (struct tried){block->key + i, block->tries};
         changed(b, d);
     }
+}
+
+void durable_leased(struct broker *b, struct channel *c, const struct block *block)
+{
+    if (block->tries > block->before + 1)
+        durable_tries(b, c, block);
 }
 
 struct durable_sender *durable_sender(struct channel *c, const struct process *p)

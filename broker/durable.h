@@ -28,6 +28,8 @@ void durable_gone(struct broker *b, struct channel *c, const struct block *block
 /* A block is about to be delivered; is leased, its tries being counted. */
 void durable_delivered(struct broker *b, struct channel *c, const struct block *block);
 void durable_leased(struct broker *b, struct channel *c, const struct block *block);
+/* Its tries were set. */
+void durable_tries(struct broker *b, struct channel *c, const struct block *block);
 
 /* The id of the value of a durable channel that has this key. */
 uint64_t durable_id(const struct channel *c, uint64_t key);

@@ -2,6 +2,7 @@
 /* What is out on lease, and how it comes back: section 16 of docs/protocol.md. Decision: a lease is a block in a list
  * by order, of the process and the channel, and is found from its front, because who receives in order mostly settles
  * in order; the values of a block are taken apart only where they do not share their fate. */
+#include "durable.h"
 #include "lease.h"
 #include "record.h"
 
@@ -180,6 +181,17 @@ void lease_give_up(struct broker *b, struct channel *c, struct block *block)
     c->settings->given_up += block->count;
     attached_release(b, &block->attached);
     block_free(block);
+}
+
+void lease_untry(struct broker *b, struct channel *c, struct block *block)
+{
+    block->tries--;
+    durable_tries(b, c, block);
+    if (c->state == CHANNEL_BROKEN)
+        lease_give_up(b, c, block);
+    else
+        channel_return(b, c, block);
+    channel_touch(b, c);
 }
 
 void lease_fail(struct broker *b, struct channel *c, struct block *block, int64_t delay)

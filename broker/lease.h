@@ -96,6 +96,8 @@ struct block *lease_cut(struct broker *b, struct holding *h, struct block *block
 void lease_done(struct broker *b, struct channel *c, struct block *block);
 /* They came back to a channel that is broken: they stay in its store, where it is durable. */
 void lease_give_up(struct broker *b, struct channel *c, struct block *block);
+/* They were taken and not begun: they return as if they had not been delivered. */
+void lease_untry(struct broker *b, struct channel *c, struct block *block);
 /* They were not done: delay as in NACK. */
 void lease_fail(struct broker *b, struct channel *c, struct block *block, int64_t delay);
 /* A process ends, for this reason: what is leased to it goes back. */

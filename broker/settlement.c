@@ -142,7 +142,7 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
 {
     struct wire_nack w;
     memcpy(&w, m->payload, sizeof w);
-    if (w.delay < WIRE_BACK_OFF) {
+    if (w.delay < WIRE_UNREAD || w.delay == WIRE_DONE) {
         process_fail(b, l->process, "a NACK with a delay that there is not");
         return;
     }
@@ -156,6 +156,10 @@ void settlement_nack(struct broker *b, struct line *l, const struct message *m)
     block = lease_cut(b, h, block, at, 1);
     if (block == NULL) {
         no_memory(b, l);
+        return;
+    }
+    if (w.delay == WIRE_UNREAD) {
+        lease_untry(b, c, block);
         return;
     }
     struct text *reason = text_new((const char *)m->payload + sizeof w, m->head.length - sizeof w);

@@ -75,6 +75,8 @@ int csp__acknowledge(csp_chan c, uint64_t first, size_t n);
 /* Drops what this thread has staged, and gives a value back: delay in ns, CSP_FOREVER: it is a dead letter,
  * CSP_BACK_OFF: as the channel's settings say. The reason, of len bytes, is cut at 1,024. */
 int csp__give_back(csp_chan c, uint64_t id, csp_time delay, const char *reason, size_t len);
+/* The same at once, as if it had not been delivered: whom it was taken for has not begun it. */
+int csp__give_back_unread(csp_chan c, uint64_t id);
 
 /* Nothing is left to do here until a value comes on the receiving stream c of this thread: what came of those that did
  * is done, and flushed; and this process sends only what comes of such values. The broker is told with the next

@@ -174,6 +174,11 @@ int csp__give_back(csp_chan c, uint64_t id, csp_time delay, const char *reason, 
     return csp__say_nack(line, c, id, delay, reason, len) == 0 ? 0 : csp__fail(errno, what, c);
 }
 
+int csp__give_back_unread(csp_chan c, uint64_t id)
+{
+    return csp__give_back(c, id, WIRE_UNREAD, NULL, 0);
+}
+
 csp_case csp__on_room(csp_chan c)
 {
     return (csp_case){.op = CSP__OP_WINDOW, .chan = c};

@@ -249,6 +249,7 @@ enum wire_marked { WIRE_FINISHED, WIRE_RUN_DONE }; /* MARK.what */
 #define WIRE_DEAD_LETTER (-1)
 #define WIRE_BACK_OFF    (-2) /* as the channel's settings say */
 #define WIRE_DONE        (-3)
+#define WIRE_UNREAD      (-4) /* NACK: whom it was taken for has not begun it, so that this delivery does not count */
 
 #define WIRE_REVOKED (UINT64_C(1) << 63) /* in wire_page.taken: the receiver must take nothing more */
 

@@ -155,6 +155,24 @@ TEST(what_a_program_did_not_acknowledge_comes_again)
     outcome_free(&o);
 }
 
+/* Those that were in the pipe to it, and that it has not read. */
+TEST(a_program_that_acknowledges_and_dies_costs_what_it_has_not_read_no_try)
+{
+    struct outcome o =
+        run("seq 40", "channels: {n: {retry: {attempts: 2, dead: d}}}\n",
+            "  work: {command: 'while read -r i; do test $i != 9 || exit 1; echo $i; cspctl ack n; done', "
+            "ack: explicit, stdin: n, stdout: o, restart: {when: on-failure, delay: 1ms}}\n"
+            "  count: {command: 'wc -l', stdin: o}\n"
+            "  dead: {each: [echo, dead, $1], stdin: d, stdout: e}\n"
+            "  tell: {command: [cat], stdin: e}\n");
+    write_text(in_scratch("out"), "%s", o.out.data);
+    struct outcome sorted = sh("sort %s", in_scratch("out"));
+    ck_assert_str_eq(sorted.out.data, "39\ndead 9\n");
+    assert_status(&o, 0);
+    outcome_free(&sorted);
+    outcome_free(&o);
+}
+
 TEST(values_of_a_field_go_to_one_replica_in_their_order)
 {
     struct outcome o = run("for i in $(seq 300); do echo \"$((i * 7 % 10)) $i\"; done", "",

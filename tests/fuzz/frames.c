@@ -355,7 +355,8 @@ static void ack(struct build *f)
 
 static void nack(struct build *f)
 {
-    static const int64_t delays[] = {0, WIRE_DEAD_LETTER, WIRE_BACK_OFF, 1000000, WIRE_DONE, INT64_MAX, 1000000000, -9};
+    static const int64_t delays[] = {0,         WIRE_DEAD_LETTER, WIRE_BACK_OFF, 1000000,
+                                     WIRE_DONE, INT64_MAX,        WIRE_UNREAD,   -9};
     struct wire_nack w = {.id = 1u + bytes_below(f->in, 16), .delay = BYTES_OF(f->in, delays)};
     a_channel(f);
     add(f, &w, sizeof w);

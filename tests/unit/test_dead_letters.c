@@ -356,6 +356,26 @@ START_TEST(settle_of_nothing_is_refused)
 }
 END_TEST
 
+/* Not even as its last attempt. */
+START_TEST(what_was_not_begun_comes_back_without_a_try)
+{
+    setup(2);
+    nack(r, c, recv_lease(r, c, "a", 1).lease.id, 0, "no");
+    nack(r, c, recv_lease(r, c, "a", 2).lease.id, WIRE_UNREAD, "");
+    recv_lease(r, c, "a", 2);
+}
+END_TEST
+
+START_TEST(what_was_not_begun_is_not_given_up_by_its_process)
+{
+    setup(1);
+    nack(r, c, recv_lease(r, c, "a", 1).lease.id, WIRE_UNREAD, "");
+    crash(r);
+    r = colleague(c, RECV, 0, 0);
+    recv_lease(r, c, "a", 1);
+}
+END_TEST
+
 START_TEST(a_guest_inside_of_a_process_refuses_for_it)
 {
     setup(5);
@@ -416,6 +436,8 @@ Suite *dead_letters_suite(void)
     tcase_add_test(t, settle_settles_the_oldest);
     tcase_add_test(t, settle_without_a_number_settles_all);
     tcase_add_test(t, settle_of_nothing_is_refused);
+    tcase_add_test(t, what_was_not_begun_comes_back_without_a_try);
+    tcase_add_test(t, what_was_not_begun_is_not_given_up_by_its_process);
     tcase_add_test(t, a_guest_inside_of_a_process_refuses_for_it);
     tcase_add_test(t, who_holds_a_lease_for_too_long_is_killed);
     suite_add_tcase(suite, t);

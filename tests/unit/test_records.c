@@ -388,6 +388,10 @@ START_TEST(the_trail_counts_what_is_unread)
     ck_assert_uint_eq(trail_count(&t, 49990), 1);
     ck_assert_uint_eq(trail_count(&t, 49989), 2);
     ck_assert_uint_eq(trail_count(&t, 40000), 1000);
+    ck_assert_uint_eq(trail_untouched(&t, 40000), 1000);
+    ck_assert_uint_eq(trail_untouched(&t, 40001), 999);
+    ck_assert_uint_eq(trail_untouched(&t, 49990), 1);
+    ck_assert_uint_eq(trail_untouched(&t, 49991), 0);
     ck_assert_uint_le(t.cap, 4096); /* what was forgotten takes no room */
     trail_free(&t);
     ck_assert_uint_eq(trail_count(&t, 0), 0);

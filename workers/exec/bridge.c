@@ -337,8 +337,10 @@ static int finish(struct bridge *b)
     if (b->gone)
         return failure_broker(b->o);
     b->facts.abandoned = stuck;
-    if (!stuck)
+    if (!stuck) {
         wiring_join(&b->w);
+        wiring_give_back(&b->w);
+    }
     struct ending e = ending_of(&b->facts);
     uint64_t lost = stuck || e.how == CSP_CLEAN ? 0 : wiring_lost(&b->w);
     if (b->o->report >= 0)

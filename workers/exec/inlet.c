@@ -133,7 +133,10 @@ static int acknowledge(const struct inlet *in, size_t i, const csp__block *b)
 /* One block of channel i to the program. 0, or -1: it reads no more, or the bridge can't go on. */
 static int pass(struct inlet *in, size_t i, csp__block *b, const bool *closed)
 {
+    bool leased = in->explicit && b->id != 0 && !b->is_letter;
     in->values += b->count;
+    if (in->explicit && ledger_add(&in->ledger, i, leased ? b->id : 0, b->count) != 0)
+        notice_post(in->joint, NOTICE_FAULT, ENOMEM, "no memory for values of %s", in->port->names[i]);
     int result = renderer_block(&in->renderer, b), error = errno;
     int acknowledged = result == 0 ? acknowledge(in, i, b) : 0;
     csp__block_free(b);
@@ -141,6 +144,7 @@ static int pass(struct inlet *in, size_t i, csp__block *b, const bool *closed)
         return -1;
     if (result == 0) {
         trail_forget(&in->renderer.trail, in->written > in->size ? in->written - in->size : 0);
+        ledger_keep(&in->ledger, in->renderer.trail.n);
         return 0;
     }
     if (error == EPIPE)
@@ -219,16 +223,34 @@ void *inlet_run(void *arg)
     return NULL;
 }
 
-uint64_t inlet_lost(const struct inlet *in)
+/* Bytes of what was written. */
+static uint64_t read_by_program(const struct inlet *in)
 {
     int unread = 0;
     if (in->fd >= 0 && ioctl(in->fd, FIONREAD, &unread) != 0)
         unread = 0;
-    return trail_count(&in->renderer.trail, in->written - (uint64_t)unread);
+    return in->written - (uint64_t)unread;
+}
+
+uint64_t inlet_lost(const struct inlet *in)
+{
+    return trail_count(&in->renderer.trail, read_by_program(in));
+}
+
+/* From the last on, so that each finds its place at the front. */
+void inlet_give_back(struct inlet *in)
+{
+    size_t from;
+    uint64_t id;
+    for (size_t n = in->explicit ? trail_untouched(&in->renderer.trail, read_by_program(in)) : 0;
+         n != 0 && ledger_pop(&in->ledger, &from, &id); n--)
+        if (id != 0)
+            (void)csp__give_back_unread(in->port->chans[from], id);
 }
 
 void inlet_free(struct inlet *in)
 {
+    ledger_free(&in->ledger);
     renderer_free(&in->renderer);
     if (in->fd >= 0)
         close(in->fd);

@@ -8,6 +8,7 @@
 #ifndef EXEC_INLET_H
 #define EXEC_INLET_H
 
+#include "ledger.h"
 #include "notice.h"
 #include "options.h"
 #include "renderer.h"
@@ -24,8 +25,9 @@ struct inlet {
     size_t window;    /* bytes that are delivered ahead */
     bool explicit;    /* the program acknowledges */
     struct renderer renderer;
-    uint64_t values; /* that came */
-    bool listens;    /* it is to be said where the program reads and writes nothing: not yet */
+    struct ledger ledger; /* of values that the program acknowledges */
+    uint64_t values;      /* that came */
+    bool listens;         /* it is to be said where the program reads and writes nothing: not yet */
 };
 
 /* The thread; arg is the inlet. */
@@ -33,6 +35,11 @@ void *inlet_run(void *arg);
 
 /* When the thread and the program have ended: values that were taken from the channels and not read by the program. */
 uint64_t inlet_lost(const struct inlet *in);
+
+/* Then, too: those that the program would have acknowledged, and of which it has read nothing, go back: this was no
+ * try.
+ */
+void inlet_give_back(struct inlet *in);
 
 /* Frees all and closes the pipe. */
 void inlet_free(struct inlet *in);

@@ -101,6 +101,17 @@ size_t trail_count(const struct trail *t, uint64_t position)
     return 0;
 }
 
+size_t trail_untouched(const struct trail *t, uint64_t position)
+{
+    uint64_t begin = t->begin;
+    for (size_t i = 0; i < t->n; i++) {
+        if (begin >= position)
+            return t->n - i;
+        begin += t->sizes[(t->at + i) & (t->cap - 1)];
+    }
+    return 0;
+}
+
 void trail_free(struct trail *t)
 {
     free(t->sizes);

@@ -31,6 +31,9 @@ void trail_forget(struct trail *t, uint64_t position);
 /* How many values end behind the first `position` bytes. */
 size_t trail_count(const struct trail *t, uint64_t position);
 
+/* How many values begin there, or behind: of them nothing was read. */
+size_t trail_untouched(const struct trail *t, uint64_t position);
+
 void trail_free(struct trail *t);
 
 #endif

@@ -211,6 +211,12 @@ uint64_t wiring_lost(const struct wiring *w)
     return lost;
 }
 
+void wiring_give_back(struct wiring *w)
+{
+    for (size_t i = 0; i < w->o->nin; i++)
+        inlet_give_back(&w->in[i]);
+}
+
 static void close_fd(int fd)
 {
     if (fd >= 0)

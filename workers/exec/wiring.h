@@ -57,6 +57,9 @@ void wiring_join(struct wiring *w);
 /* Then: values taken from channels and not read by the program. */
 uint64_t wiring_lost(const struct wiring *w);
 
+/* Then: of what the program acknowledges, what it has not read goes back. */
+void wiring_give_back(struct wiring *w);
+
 void wiring_free(struct wiring *w);
 
 #endif
