@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Channels: their numbers and names, their buffers, their closing and breaking. Decision: what closing means for those
  * who wait is not done here: the channel is touched, and settle() answers them. */
+#include "fnv.h"
 #include "lease.h"
 #include "pair.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t name_hash(const char *name, size_t length)
-{
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        h = (h ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
-    return h;
-}
 
 bool name_is_good(const char *name, size_t length)
 {
@@ -25,7 +18,7 @@ bool name_is_good(const char *name, size_t length)
 
 struct channel *channel_named(const struct broker *b, const char *name, size_t length)
 {
-    for (struct item *i = table_find(&b->names, name_hash(name, length)); i != NULL; i = table_next(i)) {
+    for (struct item *i = table_find(&b->names, csp__fnv(CSP__FNV_START, name, length)); i != NULL; i = table_next(i)) {
         struct channel *c = LIST_OWNER(i, struct channel, by_name);
         if (strlen(c->name) == length && memcmp(c->name, name, length) == 0)
             return c;
@@ -64,7 +57,7 @@ struct channel *channel_new(struct broker *b, const struct wire_make *make, cons
         goto no_memory;
     if (table_add(&b->channels, &c->item, b->next_channel) != 0)
         goto no_memory;
-    if (c->name != NULL && table_add(&b->names, &c->by_name, name_hash(name, length)) != 0) {
+    if (c->name != NULL && table_add(&b->names, &c->by_name, csp__fnv(CSP__FNV_START, name, length)) != 0) {
         table_remove(&b->channels, &c->item);
         goto no_memory;
     }

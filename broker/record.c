@@ -4,6 +4,7 @@
  * because it depends on time alone, is not in it: calls that only say what they wait for, and withdrawals that come too
  * late. */
 #include "record.h"
+#include "fnv.h"
 #include "notice.h"
 
 #include <errno.h>
@@ -220,21 +221,11 @@ static void say(struct broker *b, const char *kind, const char *format, ...)
     record_depart(b, line);
 }
 
-#define HASH_START UINT64_C(14695981039346656037)
-
-static uint64_t hash(uint64_t h, const void *bytes, size_t n)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ at[i]) * UINT64_C(1099511628211);
-    return h;
-}
-
 /* Of a payload without what differs from run to run: addresses, pids, times, descriptors. */
 static uint64_t hash_payload(const struct message *m)
 {
     const unsigned char *at = m->payload, *end = at + m->head.length;
-    uint64_t h = HASH_START;
+    uint64_t h = CSP__FNV_START;
     if (m->head.type == WIRE_OFFER)
         at += sizeof(struct wire_offer);
     else if (m->head.type == WIRE_ANNOUNCE) {
@@ -242,7 +233,7 @@ static uint64_t hash_payload(const struct message *m)
         memcpy(&w, at, sizeof w);
         w.function = 0;
         w.pid = w.pid != 0;
-        h = hash(h, &w, sizeof w);
+        h = csp__fnv(h, &w, sizeof w);
         at += sizeof w;
     } else if (m->head.type == WIRE_SCOPE)
         at += sizeof(int64_t); /* deadline, which has its own field */
@@ -250,16 +241,16 @@ static uint64_t hash_payload(const struct message *m)
         struct wire_started w;
         memcpy(&w, at, sizeof w);
         w.pid = w.pid != 0;
-        return hash(h, &w, sizeof w);
+        return csp__fnv(h, &w, sizeof w);
     }
     for (uint32_t i = 0; m->head.type == WIRE_OFFER && i < m->head.count; i++, at += sizeof(struct wire_case)) {
         struct wire_case c;
         memcpy(&c, at, sizeof c);
         if (c.op == WIRE_OP_TIME || c.op == WIRE_OP_FD)
             c.channel = 0;
-        h = hash(h, &c, sizeof c);
+        h = csp__fnv(h, &c, sizeof c);
     }
-    return hash(h, at, (size_t)(end - at));
+    return csp__fnv(h, at, (size_t)(end - at));
 }
 
 /* An OFFER of whose cases the broker decides none. */
@@ -373,7 +364,7 @@ void record_commit_(struct broker *b, const struct offer *o, uint32_t which, int
         return;
     char place[64] = "- -", number[12] = "-";
     if (order != NULL)
-        snprintf(place, sizeof place, "%" PRIu64 " %016" PRIx64, *order, hash(HASH_START, value, length));
+        snprintf(place, sizeof place, "%" PRIu64 " %016" PRIx64, *order, csp__fnv(CSP__FNV_START, value, length));
     if (which != WIRE_NO_CASE)
         snprintf(number, sizeof number, "%u", which);
     const struct channel *c = which < o->count ? o->cases[which].channel : NULL;
@@ -391,7 +382,7 @@ static uint64_t hash_values(const struct block *block)
     const unsigned char *at = block->data;
     for (uint32_t i = 0; i < block->count; i++) {
         uint32_t length = block_length(block, i);
-        sum += hash(HASH_START, at, length);
+        sum += csp__fnv(CSP__FNV_START, at, length);
         at += block_span(block, length, 1);
     }
     return sum;

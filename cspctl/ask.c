@@ -65,7 +65,7 @@ void ask_open(struct ask *ask, const struct service_info *s, size_t backend, str
 
     *to = (struct answer){.backend = b->name};
     *ask = (struct ask){.to = to, .hedge = s->hedge, .most = s->hedge < 0 ? 1 : (size_t)b->replicas};
-    ask->tries = memset(memory_alloc(ask->most * sizeof *ask->tries), 0, ask->most * sizeof *ask->tries);
+    ask->tries = memory_zalloc(ask->most, sizeof *ask->tries);
     (void)snprintf(name, sizeof name, "%s.%s", s->name, b->name);
     ask->requests = csp_open(name, CSP_SEND);
     if (ask->requests == 0)

@@ -46,11 +46,10 @@ size_t process_grants(const struct pipeline *p, size_t process, unsigned replica
                       struct csp__grant **grants)
 {
     const struct process *c = &p->processes[process];
-    unsigned char *ends = memory_alloc(p->nchannels);
+    unsigned char *ends = memory_zalloc(p->nchannels, sizeof *ends);
     size_t n = 0, ninputs;
     const size_t *inputs;
 
-    memset(ends, 0, p->nchannels);
     if (c->serve != PIPELINE_NONE)
         grant(ends, &c->requests, 1, CSP_RECV);
     process_inputs(c, replica, &inputs, &ninputs);

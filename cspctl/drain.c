@@ -40,8 +40,7 @@ static bool is_needed(const struct supervisor *s, size_t process, bool drains)
         for (size_t k = 0; k < p->processes[i].nafter; k++) {
             if (p->processes[i].after[k] != process || s->alive_of[i] == 0)
                 continue;
-            bool *seen = memory_alloc(p->nprocesses);
-            memset(seen, 0, p->nprocesses);
+            bool *seen = memory_zalloc(p->nprocesses, sizeof *seen);
             bool fed = drains && feeds(s, process, i, seen);
             free(seen);
             if (!fed)

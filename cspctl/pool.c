@@ -31,6 +31,15 @@ void *memory_alloc(size_t size)
     return p;
 }
 
+void *memory_zalloc(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size ? size : 1);
+
+    if (!p)
+        out_of_memory();
+    return p;
+}
+
 void *memory_resize(void *old, size_t size)
 {
     void *p = realloc(old, size ? size : 1);

@@ -20,8 +20,9 @@ char *pool_vformat(struct pool *pool, const char *format, va_list args) __attrib
 /* Room for one more item in an array of n items of that size: the array itself, or a larger copy of it. */
 void *pool_more(struct pool *pool, void *array, size_t n, size_t size);
 
-/* malloc and realloc that do not return NULL. Caller owns the result and frees it. */
+/* malloc, calloc and realloc that do not return NULL. Caller owns the result and frees it. */
 void *memory_alloc(size_t size);
+void *memory_zalloc(size_t n, size_t size);
 void *memory_resize(void *old, size_t size);
 
 #endif

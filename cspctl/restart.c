@@ -4,7 +4,6 @@
 #include "pool.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 unsigned restart_recent(const struct restarts *r, const struct restart *policy, csp_time now)
 {
@@ -34,10 +33,8 @@ bool restart_next(struct restarts *r, const struct restart *policy, csp_time now
         r->in_a_row = 0;
     if (restart_recent(r, policy, now) >= policy->attempts)
         return false;
-    if (r->at == NULL) {
-        r->at = memory_alloc((size_t)policy->attempts * sizeof *r->at);
-        memset(r->at, 0, (size_t)policy->attempts * sizeof *r->at);
-    }
+    if (r->at == NULL)
+        r->at = memory_zalloc((size_t)policy->attempts, sizeof *r->at);
     *delay = back_off(r, &policy->delay, chance);
     r->at[r->total++ % (uint64_t)policy->attempts] = now;
     r->in_a_row++;

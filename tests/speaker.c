@@ -578,6 +578,17 @@ void ack(struct speaker *s, uint64_t channel, uint64_t id)
     sync_line(s);
 }
 
+void ack_staged(struct speaker *s, uint64_t channel, const uint64_t *ids, uint32_t n)
+{
+    say(s, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = channel, .count = n}, ids, n * sizeof *ids);
+    sync_line(s);
+}
+
+const char *leased(uint64_t channel)
+{
+    return stat_field("channel", channel, 15);
+}
+
 void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const char *reason)
 {
     struct wire_nack w = {id, delay};

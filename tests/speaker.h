@@ -157,6 +157,10 @@ struct wire_set retry(uint32_t attempts, uint64_t dead); /* settings without a d
 int set(struct speaker *s, uint64_t channel, struct wire_set w);
 struct committed recv_lease(struct speaker *s, uint64_t channel, const char *text, uint32_t tries);
 void ack(struct speaker *s, uint64_t channel, uint64_t id);
+/* With what the line has staged, in one step. */
+void ack_staged(struct speaker *s, uint64_t channel, const uint64_t *ids, uint32_t n);
+/* How many values of the channel are leased, as STAT says it. */
+const char *leased(uint64_t channel);
 void nack(struct speaker *s, uint64_t channel, uint64_t id, int64_t delay, const char *reason);
 /* Its errno; *n gets the number of values. */
 int settle(struct speaker *s, uint64_t channel, uint64_t *n, int64_t delay, const char *reason);

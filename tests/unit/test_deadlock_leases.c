@@ -358,7 +358,7 @@ static void output_is_parked(void)
     recv_lease(h, c, "a", 1);
     uint64_t id = recv_lease(w, c, "b", 1).lease.id;
     put(w, d, 0, WIRE_STAGED, 'B', 1, 1);
-    say(w, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &id, sizeof id);
+    ack_staged(w, c, &id, 1);
     ck_assert_uint_eq(hear(w, WIRE_ROOM).head.seq, 1);
     struct speaker *sender = colleague(c, SEND, 0, 0);
     abandon(c);

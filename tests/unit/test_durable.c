@@ -396,12 +396,6 @@ static void step_begins(uint64_t capacity)
     ck_assert_int_eq(send_text(s, c, "two"), 0);
 }
 
-static void ack_staged(uint64_t id)
-{
-    say(worker, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &id, sizeof id);
-    sync_line(worker);
-}
-
 START_TEST(what_was_staged_alone_is_not_there)
 {
     step_begins(10);
@@ -417,7 +411,7 @@ START_TEST(what_was_staged_and_the_acknowledgement_are_one_step)
     step_begins(10);
     uint64_t id = recv_lease(worker, c, "one", 1).lease.id;
     put(worker, out, 0, WIRE_STAGED, 'a', 3, 1);
-    ack_staged(id);
+    ack_staged(worker, c, &id, 1);
     step_again(10, 1, 3);
     recv_lease(worker, c, "two", 1);
 }
@@ -428,7 +422,7 @@ START_TEST(what_was_staged_is_stored_with_the_acknowledgement_also_where_it_wait
     step_begins(1);
     uint64_t id = recv_lease(worker, c, "one", 1).lease.id;
     put(worker, out, 0, WIRE_STAGED, 'a', 3, 1);
-    ack_staged(id);
+    ack_staged(worker, c, &id, 1);
     step_again(1, 1, 3);
     struct speaker *t = colleague(out, RECV, 0, 0);
     recv_text(t, out, "a");
@@ -444,7 +438,7 @@ START_TEST(what_is_parked_is_not_stored_and_what_it_is_of_comes_again)
     recv_lease(r, c, "one", 1);
     uint64_t id = recv_lease(worker, c, "two", 1).lease.id;
     put(worker, out, 0, WIRE_STAGED, 'a', 1, 1);
-    ack_staged(id); /* the first is not done */
+    ack_staged(worker, c, &id, 1); /* the first is not done */
     step_again(10, 2, 0);
     recv_lease(worker, c, "one", 2);
     recv_lease(worker, c, "two", 2);
@@ -457,7 +451,7 @@ START_TEST(what_was_parked_is_stored_when_all_before_it_is_done)
     step_begins(10);
     uint64_t first = recv_lease(r, c, "one", 1).lease.id, id = recv_lease(worker, c, "two", 1).lease.id;
     put(worker, out, 0, WIRE_STAGED, 'a', 1, 1);
-    ack_staged(id);
+    ack_staged(worker, c, &id, 1);
     ack(r, c, first);
     step_again(10, 0, 1);
 }
@@ -518,7 +512,8 @@ START_TEST(who_is_finished_is_said)
 }
 END_TEST
 
-START_TEST(who_has_values_that_wait_for_room_is_not_finished)
+/* Who sent three values, said to be finished while two of them wait for room. */
+static void finish_early(void)
 {
     open_jobs(1);
     ck_assert_int_eq(stream(s, c, SEND, BIG, 0), 0);
@@ -526,6 +521,11 @@ START_TEST(who_has_values_that_wait_for_room_is_not_finished)
     sync_line(s);
     ck_assert_int_eq(bye(s, 0, 0), 0);
     ck_assert_int_eq(mark(run.root, WIRE_FINISHED, "name"), 0);
+}
+
+START_TEST(who_has_values_that_wait_for_room_is_not_finished)
+{
+    finish_early();
     sync_line(run.root);
     known_again("name\t0\t1\n");
 }
@@ -533,12 +533,7 @@ END_TEST
 
 START_TEST(who_is_finished_is_so_once_its_values_have_found_room)
 {
-    open_jobs(1);
-    ck_assert_int_eq(stream(s, c, SEND, BIG, 0), 0);
-    put(s, c, 0, 0, 'a', 3, 1);
-    sync_line(s);
-    ck_assert_int_eq(bye(s, 0, 0), 0);
-    ck_assert_int_eq(mark(run.root, WIRE_FINISHED, "name"), 0);
+    finish_early();
     recv_text(r, c, "a");
     recv_text(r, c, "b");
     known_again("name\t0\t-\nname\t0\t3\n");

@@ -30,11 +30,6 @@ static const char *state(uint64_t channel)
     return stat_field("channel", channel, 11);
 }
 
-static const char *leased(uint64_t channel)
-{
-    return stat_field("channel", channel, 15);
-}
-
 START_TEST(it_closes_when_all_who_could_send_wait_to_receive)
 {
     setup(0);

@@ -34,8 +34,7 @@ static void setup(uint32_t attempts, uint64_t capacity)
 static void done(struct speaker *by, uint64_t id, char output)
 {
     put(by, d, 0, WIRE_STAGED, output, 1, 1);
-    say(by, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &id, sizeof id);
-    sync_line(by);
+    ack_staged(by, c, &id, 1);
 }
 
 START_TEST(output_goes_on_in_the_order_of_input)
@@ -55,7 +54,7 @@ START_TEST(what_is_parked_is_settled_and_counts_as_put)
     setup(5, 10);
     recv_lease(w, c, "a", 1);
     done(q, recv_lease(q, c, "b", 1).lease.id, 'B');
-    ck_assert_str_eq(stat_field("channel", c, 15), "1");
+    ck_assert_str_eq(leased(c), "1");
     ck_assert_uint_eq(hear(q, WIRE_ROOM).head.seq, 1);
 }
 END_TEST
@@ -67,8 +66,7 @@ START_TEST(what_is_parked_outlives_its_sender)
     done(q, recv_lease(q, c, "b", 1).lease.id, 'B');
     crash(q);
     put(w, d, 0, WIRE_STAGED, 'A', 1, 1);
-    say(w, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &a, sizeof a);
-    sync_line(w);
+    ack_staged(w, c, &a, 1);
     recv_text(t, d, "A");
     recv_text(t, d, "B");
 }
@@ -82,7 +80,7 @@ START_TEST(what_was_parked_for_a_channel_that_was_closed_is_sent_and_lost)
     ck_assert_int_eq(close_channel(w, d), 0);
     ack(w, c, a);
     sync_line(w);
-    ck_assert_str_eq(stat_field("channel", c, 15), "0");
+    ck_assert_str_eq(leased(c), "0");
     ck_assert_str_eq(stat_field("channel", d, 14), "1");
     ck_assert_str_eq(stat_field("channel", d, 9), "1");
 }
@@ -157,8 +155,7 @@ START_TEST(a_batch_goes_on_at_the_place_of_its_first_value)
              ids[] = {a, recv_lease(w, c, "c", 1).lease.id};
     done(q, b, 'B');
     put(w, d, 0, WIRE_STAGED, 'A', 1, 1);
-    say(w, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 2}, ids, sizeof ids);
-    sync_line(w);
+    ack_staged(w, c, ids, 2);
     recv_text(t, d, "A");
     recv_text(t, d, "B");
 }

@@ -35,12 +35,6 @@ static void stage(struct speaker *by, uint64_t channel, char first, uint32_t cou
     sync_line(by);
 }
 
-static void ack_staged(struct speaker *by, uint64_t id)
-{
-    say(by, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 1}, &id, sizeof id);
-    sync_line(by);
-}
-
 START_TEST(what_is_staged_is_not_seen)
 {
     setup(10);
@@ -57,8 +51,8 @@ START_TEST(an_ack_puts_what_is_staged_and_settles)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
     stage(w, d, 'y', 1);
-    ack_staged(w, id);
-    ck_assert_str_eq(stat_field("channel", c, 15), "0");
+    ack_staged(w, c, &id, 1);
+    ck_assert_str_eq(leased(c), "0");
     recv_text(t, d, "x");
     recv_text(t, d, "y");
     struct heard h = hear(w, WIRE_ROOM);
@@ -74,7 +68,7 @@ START_TEST(an_ack_puts_on_each_stream)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
     stage(w, e, 'y', 1);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     recv_text(t, d, "x");
     hear(w, WIRE_ROOM);
     hear(w, WIRE_ROOM);
@@ -87,7 +81,7 @@ START_TEST(no_window_bounds_what_is_staged)
     setup(100);
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'a', 26);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     ck_assert_str_eq(stat_field("channel", d, 4), "26");
 }
 END_TEST
@@ -97,7 +91,7 @@ START_TEST(what_was_staged_waits_for_room_when_it_is_put)
     setup(1);
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 2);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     recv_text(t, d, "x");
     recv_text(t, d, "y");
 }
@@ -108,7 +102,7 @@ START_TEST(a_put_after_it_goes_on_with_its_numbers)
     setup(10);
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     put(w, d, 1, 0, 'y', 1, 1);
     sync_line(w);
     recv_text(t, d, "x");
@@ -122,7 +116,7 @@ START_TEST(an_ack_without_staged_drops_it)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
     ack(w, c, id);
-    ack_staged(w, recv_lease(w, c, "b", 1).lease.id);
+    ack_staged(w, c, (const uint64_t[]){recv_lease(w, c, "b", 1).lease.id}, 1);
     ck_assert(nothing(t, d));
 }
 END_TEST
@@ -133,7 +127,7 @@ START_TEST(a_nack_drops_it)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
     nack(w, c, id, 0, "");
-    ack_staged(w, recv_lease(w, c, "a", 2).lease.id);
+    ack_staged(w, c, (const uint64_t[]){recv_lease(w, c, "a", 2).lease.id}, 1);
     ck_assert(nothing(t, d));
 }
 END_TEST
@@ -155,7 +149,7 @@ START_TEST(a_death_after_the_ack_leaves_it)
     setup(1);
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 3);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     crash(w);
     recv_text(t, d, "x");
     recv_text(t, d, "y");
@@ -172,10 +166,10 @@ START_TEST(the_end_of_its_stream_drops_it)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 1);
     drop(w, d, SEND);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     OFFER(t, 0, ON_RECV(d));
     ck_assert_int_eq(committed(t).err, EPIPE);
-    ck_assert_str_eq(stat_field("channel", c, 15), "0");
+    ck_assert_str_eq(leased(c), "0");
 }
 END_TEST
 
@@ -185,10 +179,10 @@ START_TEST(an_ack_that_came_late_drops_it)
     uint64_t id = recv_lease(w, c, "a", 1).lease.id, n = 1;
     stage(w, d, 'x', 1);
     ck_assert_int_eq(settle(guest_inside(w->process), c, &n, WIRE_DEAD_LETTER, ""), 0);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     ck_assert_uint_eq(hear(w, WIRE_ROOM).head.seq, 1); /* it counts */
     ck_assert(nothing(t, d));
-    ack_staged(w, recv_lease(w, c, "b", 1).lease.id);
+    ack_staged(w, c, (const uint64_t[]){recv_lease(w, c, "b", 1).lease.id}, 1);
     ck_assert(nothing(t, d));
 }
 END_TEST
@@ -199,8 +193,7 @@ START_TEST(an_ack_of_which_a_part_came_late_gives_the_rest_back)
     uint64_t ids[2] = {recv_lease(w, c, "a", 1).lease.id, recv_lease(w, c, "b", 1).lease.id}, n = 1;
     stage(w, d, 'x', 1);
     ck_assert_int_eq(settle(guest_inside(w->process), c, &n, WIRE_DONE, ""), 0);
-    say(w, WIRE_ACK, (struct wire_head){.flags = WIRE_STAGED, .channel = c, .count = 2}, ids, sizeof ids);
-    sync_line(w);
+    ack_staged(w, c, ids, 2);
     ck_assert(nothing(t, d));
     recv_lease(q, c, "b", 2);
 }
@@ -213,8 +206,8 @@ START_TEST(what_is_put_on_a_closed_channel_is_lost_and_the_lease_settled)
     stage(w, d, 'x', 2);
     ck_assert_int_eq(close_channel(w, d), 0);
     ck_assert_int_eq(hear(w, WIRE_ROOM).head.count, EPIPE);
-    ack_staged(w, id);
-    ck_assert_str_eq(stat_field("channel", c, 15), "0");
+    ack_staged(w, c, &id, 1);
+    ck_assert_str_eq(leased(c), "0");
     ck_assert_str_eq(stat_field("channel", d, 14), "2");
     ck_assert_str_eq(stat_field("channel", d, 9), "2"); /* for its caller they were put */
 }
@@ -246,7 +239,7 @@ START_TEST(what_waits_for_room_when_its_channel_ends_is_lost)
     setup(1);
     uint64_t id = recv_lease(w, c, "a", 1).lease.id;
     stage(w, d, 'x', 3);
-    ack_staged(w, id);
+    ack_staged(w, c, &id, 1);
     ck_assert_str_eq(stat_field("channel", d, 14), "0");
     if (_i == 0)
         ck_assert_int_eq(drop(t, d, RECV), 0);

@@ -23,49 +23,22 @@ static int open_pipe(int *in, int *out)
     return fcntl(*in, F_SETFL, O_NONBLOCK);
 }
 
-static int open_streams(struct capture *c, size_t *least, const char **what)
-{
-    c->alive = c->port->n;
-    for (size_t i = 0; i < c->port->n; i++) {
-        size_t limit;
-        *what = c->port->names[i];
-        if (csp_stream(c->port->chans[i], CSP_SEND, EXEC_DONE) != 0 || (limit = csp__max_bytes(c->port->chans[i])) == 0)
-            return -1;
-        if (limit < *least) {
-            *least = limit;
-            c->narrow = i;
-        }
-    }
-    *what = NULL;
-    return 0;
-}
-
 int capture_open(struct capture *c, const struct port *port, const char **what)
 {
-    size_t least = SIZE_MAX;
-    *c = (struct capture){.port = port, .in = -1, .out = -1};
-    if (open_streams(c, &least, what) != 0)
-        return -1;
-    c->gone = calloc(port->n + 1, sizeof *c->gone);
-    if (c->gone == NULL || splitter_init(&c->splitter, port->framing, least) != 0) {
-        errno = ENOMEM;
+    *c = (struct capture){.in = -1, .out = -1};
+    *what = NULL;
+    if (fan_open(&c->fan, port, EXEC_DONE, true, &c->splitter) != 0) {
+        if (errno != ENOMEM)
+            *what = port->names[c->fan.at];
         return -1;
     }
     return open_pipe(&c->in, &c->out);
 }
 
-/* To all that still have receivers. 0, or -1 with errno. */
+/* 0, or -1 with errno. */
 static int stage(struct capture *c, const csp__block *b)
 {
-    for (size_t i = 0; i < c->port->n; i++) {
-        if (c->gone[i] || csp__stage_block(c->port->chans[i], b) == 0)
-            continue;
-        if (errno != EPIPE)
-            return -1;
-        c->gone[i] = true;
-        c->alive--;
-    }
-    return 0;
+    return fan_block(&c->fan, b, fan_stage, NULL) == 0 || errno == EPIPE ? 0 : -1;
 }
 
 static int stage_complete(struct capture *c)
@@ -86,7 +59,7 @@ static int explain(const struct capture *c, char *why, size_t size)
     splitter_place(&c->splitter, &record, &offset);
     if (error == EMSGSIZE)
         snprintf(why, size, "record %llu of its output is larger than max_bytes %zu of channel %s",
-                 (unsigned long long)record, c->splitter.limit, c->port->names[c->narrow]);
+                 (unsigned long long)record, c->splitter.limit, c->fan.port->names[c->fan.narrow]);
     else if (error == EBADMSG)
         snprintf(why, size, "record %llu of its output is cut short", (unsigned long long)record);
     else if (error == EFBIG)
@@ -166,7 +139,7 @@ static void close_fd(int fd)
 
 void capture_free(struct capture *c)
 {
-    free(c->gone);
+    fan_free(&c->fan);
     splitter_free(&c->splitter);
     close_fd(c->in);
     close_fd(c->out);

@@ -8,6 +8,7 @@
 #ifndef EXEC_CAPTURE_H
 #define EXEC_CAPTURE_H
 
+#include "fan.h"
 #include "options.h"
 #include "program.h"
 #include "splitter.h"
@@ -15,10 +16,8 @@
 #define CAPTURE_MOST (64u << 20)
 
 struct capture {
-    const struct port *port;
-    int in, out; /* the pipe's ends for reading, O_NONBLOCK, and for writing */
-    bool *gone;  /* by channel: nobody receives */
-    size_t alive, narrow;
+    struct fan fan;
+    int in, out;    /* the pipe's ends for reading, O_NONBLOCK, and for writing */
     uint64_t bytes; /* of this run */
     uint64_t wrote; /* of the last one that has ended */
     struct splitter splitter;

@@ -225,19 +225,18 @@ static void await_room(struct each *e)
 {
     struct task *t = &e->task;
     for (size_t i = 0; i < t->nout; i++)
-        for (size_t k = 0; k < t->out[i].port->n && !t->stop; k++) {
-            if (t->out[i].gone[k])
+        for (size_t k = 0; k < t->out[i].fan.port->n && !t->stop; k++) {
+            struct fan *f = &t->out[i].fan;
+            if (f->gone[k])
                 continue;
-            csp_case cases[] = {csp__on_room(t->out[i].port->chans[k]), csp_on_fd(t->signals, POLLIN)};
+            csp_case cases[] = {csp__on_room(f->port->chans[k]), csp_on_fd(t->signals, POLLIN)};
             int which;
             while ((which = csp_select(cases, 2, CSP_FOREVER)) == 1 && !t->stop)
                 task_signals(t);
             if (which < 0)
                 fail(e, "send");
-            else if (which == 0 && cases[0].err == EPIPE) {
-                t->out[i].gone[k] = true;
-                t->out[i].alive--;
-            }
+            else if (which == 0 && cases[0].err == EPIPE)
+                fan_leave(f, k);
         }
 }
 
@@ -249,12 +248,12 @@ static bool unheard(struct each *e)
     char text[64];
     if (c == NULL)
         return false;
-    (void)csp_why(c->port->chans[0], &why);
+    (void)csp_why(c->fan.port->chans[0], &why);
     e->cut = e->cut || why.how != CSP_CLEAN;
     if (why.how == CSP_CLEAN)
         snprintf(e->why, sizeof e->why, "its receivers ended");
     else
-        snprintf(e->why, sizeof e->why, "its output channel %s was cut: %s", c->port->names[0],
+        snprintf(e->why, sizeof e->why, "its output channel %s was cut: %s", c->fan.port->names[0],
                  inlet_reason(why, text, sizeof text));
     return true;
 }

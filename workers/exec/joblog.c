@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "joblog.h"
 
+#include "fnv.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,14 +27,6 @@ struct joblog {
     struct mark *marks; /* of done tasks, in order of hash */
     size_t n, room;
 };
-
-static uint64_t hash_of(const unsigned char *p, size_t length)
-{
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        h = (h ^ p[i]) * UINT64_C(1099511628211);
-    return h;
-}
 
 static int by_hash(const void *x, const void *y)
 {
@@ -130,7 +124,7 @@ struct joblog *joblog_open(const char *path, const char *process, unsigned repli
 
 bool joblog_done(const struct joblog *log, const void *value, size_t length)
 {
-    struct mark mark = {hash_of(value, length), length};
+    struct mark mark = {csp__fnv(CSP__FNV_START, value, length), length};
     return log->n != 0 && bsearch(&mark, log->marks, log->n, sizeof mark, by_hash) != NULL;
 }
 
@@ -159,7 +153,7 @@ static json_t *shown(const unsigned char *value, size_t length)
 static char *line_of(const struct joblog *log, const struct joblog_task *t)
 {
     char hash[17];
-    (void)snprintf(hash, sizeof hash, "%016" PRIx64, hash_of(t->value, t->length));
+    (void)snprintf(hash, sizeof hash, "%016" PRIx64, csp__fnv(CSP__FNV_START, t->value, t->length));
     json_t *o = json_pack("{s:s, s:i, s:I, s:i, s:f, s:f, s:i, s:i, s:s, s:I, s:I, s:s, s:o}", "process", log->process,
                           "replica", (int)log->replica, "id", (json_int_t)t->id, "tries", (int)t->tries, "start",
                           (double)t->start / 1e9, "seconds", (double)t->took / 1e9, "status", t->status, "signal",

@@ -16,29 +16,22 @@
 
 #define OUTLET_GIVEN (32u << 10) /* bytes of a block that are not copied; what is less shares a frame with others */
 
+/* The channel of the last failure. */
+static void fault(const struct outlet *out)
+{
+    notice_fault(out->joint, "send to", out->port->names[out->fan.at]);
+}
+
 int outlet_open(struct outlet *out, size_t window)
 {
-    size_t least = SIZE_MAX;
-    out->alive = out->port->n;
     out->skip = out->port->skip;
-    for (size_t i = 0; i < out->port->n; i++) {
-        csp_chan c = out->port->chans[i];
-        size_t limit;
-        if ((csp_stream(c, CSP_SEND, window) != 0 && errno != EINVAL) || (limit = csp__max_bytes(c)) == 0) {
-            notice_fault(out->joint, "send to", out->port->names[i]);
-            return -1;
-        }
-        if (limit < least) {
-            least = limit;
-            out->narrow = i;
-        }
-    }
-    out->gone = calloc(out->port->n + 1, sizeof *out->gone);
-    if (out->gone == NULL || splitter_init(&out->splitter, out->port->framing, least) != 0) {
+    if (fan_open(&out->fan, out->port, window, false, &out->splitter) == 0)
+        return 0;
+    if (errno == ENOMEM)
         notice_post(out->joint, NOTICE_FAULT, ENOMEM, "no memory for descriptor %d", out->port->fd);
-        return -1;
-    }
-    return 0;
+    else
+        fault(out);
+    return -1;
 }
 
 static void lose(const struct outlet *out)
@@ -69,55 +62,40 @@ struct gift {
 };
 
 /* A block to one channel, with its memory where it is the last one. */
-static int send_to(csp_chan c, const csp__block *b, struct gift *gift)
+static int put(csp_chan c, const csp__block *b, bool last, void *arg)
 {
-    if (gift == NULL)
+    struct gift *gift = arg;
+    if (!last || gift == NULL || gift->memory == NULL)
         return csp__put_block(c, b, CSP_FOREVER);
     char *memory = gift->memory;
     gift->memory = NULL;
     return csp__give_block(c, b, memory, gift->size, CSP_FOREVER);
 }
 
+/* A block did not go to the channel `at`: nothing more can be sent. */
+static int stop(struct outlet *out, int error)
+{
+    if (error == EPIPE)
+        broken(out, out->fan.at);
+    else
+        fault(out);
+    return -1;
+}
+
 /* One block to all that still have receivers. 0, or -1 where nothing more can be sent. */
 static int send_block(struct outlet *out, const csp__block *b, struct gift *gift)
 {
-    size_t left = out->alive;
-    for (size_t i = 0; i < out->port->n; i++) {
-        if (out->gone[i] ||
-            send_to(out->port->chans[i], b, --left == 0 && gift != NULL && gift->memory != NULL ? gift : NULL) == 0)
-            continue;
-        int error = errno;
-        if (error != EPIPE) {
-            notice_fault(out->joint, "send to", out->port->names[i]);
-            if (error == ECANCELED)
-                lose(out);
-            return -1;
-        }
-        out->gone[i] = true;
-        if (--out->alive == 0) {
-            broken(out, i);
-            return -1;
-        }
-    }
-    return 0;
+    if (fan_block(&out->fan, b, put, gift) == 0)
+        return 0;
+    int error = errno;
+    if (error == ECANCELED)
+        lose(out);
+    return stop(out, error);
 }
 
 int outlet_stage(struct outlet *out, const csp__block *b)
 {
-    for (size_t i = 0; i < out->port->n; i++) {
-        if (out->gone[i] || csp__stage_block(out->port->chans[i], b) == 0)
-            continue;
-        if (errno != EPIPE) {
-            notice_fault(out->joint, "send to", out->port->names[i]);
-            return -1;
-        }
-        out->gone[i] = true;
-        if (--out->alive == 0) {
-            broken(out, i);
-            return -1;
-        }
-    }
-    return 0;
+    return fan_block(&out->fan, b, fan_stage, NULL) == 0 ? 0 : stop(out, errno);
 }
 
 /* What a cancelled program writes goes nowhere; it must not have to wait for that, nor die of it. */
@@ -218,7 +196,7 @@ void outlet_bad(struct outlet *out, int error)
     if (error == EMSGSIZE)
         notice_post(out->joint, NOTICE_BAD, error,
                     "record %llu at byte %llu is larger than max_bytes %zu of channel %s", record, offset,
-                    out->splitter.limit, p->names[out->narrow]);
+                    out->splitter.limit, p->names[out->fan.narrow]);
     else if (error == EBADMSG)
         notice_post(out->joint, NOTICE_BAD, error, "record %llu at byte %llu for channel %s is cut short", record,
                     offset, p->names[0]);
@@ -265,7 +243,7 @@ static void send_rest(struct outlet *out)
 static void flush(const struct outlet *out)
 {
     for (size_t i = 0; i < out->port->n; i++)
-        if (!out->gone[i] && csp_flush(out->port->chans[i], CSP_FOREVER) != 0 && errno != EPIPE && errno != EINVAL)
+        if (!out->fan.gone[i] && csp_flush(out->port->chans[i], CSP_FOREVER) != 0 && errno != EPIPE && errno != EINVAL)
             notice_fault(out->joint, "send to", out->port->names[i]);
 }
 
@@ -287,7 +265,7 @@ void *outlet_run(void *arg)
 
 void outlet_free(struct outlet *out)
 {
-    free(out->gone);
+    fan_free(&out->fan);
     splitter_free(&out->splitter);
     if (out->fd >= 0)
         close(out->fd);

@@ -9,6 +9,7 @@
 #ifndef EXEC_OUTLET_H
 #define EXEC_OUTLET_H
 
+#include "fan.h"
 #include "notice.h"
 #include "options.h"
 #include "splitter.h"
@@ -17,11 +18,9 @@
 struct outlet {
     const struct port *port;
     struct joint *joint;
-    int fd;        /* the pipe's end for reading, O_NONBLOCK */
-    bool *gone;    /* by channel: nobody receives */
-    size_t alive;  /* channels that are not gone */
+    int fd; /* the pipe's end for reading, O_NONBLOCK */
+    struct fan fan;
     uint64_t skip; /* values that are not to be sent */
-    size_t narrow; /* the channel with the least max_bytes */
     struct splitter splitter;
     struct spotter spotter; /* of the line that says that the program is ready */
 };

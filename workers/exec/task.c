@@ -74,7 +74,7 @@ uint64_t task_output(const struct task *t)
 const struct capture *task_unheard(const struct task *t)
 {
     for (size_t i = 0; i < t->nout; i++)
-        if (t->out[i].alive == 0)
+        if (t->out[i].fan.alive == 0)
             return &t->out[i];
     return NULL;
 }
@@ -291,8 +291,8 @@ static int start(struct task *t, const struct batch *b)
     bool err = false;
     plugs[n++] = (struct plug){.fd = STDIN_FILENO, .end = b->input};
     for (size_t i = 0; i < t->nout; i++) {
-        plugs[n++] = (struct plug){.fd = t->out[i].port->fd, .end = t->out[i].out};
-        err = err || t->out[i].port->fd == STDERR_FILENO;
+        plugs[n++] = (struct plug){.fd = t->out[i].fan.port->fd, .end = t->out[i].out};
+        err = err || t->out[i].fan.port->fd == STDERR_FILENO;
     }
     if (!err)
         plugs[n++] = (struct plug){.fd = STDERR_FILENO, .end = t->tail.out};
