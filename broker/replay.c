@@ -278,22 +278,33 @@ static enum turn turn_death(struct broker *b, const struct recorded *next, bool 
     return TURN_DONE;
 }
 
+/* The line whose connection has ended, and of which nothing more is to come: that of a process whose death was seen
+ * first is in no list. NULL: it has not yet. */
+static struct line *line_gone(struct broker *b, uint64_t id)
+{
+    LIST_EACH(node, next, &b->gone)
+    if (LIST_OWNER(node, struct line, gone)->id == id)
+        return LIST_OWNER(node, struct line, gone);
+    LIST_EACH(node, next, &b->settled)
+    {
+        struct line *l = line_of(LIST_OWNER(node, struct process, pending), id);
+        if (l != NULL)
+            return l;
+    }
+    return NULL;
+}
+
 static enum turn turn_gone(struct broker *b, const struct recorded *next, bool drained)
 {
-    uint64_t id = strtoull(next->rest, NULL, 10);
-    LIST_EACH(node, after, &b->gone)
-    {
-        struct line *l = LIST_OWNER(node, struct line, gone);
-        if (l->id != id || !drained)
-            continue;
-        if (waiting(b, l->route) != NULL)
-            return TURN_NEVER;
-        record_now(b, next->at);
-        watch_end_line(b, l);
-        loop_conclude(b);
-        return TURN_DONE;
-    }
-    return TURN_LATER;
+    struct line *l = line_gone(b, strtoull(next->rest, NULL, 10));
+    if (l == NULL || !drained)
+        return TURN_LATER;
+    if (waiting(b, l->route) != NULL)
+        return TURN_NEVER;
+    record_now(b, next->at);
+    watch_end_line(b, l);
+    loop_conclude(b);
+    return TURN_DONE;
 }
 
 /* Counted between two events: the count is brought up to the record's. */

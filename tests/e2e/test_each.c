@@ -91,6 +91,29 @@ TEST(a_value_keeps_its_id_through_its_tries_and_as_a_dead_letter)
     outcome_free(&o);
 }
 
+TEST(a_run_with_retries_that_is_recorded_is_replayed_to_the_same_result)
+{
+    write_text(
+        in_scratch("record.yaml"),
+        "channels: {jobs: {retry: {attempts: 3, delay: 10ms, dead: failed}}}\n"
+        "processes:\n"
+        "  source: {command: [seq, '8'], stdout: jobs}\n"
+        "  work:\n"
+        "    each: 'if [ $1 = 5 ] || { [ $1 = 3 ] && [ $CSP_TRIES = 1 ]; }; then exit 1; fi; echo $1 $CSP_TRIES'\n"
+        "    stdin: jobs\n"
+        "    stdout: out\n"
+        "    replicas: 2\n"
+        "  keep: {command: [sed, 's/^/dead /'], stdin: failed, stdout: out}\n"
+        "  sink: {command: [sort], stdin: out}\n");
+    static const char *const how[] = {"--record", "--replay"};
+    for (int i = 0; i < 2; i++) {
+        struct outcome o = sh("cd %s && cspctl run record.yaml %s log", in_scratch("."), how[i]);
+        assert_status(&o, 0);
+        ck_assert_str_eq(o.out.data, "1 1\n2 1\n3 2\n4 1\n6 1\n7 1\n8 1\ndead 5\n");
+        outcome_free(&o);
+    }
+}
+
 TEST(an_exit_code_can_reject_at_once)
 {
     struct outcome o = each(2, "channels: {n: {retry: {attempts: 9, delay: 1ms, dead: failed}}}\n",

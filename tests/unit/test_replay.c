@@ -4,6 +4,7 @@
 #include "expect.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,6 +110,80 @@ START_TEST(a_replay_receives_the_very_same_sequence)
     race(third);
     ck_assert_str_eq(first, third);
     are_the_same(ROUNDS);
+}
+
+enum { TAKERS = 3, JOBS = 60 };
+
+static csp_chan jobs, results, failed;
+
+struct result {
+    int taker, job;
+    unsigned tries;
+};
+
+/* Some jobs are given back the first time, one is refused, and who gets 20 first dies of it. */
+static int take(void *which)
+{
+    csp_msg m;
+    while (csp_recv_msg(jobs, &m, CSP_FOREVER) == 0) {
+        struct result r = {.taker = (int)(intptr_t)which, .tries = m.tries};
+        memcpy(&r.job, m.data, sizeof r.job);
+        if (r.job == 20 && r.tries == 1)
+            (void)raise(SIGKILL);
+        if (r.job == 13)
+            (void)csp_nack(m.id, CSP_FOREVER, "unlucky");
+        else if (r.job % 7 == 0 && r.tries < 3)
+            (void)csp_nack(m.id, r.tries == 1 ? CSP_NOW : CSP_BACK_OFF, NULL);
+        else if (csp_send(results, &r, sizeof r, CSP_FOREVER) == 0)
+            (void)csp_ack(m.id);
+        csp_msg_free(&m);
+    }
+    return 0;
+}
+
+/* Who did which job at which try, in the order in which it was heard of. */
+static void work_off(char *text, size_t size)
+{
+    ASSERT_OK(csp_init());
+    jobs = make(JOBS);
+    results = make(0);
+    failed = make(1);
+    ASSERT_OK(csp_set_retry(jobs, &(csp_retry){.attempts = 9, .least = 1, .most = 2, .dead = failed}));
+    for (intptr_t i = 0; i < TAKERS; i++)
+        go(take, (void *)i);
+    for (int i = 1; i <= JOBS; i++)
+        ASSERT_OK(csp_send(jobs, &i, sizeof i, soon()));
+    for (int i = 0; i < JOBS; i++) {
+        struct result r;
+        csp_msg letter;
+        csp_case cases[] = {csp_on_recv(results, &r, sizeof r), csp_on_msg(failed, &letter)};
+        int which = csp_select(cases, 2, soon());
+        ck_assert_msg(which >= 0 && cases[which].err == 0, "job %d: %s", i, csp_errmsg());
+        int n = which == 0 ? snprintf(text, size, "%d:%d/%u ", r.taker, r.job, r.tries)
+                           : snprintf(text, size, "%s ", letter.reason);
+        text += n;
+        size -= (size_t)n;
+        if (which == 1)
+            csp_msg_free(&letter);
+    }
+    ck_assert_msg(csp_term() == 0, "csp_term: %s", csp_errmsg());
+}
+
+START_TEST(a_replay_leases_gives_back_and_delivers_again_in_the_same_order)
+{
+    char first[JOBS * 16], second[JOBS * 16], third[JOBS * 16];
+    choose(NULL, record, NULL);
+    work_off(first, sizeof first);
+    ck_assert_ptr_nonnull(strstr(first, ":20/2 "));
+    ck_assert_ptr_nonnull(strstr(first, ":7/3 "));
+    ck_assert_ptr_nonnull(strstr(first, "unlucky "));
+    choose(NULL, NULL, record);
+    work_off(second, sizeof second);
+    ck_assert_str_eq(first, second);
+    choose(NULL, again, record);
+    work_off(third, sizeof third);
+    ck_assert_str_eq(first, third);
+    are_the_same(JOBS);
 }
 
 START_TEST(without_a_replay_it_differs)
@@ -218,6 +293,7 @@ Suite *replay_suite(void)
     TCase *t = tcase_create("replay");
     tcase_add_checked_fixture(t, paths, leave);
     tcase_add_test(t, a_replay_receives_the_very_same_sequence);
+    tcase_add_test(t, a_replay_leases_gives_back_and_delivers_again_in_the_same_order);
     tcase_add_test(t, without_a_replay_it_differs);
     tcase_add_test(t, a_deadlock_is_found_again_and_the_replay_goes_on);
     tcase_add_loop_test(t, a_call_after_a_cancellation_is_recorded_whether_it_was_heard_of_or_not, 0, 2);
