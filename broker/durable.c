@@ -310,7 +310,12 @@ static int write_part(struct broker *b, struct directory *home, unsigned parts)
     if (err == 0 && home->failed)
         home->failed = false;
     else if (err != 0 && !home->failed) {
-        notice(b, "%s: %s: the run waits until it can be written", store_dir(home->store), strerror(err));
+        notice(b,
+               err == ESTALE
+                   ? "%s: its files were deleted, and what they had is lost when the run ends: nothing more is "
+                     "stored, and the run waits to be killed"
+                   : "%s: %s: the run waits until it can be written",
+               store_dir(home->store), strerror(err));
         home->failed = true;
     }
     return err;

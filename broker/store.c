@@ -543,6 +543,8 @@ static void checkpoint(struct store *s)
 
 int store_commit(struct store *s)
 {
+    if (s->failed == 0 && disk_deleted(&s->disk))
+        s->failed = say(s, ESTALE, "durable %s: its files were deleted", s->dir); /* SQLite would write on */
     step(s, s->commit);
     int err = s->failed;
     if (!sqlite3_get_autocommit(s->db)) {

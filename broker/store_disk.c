@@ -119,6 +119,22 @@ static uint64_t weight(uint64_t bytes, uint64_t values)
     return bytes + bytes / 64 + values * (bytes / (values != 0 ? values : 1) < 1024 ? 64 : PAGE) + PAGE;
 }
 
+static bool is_deleted(int fd)
+{
+    struct stat s;
+    return fd >= 0 && fstat(fd, &s) == 0 && s.st_nlink == 0;
+}
+
+bool disk_deleted(struct disk *d)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (!d->deleted && now.tv_sec != d->looked)
+        d->deleted = is_deleted(d->file) || is_deleted(d->log);
+    d->looked = now.tv_sec;
+    return d->deleted;
+}
+
 bool disk_room(struct disk *d, uint64_t bytes, uint64_t values)
 {
     uint64_t more = d->promised + weight(bytes, values);

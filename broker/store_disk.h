@@ -26,7 +26,9 @@ struct disk {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool dirty, stop;
-    int error; /* of a sync */
+    bool deleted;
+    int64_t looked; /* when it was asked whether they were deleted, s */
+    int error;      /* of a sync */
 };
 
 void disk_init(struct disk *d);
@@ -36,6 +38,8 @@ void disk_used(struct disk *d, uint64_t pages, uint64_t free_pages, uint64_t log
 /* The log was copied into the file, which SQLite has then cut to what it uses, and what was allocated behind that is
  * gone. Removals need none of it: what they write is in the file. */
 void disk_cut(struct disk *d);
+/* Nobody could open the files again: they were deleted. Looks once a second at most. */
+bool disk_deleted(struct disk *d);
 bool disk_room(struct disk *d, uint64_t bytes, uint64_t values);
 void disk_promise(struct disk *d, uint64_t bytes, uint64_t values);
 /* A commit was written; it is synced within a second. Returns the errno of the last sync. */

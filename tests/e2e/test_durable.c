@@ -303,6 +303,24 @@ TEST(a_run_that_is_recorded_has_no_durable_channels)
     outcome_free(&o);
 }
 
+TEST(a_directory_that_is_deleted_under_a_run_is_said)
+{
+    write_pipeline("close: never",
+                   "command: 'i=0; while echo $((i += 1)); do sleep 0.1; done', stdout: jobs, grace: 100ms",
+                   "worker: [tail, -f, /dev/null], in: [jobs], grace: 100ms");
+    struct running r = start_pipeline();
+    struct outcome o =
+        sh("until cspctl ps 2>/dev/null | grep -q 'jobs *[1-9]'; do sleep 0.05; done; rm -rf %s", in_scratch("state"));
+    outcome_free(&o);
+    wait_for_output(&r, 1, "state: its files were deleted, and what they had is lost when the run ends");
+    o = sh("cspctl stop --kill");
+    assert_status(&o, 0);
+    outcome_free(&o);
+    o = finish(&r);
+    assert_status(&o, 130);
+    outcome_free(&o);
+}
+
 /* ---- a full disk ------------------------------------------------------------------------------------------------ */
 
 /* Runs a source of 20 MB and a receiver that begins when the disk is full. */
