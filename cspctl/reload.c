@@ -12,6 +12,8 @@
 #include "snapshot.h"
 #include "supervisor.h"
 
+#include <rundir.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +230,19 @@ static void say(const struct revision *r, struct change *c)
                    n[FATE_CHANGED], n[FATE_REMOVED], n[FATE_KEPT], more);
 }
 
+/* Those who look at the run see which file it is. */
+static void show_file(const struct supervisor *s)
+{
+    struct csp__runinfo info;
+
+    if (csp__rundir_read(s->stage.dir, &info) == 0 &&
+        snprintf(info.file, sizeof info.file, "%s", supervisor_shown_path(s->stage.p->pool, s->stage.p->path)) <
+            (int)sizeof info.file &&
+        csp__rundir_write(s->stage.dir, &info) == 0)
+        return;
+    message("%s: that %s is its file now cannot be noted: %s", s->order->name, s->stage.p->path, strerror(errno));
+}
+
 static void carry_out(struct supervisor *s, struct revision *r, const struct snapshot *now, struct change *c)
 {
     struct reloads *all = &s->reloads;
@@ -243,6 +258,7 @@ static void carry_out(struct supervisor *s, struct revision *r, const struct sna
             touch(s, r, s->children[i], drains);
     if (services_write(s->stage.dir, s->stage.p) != 0)
         message("%s: the definitions of its services cannot be written: %s", s->order->name, strerror(errno));
+    show_file(s);
     say(r, c);
 }
 

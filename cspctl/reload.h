@@ -15,8 +15,11 @@ struct revision;
 struct snapshot;
 struct supervisor;
 
-struct reloads {              /* of a run */
-    struct pipeline **loaded; /* the files: each lives as long as the run */
+/* Of a run. Each file that was loaded lives as long as the run: a channel keeps what the first file that named it says
+ * of it, a definition that is past what its own file did, and neither is ever taken out, for an index means the same
+ * for good. So a run grows with each reload, whatever has changed: by some 10 KiB for a file of three processes. */
+struct reloads {
+    struct pipeline **loaded;
     size_t nloaded;
     unsigned last; /* number of the last one, from 1 */
 };

@@ -37,12 +37,10 @@ static bool watch(struct supervisor *s, int fd, void *source)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = source}) == 0;
 }
 
-/* The file's path as those who look at the run are shown it, a line whatever is in it. Belongs to the pool. */
-static char *shown_path(struct supervisor *s)
+char *supervisor_shown_path(struct pool *pool, const char *path)
 {
-    const char *path = s->stage.p->path;
     char *real = realpath(path, NULL);
-    char *shown = pool_copy(s->stage.pool, real != NULL ? real : path, strlen(real != NULL ? real : path));
+    char *shown = pool_copy(pool, real != NULL ? real : path, strlen(real != NULL ? real : path));
 
     free(real);
     for (char *c = shown; (c = strpbrk(c, "\t\n")) != NULL;)
@@ -61,7 +59,7 @@ static bool start_run(struct supervisor *s)
     s->stage.exec = pool_copy(s->stage.pool, path, strlen(path));
     struct csp__options options = s->order->options;
     options.name = s->order->name;
-    options.file = shown_path(s);
+    options.file = supervisor_shown_path(s->stage.pool, p->path);
     options.notices = 1;
     if (csp__start(&options) != 0)
         return broken(s, EX_OSERR, "cannot be started", csp_errmsg());

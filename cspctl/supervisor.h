@@ -80,6 +80,8 @@ bool supervisor_prepare(struct supervisor *s);
  * by channel; NULL: all. False with errno, after saying which. */
 bool supervisor_declare(struct supervisor *s, const bool *which);
 void supervisor_start(struct supervisor *s);
+/* A file's path as those who look at the run are shown it, a line whatever is in it. Belongs to the pool. */
+char *supervisor_shown_path(struct pool *pool, const char *path);
 /* One more replica of a process of the file: announced, and to be started by CHILD_START. NULL: it can't be, with
  * errno. */
 struct child *supervisor_add(struct supervisor *s, size_t process, unsigned replica);

@@ -131,6 +131,21 @@ TEST(a_file_that_says_the_same_in_another_way_changes_nothing)
     assert_whole(&r);
 }
 
+TEST(ps_shows_the_file_that_runs)
+{
+    struct running r = start_between(FILTER);
+    write_pipeline("other.yaml", FILTER);
+    struct outcome o = sh("cspctl ps -o json | jq -r '.runs[0].file'");
+    assert_contains(&o.out, "/first.yaml\n");
+    outcome_free(&o);
+    reload("other.yaml", "reload: 0 added, 0 changed, 0 removed, 3 unchanged\n");
+    o = sh("cspctl ps -o json | jq -r '.runs[0].file'; cspctl ps");
+    assert_contains(&o.out, "/other.yaml\n");
+    ck_assert_ptr_null(strstr(o.out.data, "first.yaml"));
+    outcome_free(&o);
+    assert_whole(&r);
+}
+
 TEST(a_process_that_has_changed_is_replaced_and_nothing_is_lost)
 {
     struct running r = start_between(FILTER);
