@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define RELOAD_WAIT 60000000000LL /* ns */
-
 static int run(int argc, char **argv);
 
 const struct command command_reload = {
@@ -85,20 +83,9 @@ static int reload(const char *which, char *const words[], size_t n, int64_t time
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-    const char *which = NULL;
-    int64_t timeout = RELOAD_WAIT;
-    bool bad = false;
+    struct control_options o;
 
-    for (int c; (c = getopt_long(argc, argv, "r:t:", options, NULL)) != -1;)
-        if (c == 'r')
-            which = optarg;
-        else if (c == 't')
-            timeout = command_duration(&command_reload, "--timeout", optarg, &bad);
-        else
-            bad = true;
-    if (bad || optind >= argc)
+    if (!control_options(&command_reload, argc, argv, &o))
         return command_usage(&command_reload);
-    return reload(which, argv + optind, (size_t)(argc - optind), timeout);
+    return reload(o.run, argv + optind, (size_t)(argc - optind), o.timeout);
 }

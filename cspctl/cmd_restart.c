@@ -4,9 +4,6 @@
 #include "control.h"
 
 #include <getopt.h>
-#include <stddef.h>
-
-#define RESTART_WAIT 60000000000LL /* ns */
 
 static int run(int argc, char **argv);
 
@@ -27,24 +24,13 @@ const struct command command_restart = {
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-    const char *which = NULL;
-    int64_t timeout = RESTART_WAIT;
-    bool bad = false;
+    struct control_options o;
     struct live live;
 
-    for (int c; (c = getopt_long(argc, argv, "r:t:", options, NULL)) != -1;)
-        if (c == 'r')
-            which = optarg;
-        else if (c == 't')
-            timeout = command_duration(&command_restart, "--timeout", optarg, &bad);
-        else
-            bad = true;
-    if (bad || optind >= argc)
+    if (!control_options(&command_restart, argc, argv, &o))
         return command_usage(&command_restart);
-    int status = live_find(which, &live);
+    int status = live_find(o.run, &live);
     for (int i = optind; status == 0 && i < argc; i++)
-        status = control_ask(&live, json_pack("{s:s, s:s}", "do", "restart", "name", argv[i]), timeout);
+        status = control_ask(&live, json_pack("{s:s, s:s}", "do", "restart", "name", argv[i]), o.timeout);
     return status;
 }

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCALE_WAIT 60000000000LL /* ns */
-
 static int run(int argc, char **argv);
 
 const struct command command_scale = {
@@ -45,26 +43,15 @@ static json_t *request(const char *word)
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-    const char *which = NULL;
-    int64_t timeout = SCALE_WAIT;
-    bool bad = false;
+    struct control_options o;
     struct live live;
 
-    for (int c; (c = getopt_long(argc, argv, "r:t:", options, NULL)) != -1;)
-        if (c == 'r')
-            which = optarg;
-        else if (c == 't')
-            timeout = command_duration(&command_scale, "--timeout", optarg, &bad);
-        else
-            bad = true;
-    if (bad || optind >= argc)
+    if (!control_options(&command_scale, argc, argv, &o))
         return command_usage(&command_scale);
-    int status = live_find(which, &live);
+    int status = live_find(o.run, &live);
     for (int i = optind; status == 0 && i < argc; i++) {
-        json_t *o = request(argv[i]);
-        status = o != NULL ? control_ask(&live, o, timeout) : command_usage(&command_scale);
+        json_t *asked = request(argv[i]);
+        status = asked != NULL ? control_ask(&live, asked, o.timeout) : command_usage(&command_scale);
     }
     return status;
 }

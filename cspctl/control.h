@@ -6,6 +6,7 @@
 #ifndef CSPCTL_CONTROL_H
 #define CSPCTL_CONTROL_H
 
+#include "command.h"
 #include "live.h"
 
 #include <csp.h>
@@ -30,6 +31,15 @@ void control_step(struct supervisor *s);
 void control_close(struct control *c);
 
 /* ---- the other side */
+
+/* What its commands have in common: `[--run NAME] [--timeout DURATION] WORD ...`. */
+struct control_options {
+    const char *run; /* NULL: not said */
+    int64_t timeout; /* ns */
+};
+
+/* Reads them; optind is then that of the first word. False: they are wrong, and it was said. */
+bool control_options(const struct command *c, int argc, char **argv, struct control_options *o);
 
 /* Asks the supervisor of the run, and prints what is wrong or what it says. `request` is taken over. Returns the exit
  * status: 0; EX_UNAVAILABLE: the run has no supervisor, or it ended; 1: it can't be done; 124: not within timeout. */

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,25 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE 65536
+#define ANSWER_SIZE  65536
+#define CONTROL_WAIT 60000000000LL /* ns */
+
+bool control_options(const struct command *c, int argc, char **argv, struct control_options *o)
+{
+    static const struct option options[] = {
+        {"run", required_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+    bool bad = false;
+
+    *o = (struct control_options){.timeout = CONTROL_WAIT};
+    for (int letter; (letter = getopt_long(argc, argv, "r:t:", options, NULL)) != -1;)
+        if (letter == 'r')
+            o->run = optarg;
+        else if (letter == 't')
+            o->timeout = command_duration(c, "--timeout", optarg, &bad);
+        else
+            bad = true;
+    return !bad && optind < argc;
+}
 
 static int connect_to(const struct live *run)
 {

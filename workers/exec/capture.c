@@ -131,18 +131,12 @@ void capture_drop(struct capture *c)
     clear(c);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 void capture_free(struct capture *c)
 {
     fan_free(&c->fan);
     splitter_free(&c->splitter);
-    close_fd(c->in);
-    close_fd(c->out);
+    program_close(c->in);
+    program_close(c->out);
 }
 
 int tail_open(struct tail *t)
@@ -190,6 +184,6 @@ void tail_clear(struct tail *t)
 
 void tail_free(struct tail *t)
 {
-    close_fd(t->in);
-    close_fd(t->out);
+    program_close(t->in);
+    program_close(t->out);
 }

@@ -207,3 +207,9 @@ int program_sweep(struct program *p, int ms)
     }
     return 0;
 }
+
+void program_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}

@@ -37,4 +37,7 @@ int program_reap(struct program *p);
 /* Kills and reaps until nothing is left, at most for `ms` milliseconds. 0, or -1 with ETIMEDOUT. */
 int program_sweep(struct program *p, int ms);
 
+/* Closes what may be no descriptor (-1). */
+void program_close(int fd);
+
 #endif

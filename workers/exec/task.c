@@ -59,8 +59,7 @@ void task_free(struct task *t)
     free(t->polls);
     free(t->plugs);
     tail_free(&t->tail);
-    if (t->signals >= 0)
-        close(t->signals);
+    program_close(t->signals);
 }
 
 uint64_t task_output(const struct task *t)

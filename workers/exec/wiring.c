@@ -217,12 +217,6 @@ void wiring_give_back(struct wiring *w)
         inlet_give_back(&w->in[i]);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 void wiring_free(struct wiring *w)
 {
     wiring_unplug(w);
@@ -235,8 +229,8 @@ void wiring_free(struct wiring *w)
     free(w->out);
     free(w->plugs);
     free(w->threads);
-    close_fd(w->notices);
-    close_fd(w->joint.notices);
-    close_fd(w->joint.halt);
-    close_fd(w->joint.retire);
+    program_close(w->notices);
+    program_close(w->joint.notices);
+    program_close(w->joint.halt);
+    program_close(w->joint.retire);
 }
