@@ -189,8 +189,8 @@ int csp__pair_take(struct csp__line *line, struct csp__stream *s, size_t values)
         return -1;
     }
     pair->taken += values;
-    if (pair->orphan && pair->taken == pair->read)
-        csp__stream_tell(line, s);
+    if (pair->orphan)
+        csp__stream_tell(line, s); /* another sender may wait for its room */
     say_room_reached(pair);
     return 0;
 }

@@ -233,6 +233,8 @@ static void sane_waiting(struct channel *c)
         return;
     if (pair_excludes(c) && &from->node != list_first(&c->sending))
         return; /* others wait before it for a recall, which one that is dying does not get */
+    if (c->pair != NULL && c->pair->state == PAIR_LEFT)
+        return; /* what is taken of that is seen when the receiver says TOOK */
     if (from->kind == WAITER_CASE) {
         const struct offer_case *oc = LIST_OWNER(from, const struct offer_case, wait);
         HOLD(!channel_room(c, oc->length) && oc->length <= c->max_bytes);

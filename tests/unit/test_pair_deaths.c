@@ -123,19 +123,23 @@ START_TEST(all_is_received)
     ck_assert_int_eq(seen->next, n);
 }
 
+static int are_joined(void)
+{
+    char *text = csp__dump();
+    ck_assert_ptr_nonnull(text);
+    const char *first = strstr(text, "\tpair\n");
+    int both = first != NULL && strstr(first + 1, "\tpair\n") != NULL;
+    free(text);
+    return both;
+}
+
 START_TEST(they_are_joined)
 {
     csp_proc from, to;
     csp_time by = late();
     start(4, 1L << 40, &from, &to);
-    for (int direct = 0; !direct;) {
-        char *text = csp__dump();
-        ck_assert_ptr_nonnull(text);
-        const char *first = strstr(text, "\tpair\n");
-        direct = first != NULL && strstr(first + 1, "\tpair\n") != NULL;
-        free(text);
+    while (!are_joined())
         ck_assert_int_lt(csp_now(), by);
-    }
     kill_now(from);
     kill_now(to);
 }
@@ -254,6 +258,48 @@ START_TEST(a_third_that_sends_disturbs_no_order)
     ck_assert_int_eq(seen->next, n);
 }
 
+/* ---- what a dead sender left --------------------------------------------------------------------------------------
+ */
+
+static csp_chan done;
+
+static int send_and_say(void *arg)
+{
+    (void)arg;
+    for (long i = 0; i < 2; i++) {
+        CHILD_ASSERT(csp_send(c, &i, sizeof i, late()) == 0);
+        seen->others++;
+    }
+    CHILD_ASSERT(csp_send(done, NULL, 0, late()) == 0);
+    return 0;
+}
+
+/* Who takes a part of it, and then waits for what another sender does next. */
+START_TEST(what_is_taken_of_what_a_dead_sender_left_makes_room)
+{
+    long endless = 1L << 40, n = 0;
+    csp_time by = late();
+    c = csp_pair(4);
+    done = csp_make(1);
+    csp_proc from = go(send_up_to, &endless);
+    do {
+        ck_assert_int_eq(csp_recv(c, &n, sizeof n, by), sizeof n);
+        ck_assert_int_lt(csp_now(), by);
+    } while (!are_joined());
+    while (seen->sent < n + 5) /* as many as there is room for */
+        ck_assert_int_lt(csp_now(), by);
+    kill_now(from);
+    ck_assert_int_eq(csp_recv(c, &n, sizeof n, by), sizeof n); /* three are left, and there is room for one */
+    seen->others = 0;
+    csp_proc next = go(send_and_say, NULL);
+    while (seen->others == 0)
+        ck_assert_int_lt(csp_now(), by);
+    usleep(300000); /* now it waits, most likely */
+    ck_assert_int_eq(csp_recv(c, &n, sizeof n, by), sizeof n);
+    ck_assert_msg(csp_recv(done, NULL, 0, by) == 0, "%s", csp_errmsg());
+    ended_at_last(next);
+}
+
 Suite *pair_deaths_suite(void)
 {
     Suite *s = suite_create("pair_deaths");
@@ -266,6 +312,7 @@ Suite *pair_deaths_suite(void)
     tcase_add_test(t, what_a_receiver_that_is_killed_had_not_taken_goes_to_the_next);
     tcase_add_test(t, a_sender_may_be_followed_by_another);
     tcase_add_test(t, both_are_killed);
+    tcase_add_test(t, what_is_taken_of_what_a_dead_sender_left_makes_room);
     tcase_add_test(t, a_third_that_sends_disturbs_no_order);
     suite_add_tcase(s, t);
     return s;
