@@ -122,7 +122,7 @@ TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 E2E_TESTS    := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e_%,$(wildcard tests/e2e/test_*.c))
 TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%)
-FUZZ_TARGETS := broker line pipeline records snapshot
+FUZZ_TARGETS := broker line pipeline records replay snapshot
 # Whose objects a unit test links beside libipc's: a test that is not listed needs no more.
 NEEDS_search  := $(BUILD)/tests/search.a
 NEEDS_records := $(BUILD)/tests/exec.a
@@ -219,11 +219,14 @@ FUZZ_TESTS   := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_TARGETS))
 fuzz_parts    = $(patsubst %,$(BUILD)/obj/tests/fuzz/%.o,$(1) fail $(FUZZ_$(1)))
 fuzz_wraps    = $(patsubst %,-Wl$(comma)--wrap=%,$(WRAP_$(1)))
 comma        := ,
-FUZZ_broker  := disk frames sane world
+FUZZ_broker  := course disk frames sane world
 FUZZ_ARCHIVE_broker := $(BUILD)/tests/broker.a
 WRAP_broker  := syscall close epoll_ctl epoll_wait kill getpgid threads_are_more csp_now poll getrandom csp__socket_receive \
                 csp__socket_send csp__socket_is_quiet csp__socket_widen zmq_msg_more zmq_msg_gets zmq_msg_get page_open \
                 page_close page_make page_free unlink
+FUZZ_replay  := $(FUZZ_broker)
+FUZZ_ARCHIVE_replay := $(BUILD)/tests/broker.a
+WRAP_replay  := $(WRAP_broker) open fopen write nanosleep
 FUZZ_ARCHIVE_pipeline := $(BUILD)/tests/cspctl.a
 FUZZ_ARCHIVE_records  := $(BUILD)/tests/exec.a
 FUZZ_ARCHIVE_snapshot := $(BUILD)/tests/cspctl.a
@@ -234,7 +237,7 @@ WRAP_line    := csp_now poll ppoll pthread_create csp__line csp__socket_adopt cs
                 zmq_connect zmq_bind zmq_poll open close posix_fallocate mmap munmap unlink csp__descriptors_left
 $(BUILD)/tests/broker.a: $(filter-out %/main.o %/accept.o %/store.o %/store_disk.o,$(BROKER_OBJ))
 define fuzz_rule
-$(BUILD)/tests/fuzz_$(1): $(BUILD)/obj/tests/fuzz/replay_$(1).o $(BUILD)/obj/runner/fuzz.o $(TEST_SUPPORT)
+$(BUILD)/tests/fuzz_$(1): $(BUILD)/obj/tests/fuzz/corpus_$(1).o $(BUILD)/obj/runner/fuzz.o $(TEST_SUPPORT)
 $(BUILD)/fuzz_$(1): LDFLAGS += -fsanitize=fuzzer
 $(BUILD)/tests/fuzz_$(1) $(BUILD)/fuzz_$(1): LDFLAGS += $$(call fuzz_wraps,$(1))
 $(BUILD)/tests/fuzz_$(1) $(BUILD)/fuzz_$(1): $$(call fuzz_parts,$(1)) $$(FUZZ_ARCHIVE_$(1)) $(BUILD)/libipc.a
@@ -247,7 +250,7 @@ $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
 $(BUILD)/obj/tests/fuzz/%.o: INCLUDES += -I.
 # What a target checks and what it stands on is not what is to be covered.
 $(patsubst %,$(BUILD)/obj/tests/fuzz/%.o,sane world disk caller fail): SAN := $(subst fuzzer-no-link$(comma),,$(SAN))
-$(BUILD)/obj/tests/fuzz/replay_%.o: tests/fuzz/replay.c
+$(BUILD)/obj/tests/fuzz/corpus_%.o: tests/fuzz/corpus.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DTARGET='"$*"' -c -o $@ $<
 

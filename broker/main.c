@@ -281,7 +281,7 @@ int main(int argc, char **argv)
     else
         close(ready);
     int rc = loop_run(&broker);
-    record_flush(&broker);
+    record_close(&broker);
     ending_kill(&broker);
     close_broker(&broker);
     return rc == 0 ? EX_OK : EX_SOFTWARE;

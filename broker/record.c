@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_NS INT64_C(10000000000) /* beyond the time that the next event took when it was recorded */
-#define AHEAD_NS    INT64_C(2000000000)  /* in which the death of who was killed is noticed, at the latest */
-#define BUFFER      65536
-#define LONGEST     512 /* bytes of a line */
+#define LATEST_NS (INT64_C(1) << 60)  /* that a time may be: what is added to it is less */
+#define AHEAD_NS  INT64_C(2000000000) /* in which the death of who was killed is noticed, at the latest */
+#define BUFFER    65536
+#define LONGEST   512 /* bytes of a line */
 
 struct record {
     int out; /* -1: none */
@@ -59,6 +59,21 @@ void record_flush(struct broker *b)
         r->used = 0;
 }
 
+void record_close(struct broker *b)
+{
+    struct record *r = b->record;
+    record_flush(b);
+    b->record = NULL;
+    if (r == NULL)
+        return;
+    if (r->out >= 0)
+        close(r->out);
+    if (r->in != NULL)
+        fclose(r->in);
+    free(r->text);
+    free(r);
+}
+
 static void put(struct broker *b, const char *line, size_t length)
 {
     struct record *r = b->record;
@@ -91,12 +106,16 @@ static struct recorded parse(char *line, ssize_t n)
     char *rest = line + strcspn(line, " ");
     if (*rest != '\0')
         *rest++ = '\0';
-    if (is_event(line)) {
-        result.at = strtoll(rest, &rest, 10);
-        rest += *rest == ' ';
-    }
     result.kind = line;
     result.rest = rest;
+    if (is_event(line)) {
+        int64_t at = strtoll(rest, &rest, 10);
+        bool good = rest != result.rest && (*rest == ' ' || *rest == '\0') && at >= 0 && at <= LATEST_NS;
+        result.at = good ? at : -1;
+        if (good)
+            result.rest = rest + (*rest == ' ');
+        result.odd = !good;
+    }
     return result;
 }
 
@@ -107,7 +126,7 @@ static void read_line(struct record *r)
     r->next = parse(r->text, n);
     r->next.number = ++r->number;
     r->next.since = csp_now();
-    r->next.wait = PATIENCE_NS;
+    r->next.wait = RECORD_PATIENCE_NS;
     if (r->begun && r->next.at > r->last)
         r->next.wait += r->next.at - r->last;
 }
@@ -287,11 +306,11 @@ static int64_t relative_deadline(struct broker *b, struct message *m)
     memcpy(&w, m->payload, sizeof w);
     if (w.deadline < 0)
         return -1;
-    int64_t left = w.deadline > b->now ? w.deadline - b->now : 0;
+    int64_t left = w.deadline > b->now ? w.deadline - b->now : 0, recorded;
     struct recorded next = record_replays(b) ? record_next(b) : (struct recorded){0};
     const char *last = next.kind != NULL ? strrchr(next.rest, ' ') : NULL;
-    if (last != NULL && last[1] != '-') {
-        left = strtoll(last + 1, NULL, 10);
+    if (last != NULL && last[1] != '-' && (recorded = strtoll(last + 1, NULL, 10)) <= LATEST_NS) {
+        left = recorded;
         w.deadline = b->now + left;
         memcpy((unsigned char *)zmq_msg_data(m->msg) + sizeof m->head, &w, sizeof w);
     }
@@ -412,7 +431,7 @@ uint64_t record_took_(struct broker *b, const struct receiving *r, uint64_t coun
         uint64_t recorded = strtoull(next.rest + n, NULL, 10);
         if (recorded < r->taken || recorded > r->delivered)
             return r->taken;
-        int64_t until = csp_now() + PATIENCE_NS;
+        int64_t until = csp_now() + RECORD_PATIENCE_NS;
         while ((count = page_count(l, r->slot)) < recorded && csp_now() < until)
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         if (count > recorded || count < r->taken)

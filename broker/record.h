@@ -14,6 +14,8 @@ struct record;
 int record_open(struct broker *b, const char *seed, const char *record, const char *replay, char *why, size_t size);
 /* Writes out what is in memory. */
 void record_flush(struct broker *b);
+/* The same, and nothing is recorded or replayed from now on. */
+void record_close(struct broker *b);
 
 /* A record is replayed, and the run has not departed from it. */
 bool record_replays(const struct broker *b);
@@ -138,9 +140,12 @@ static inline void record_buried(struct broker *b, const struct process *p, stru
 
 /* ---- between record.c and replay.c ---- */
 
+#define RECORD_PATIENCE_NS INT64_C(10000000000) /* beyond the time that the next event took when it was recorded */
+
 /* The line of the record whose turn it is. */
 struct recorded {
     const char *kind; /* NULL: the record is at its end */
+    bool odd;         /* an event at a time that cannot be: its turn never comes */
     int64_t at;       /* of an event; -1 for what follows from one */
     const char *rest; /* its other fields */
     int64_t since;    /* CLOCK_MONOTONIC: when its turn came */

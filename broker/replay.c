@@ -326,7 +326,7 @@ static enum turn turn_took(struct broker *b, const struct recorded *next)
 
 static enum turn turn(struct broker *b, const struct recorded *next, bool drained)
 {
-    if (next->kind == NULL)
+    if (next->kind == NULL || next->odd)
         return TURN_NEVER;
     if (strcmp(next->kind, "frame") == 0)
         return turn_frame(b, next, drained);
@@ -388,11 +388,13 @@ static bool somebody_gives_up(const struct broker *b, int64_t now)
     return false;
 }
 
-/* What is next has not come yet. False: it is not waited for any longer. */
+/* What is next has not come yet. False: it is not waited for any longer; when the root has died not for as long as it
+ * took then, which may be hours. */
 static bool wait_on(struct broker *b, const struct recorded *next)
 {
+    int64_t patience = b->root != NULL && b->root->dead ? RECORD_PATIENCE_NS : next->wait;
     int64_t now = csp_now(), since = b->looked > next->since ? b->looked : next->since;
-    if (now - next->since >= next->wait)
+    if (now - next->since >= patience)
         return false;
     if (now - since < KILL_NS)
         return true;

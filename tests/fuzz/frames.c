@@ -469,7 +469,7 @@ static const struct process *nth(const struct broker *b, unsigned n, bool ticket
 static void say_hello(struct build *f, const struct wire_hello *w, pid_t peer)
 {
     if (!world_connected(f->route) && f->l == NULL) {
-        if (!list_empty(&f->b->durable.held))
+        if (!list_empty(&f->b->durable.held) || !list_empty(&f->b->strangers))
             return; /* what is held for the one before would come to it: libzmq gives no number twice */
         talks[f->route] = (struct talk){0};
         world_connect(f->route, peer);

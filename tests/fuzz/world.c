@@ -40,7 +40,7 @@ struct told {
 };
 
 static struct {
-    bool runs;
+    struct wire_page pair_pages[WORLD_PAGES];
     struct broker *broker;
     void (*step)(void);
     int64_t now;
@@ -57,8 +57,8 @@ static struct {
     uint32_t answering; /* route that the next frame sent goes to */
     char address[32];
     unsigned pages;
-    struct wire_page pair_pages[WORLD_PAGES];
     bool used[WORLD_PAGES];
+    bool runs;
 } w;
 
 static _Alignas(WIRE_PAGE_SIZE) uint64_t line_pages[WORLD_PAGES][WIRE_PAGE_SIZE / sizeof(uint64_t)];
@@ -286,15 +286,28 @@ void world_disconnect(uint32_t route)
     tell(route, ZMQ_EVENT_DISCONNECTED);
 }
 
+static void free_frame(void *data, void *begin)
+{
+    (void)data;
+    free(begin);
+}
+
+/* Where it came from is kept before its bytes: it may be handled long after others were read. */
 void world_send(uint32_t route, const void *frame, size_t size)
 {
     struct told *t = &w.frames[w.last_frame % FRAMES];
-    if (w.last_frame - w.first_frame == FRAMES || zmq_msg_init_size(&t->msg, size) != 0)
+    if (w.last_frame - w.first_frame == FRAMES)
         return;
+    unsigned char *begin = malloc(sizeof route + size);
+    if (begin == NULL || zmq_msg_init_data(&t->msg, begin + sizeof route, size, free_frame, begin) != 0) {
+        free(begin);
+        return;
+    }
     w.last_frame++;
     t->route = route;
+    memcpy(begin, &route, sizeof route);
     if (size != 0)
-        memcpy(zmq_msg_data(&t->msg), frame, size);
+        memcpy(begin + sizeof route, frame, size);
 }
 
 static void number(zmq_msg_t *msg, uint32_t route)
@@ -359,27 +372,28 @@ int __wrap_zmq_msg_more(const zmq_msg_t *msg)
     return w.frame_half || w.event_half;
 }
 
-/* The connection that the frame last read came by. */
-static uint32_t reading(void)
+/* The connection that the frame came by. */
+static uint32_t origin(const zmq_msg_t *msg)
 {
-    return w.frames[(w.first_frame - 1) % FRAMES].route;
+    uint32_t route;
+    zmq_msg_t *frame = (zmq_msg_t *)msg; /* zmq_msg_data() only looks */
+    memcpy(&route, (const unsigned char *)zmq_msg_data(frame) - sizeof route, sizeof route);
+    return route;
 }
 
 const char *__wrap_zmq_msg_gets(const zmq_msg_t *msg, const char *what);
 const char *__wrap_zmq_msg_gets(const zmq_msg_t *msg, const char *what)
 {
-    (void)msg;
     (void)what;
-    snprintf(w.address, sizeof w.address, "localhost:0:0:%d", (int)w.peers[reading()]);
+    snprintf(w.address, sizeof w.address, "localhost:0:0:%d", (int)w.peers[origin(msg)]);
     return w.address;
 }
 
 int __wrap_zmq_msg_get(const zmq_msg_t *msg, int what);
 int __wrap_zmq_msg_get(const zmq_msg_t *msg, int what)
 {
-    (void)msg;
     (void)what;
-    return (int)reading();
+    return (int)origin(msg);
 }
 
 void __wrap_csp__socket_widen(zmq_msg_t *msg);

@@ -345,6 +345,49 @@ START_TEST(what_does_not_come_in_time_is_a_departure)
 }
 END_TEST
 
+/* A record of these lines is replayed. */
+static void replay_text(const char *lines)
+{
+    FILE *f = fopen(first, "we");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "csp-record 1 7\n%s", lines);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(a_time_that_cannot_be_is_a_departure)
+{
+    static const char *const times[] = {"9223372036854775807", "-9223372036854775808", "1152921504606846977", "x"};
+    char lines[128], notice[512], expected[512];
+    snprintf(lines, sizeof lines, "expire 1\nexpire %s\n", times[_i]);
+    replay_text(lines);
+    begin(NULL, first);
+    hear_notice(notice, sizeof notice);
+    snprintf(expected, sizeof expected, "departed line 3 of %s: recorded expire %s, came nothing of the kind", first,
+             times[_i]);
+    ck_assert_str_eq(notice, expected);
+    run_stop();
+}
+END_TEST
+
+START_TEST(the_death_of_the_root_ends_a_replay_that_waits)
+{
+    char line[256];
+    pid_t root = fork();
+    ck_assert_int_ge(root, 0);
+    if (root == 0)
+        for (;;)
+            pause();
+    replay_text("expire 1\nhello 3600000000001 1 1 0\n"); /* an hour later */
+    run.options = (const char *const[]){"--replay", first, NULL};
+    run.root = NULL;
+    run.broker = broker_start(root, 0, line, sizeof line);
+    ck_assert_str_eq(line, "ready\n");
+    ck_assert_int_eq(kill(root, SIGKILL), 0);
+    wait_child(root);
+    run_stop();
+}
+END_TEST
+
 /* ---- what is not an event, and what comes from outside */
 
 START_TEST(a_call_that_only_says_what_it_waits_for_is_not_in_the_record)
@@ -496,6 +539,8 @@ Suite *record_suite(void)
     tcase_add_test(t, what_is_held_is_handled_after_a_departure);
     tcase_add_test(t, a_record_that_ends_early_is_a_departure);
     tcase_add_test(t, what_does_not_come_in_time_is_a_departure);
+    tcase_add_loop_test(t, a_time_that_cannot_be_is_a_departure, 0, 4);
+    tcase_add_test(t, the_death_of_the_root_ends_a_replay_that_waits);
     tcase_add_test(t, a_call_that_only_says_what_it_waits_for_is_not_in_the_record);
     tcase_add_test(t, a_withdraw_that_comes_earlier_than_recorded_waits_for_its_turn);
     tcase_add_test(t, who_was_killed_is_killed_again);
