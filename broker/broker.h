@@ -425,6 +425,8 @@ void match_offer(struct broker *b, struct line *l, const struct message *m);
 void match_withdraw(struct broker *b, struct line *l, const struct message *m);
 /* The process lost ends of the channel: its offers that need them are answered EBADF. */
 void match_dropped(struct broker *b, struct process *p, const struct channel *c);
+
+/* settle.c: does what is possible on the touched channels, until nothing is */
 void settle(struct broker *b);
 
 /* stream.c: both ways; sending.c, receiving.c */

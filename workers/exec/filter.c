@@ -3,6 +3,8 @@
  * program keeps in its buffers until the end of its input it gets the end for when nothing else is to come. */
 #include "filter.h"
 
+#include "feed.h"
+#include "hand.h"
 #include "keeper.h"
 #include "run.h"
 
@@ -18,22 +20,12 @@
 #define QUIET_MS     200         /* without an answer: it gets more, or its end of file */
 #define ALONE_MS     2000        /* so for one that is alone: it is by the block that it answers, or slow */
 
-struct held {
-    size_t from; /* the input channel */
-    uint64_t id;
-    size_t bytes;
-    csp_time since; /* it is the oldest; before that: it was delivered */
-};
-
 struct state {
     const struct filter *f;
-    struct held *held; /* in order, from the oldest; room for `most` */
-    uint64_t *ids;     /* as many */
-    size_t n, most, bytes;
-    bool alone;  /* one of them was delivered before: who dies of it takes no others with it */
-    bool blocks; /* it answers by the block: then it gets no value alone */
-    char *text;  /* what is to be written: [begin, end) */
-    size_t begin, end, size;
+    struct hand hand; /* what is with the program */
+    bool alone;       /* one of them was delivered before: who dies of it takes no others with it */
+    bool blocks;      /* it answers by the block: then it gets no value alone */
+    struct feed feed;
     bool *closed;   /* by input */
     bool *held_off; /* closed for now: nothing is to come but what others may give back */
     size_t open;
@@ -74,40 +66,11 @@ static void retire(struct state *s)
         }
 }
 
-static int put(struct state *s, const char *p, size_t n)
-{
-    if (s->end + n > s->size) {
-        size_t size = (s->end + n) * 2;
-        char *text = realloc(s->text, size);
-        if (text == NULL)
-            return -1;
-        s->text = text;
-        s->size = size;
-    }
-    if (n != 0)
-        memcpy(s->text + s->end, p, n);
-    s->end += n;
-    return 0;
-}
-
-/* The value, as its program reads it. */
-static int put_value(struct state *s, const csp_msg *m)
-{
-    enum framing framing = inputs(s)->framing;
-    int terminator = framing_terminator(framing);
-    const char end = (char)terminator;
-    const char head[FRAMING_PREFIX] = {(char)(m->len >> 24), (char)(m->len >> 16), (char)(m->len >> 8), (char)m->len};
-    if (framing == FRAMING_LENGTH && put(s, head, sizeof head) != 0)
-        return -1;
-    return put(s, m->data, m->len) != 0 || (terminator >= 0 && put(s, &end, 1) != 0) ? -1 : 0;
-}
-
 static int take_value(struct state *s, size_t from, csp_msg *m)
 {
-    int result = put_value(s, m);
+    int result = feed_put(&s->feed, inputs(s)->framing, m);
     if (result == 0) {
-        s->held[s->n++] = (struct held){.from = from, .id = m->id, .bytes = m->len, .since = csp_now()};
-        s->bytes += m->len;
+        hand_add(&s->hand, from, m->id, m->len);
         s->held_off[from] = false;
         s->alone = !s->blocks && m->tries > 1;
     } else {
@@ -119,22 +82,8 @@ static int take_value(struct state *s, size_t from, csp_msg *m)
 
 static void write_some(struct state *s)
 {
-    struct inlet *in = s->f->in;
-    ssize_t n = write(in->fd, s->text + s->begin, s->end - s->begin);
-    if (n > 0)
-        s->begin += (size_t)n;
-    else if (n < 0 && errno != EAGAIN && errno != EINTR)
+    if (feed_write(&s->feed, s->f->in->fd) != 0)
         s->full = true; /* its reader has gone: what it has not answered goes back when it has ended */
-    if (s->begin == s->end)
-        s->begin = s->end = 0;
-}
-
-static bool holds_of(const struct state *s, size_t from)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (s->held[i].from == from)
-            return true;
-    return false;
 }
 
 /* Closed, or so far as those say who do not hold what is still with the program. 0; -1: it was cut short. */
@@ -142,7 +91,7 @@ static int close_input(struct state *s, size_t i)
 {
     csp_exit why = {CSP_CLEAN, 0};
     char text[64];
-    if (holds_of(s, i)) {
+    if (hand_holds(&s->hand, i)) {
         s->held_off[i] = true;
         return 0;
     }
@@ -161,31 +110,14 @@ static int close_input(struct state *s, size_t i)
 
 /* ---- from the program */
 
-/* How many of the first n answers can be settled at once: those of one channel, and, in order, of values that follow
- * one another. */
-static size_t run_of(struct state *s, size_t n)
-{
-    size_t k = 0;
-    while (k < n && s->held[k].from == s->held[0].from && (!s->f->ordered || s->held[k].id == s->held[0].id + k)) {
-        s->ids[k] = s->held[k].id;
-        k++;
-    }
-    return k;
-}
-
 static void forget(struct state *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        s->held_off[s->held[i].from] = false;
-        s->bytes -= s->held[i].bytes;
-    }
-    s->n -= n;
-    memmove(s->held, s->held + n, s->n * sizeof *s->held);
+    for (size_t i = 0; i < n; i++)
+        s->held_off[s->hand.held[i].from] = false;
+    hand_drop(&s->hand, n);
     s->room = 0;
     s->quiet = CSP_FOREVER;
-    if (s->n != 0)
-        s->held[0].since = csp_now();
-    else
+    if (s->hand.n == 0)
         s->alone = false;
 }
 
@@ -208,10 +140,10 @@ static csp__block cut(csp__block *b, size_t n)
 /* Answers and acknowledgements, in one step as far as they belong together. */
 static int settle(struct state *s, csp__block *b)
 {
-    if (b->count == 1 && s->n > 1)
+    if (b->count == 1 && s->hand.n > 1)
         s->blocks = false;
     while (b->count != 0) {
-        size_t n = run_of(s, b->count < s->n ? b->count : s->n);
+        size_t n = hand_run(&s->hand, b->count, s->f->ordered);
         if (n == 0) {
             notice_post(s->f->joint, NOTICE_BAD, 0,
                         "it wrote a line for which it had read none: with ack: line each value gives just one");
@@ -220,8 +152,8 @@ static int settle(struct state *s, csp__block *b)
         csp__block part = cut(b, n);
         if (outlet_stage(s->f->out, &part) != 0)
             return -1;
-        if (csp__settle(inputs(s)->chans[s->held[0].from], s->ids, n) != 0) {
-            notice_fault(s->f->joint, "acknowledge a value of", inputs(s)->names[s->held[0].from]);
+        if (csp__settle(inputs(s)->chans[s->hand.held[0].from], s->hand.ids, n) != 0) {
+            notice_fault(s->f->joint, "acknowledge a value of", inputs(s)->names[s->hand.held[0].from]);
             return -1;
         }
         forget(s, n);
@@ -306,32 +238,19 @@ static bool has_room(const struct state *s)
 static csp_time next_time(const struct state *s)
 {
     csp_time late = CSP_FOREVER, flush = CSP_FOREVER;
-    if (s->f->timeout > 0 && s->n != 0 && has_room(s))
-        late = s->held[0].since + s->f->timeout * 1000000;
+    if (s->f->timeout > 0 && s->hand.n != 0 && has_room(s))
+        late = s->hand.held[0].since + s->f->timeout * 1000000;
     if (s->quiet != CSP_FOREVER && !s->full)
         flush = quiet_end(s);
     return late == CSP_FOREVER || (flush != CSP_FOREVER && flush < late) ? flush : late;
-}
-
-static int reserve(struct state *s, size_t most)
-{
-    struct held *held = reallocarray(s->held, most, sizeof *held);
-    if (held == NULL)
-        return -1;
-    s->held = held;
-    uint64_t *ids = reallocarray(s->ids, most, sizeof *ids);
-    if (ids == NULL)
-        return -1;
-    s->ids = ids;
-    s->most = most;
-    return 0;
 }
 
 /* A program that answers by the block has to have enough for one; and where nothing more is to come, the end. 0, or -1:
  * the program is too late. */
 static int take_time(struct state *s)
 {
-    if (s->f->timeout > 0 && s->n != 0 && has_room(s) && csp_now() >= s->held[0].since + s->f->timeout * 1000000) {
+    if (s->f->timeout > 0 && s->hand.n != 0 && has_room(s) &&
+        csp_now() >= s->hand.held[0].since + s->f->timeout * 1000000) {
         notice_post(s->f->joint, NOTICE_LATE, 0, "killed because a value took longer than its timeout of %lld ms",
                     (long long)s->f->timeout);
         return -1;
@@ -342,9 +261,9 @@ static int take_time(struct state *s)
     if (s->alone) {
         s->alone = false;
         s->blocks = true;
-    } else if (s->n < s->most)
+    } else if (s->hand.n < s->hand.most)
         retire(s);
-    else if (reserve(s, s->most * 2) != 0) {
+    else if (hand_reserve(&s->hand, s->hand.most * 2) != 0) {
         notice_post(s->f->joint, NOTICE_FAULT, ENOMEM, "no memory for what the program has not answered");
         return -1;
     }
@@ -368,23 +287,23 @@ static void prepare(struct state *s, csp_msg *m)
 {
     const struct filter *f = s->f;
     size_t n = inputs(s)->n;
-    bool more = !s->full && !s->alone && s->n < s->most && s->bytes < FILTER_BYTES;
+    bool more = !s->full && !s->alone && s->hand.n < s->hand.most && s->hand.bytes < FILTER_BYTES;
     bool room = has_room(s);
     if (!room) /* it is not the program that is waited for */
         s->quiet = CSP_FOREVER;
-    else if (s->quiet == CSP_FOREVER && s->n != 0 && (s->alone || s->n == s->most || any_held_off(s)))
+    else if (s->quiet == CSP_FOREVER && s->hand.n != 0 && (s->alone || s->hand.n == s->hand.most || any_held_off(s)))
         s->quiet = csp_now();
     csp_chan full = room ? 0 : f->out->port->chans[s->room];
     for (size_t i = 0; i < n; i++) {
         bool open = more && !s->closed[i] && !s->held_off[i];
         s->cases[i] = csp__on_value(open ? inputs(s)->chans[i] : 0, m);
-        if (open && s->n == 0)
+        if (open && s->hand.n == 0)
             csp__idle(inputs(s)->chans[i]);
     }
     csp_case *c = s->cases + n;
     c[CASE_HALT] = fd_case(true, f->joint->halt, POLLIN);
     c[CASE_RETIRE] = fd_case(s->open != 0, f->joint->retire, POLLIN);
-    c[CASE_IN] = fd_case(!s->full, f->in->fd, s->begin != s->end ? POLLOUT : 0);
+    c[CASE_IN] = fd_case(!s->full, f->in->fd, !feed_is_empty(&s->feed) ? POLLOUT : 0);
     c[CASE_OUT] = fd_case(room, f->out->fd, POLLIN);
     c[CASE_ROOM] = csp__on_room(full);
     c[CASE_TIME] = csp_on_time(next_time(s));
@@ -404,7 +323,7 @@ static int take(struct state *s, size_t which, csp_msg *m)
         retire(s);
         return 1;
     case CASE_IN:
-        if (s->begin != s->end)
+        if (!feed_is_empty(&s->feed))
             write_some(s);
         else
             s->full = true;
@@ -413,8 +332,8 @@ static int take(struct state *s, size_t which, csp_msg *m)
         return read_answers(s);
     case CASE_ROOM:
         s->room++;
-        if (s->n != 0 && has_room(s))
-            s->held[0].since = csp_now();
+        if (s->hand.n != 0 && has_room(s))
+            s->hand.held[0].since = csp_now();
         return 1;
     case CASE_TIME:
         return take_time(s) != 0 ? -1 : 1;
@@ -428,7 +347,7 @@ static int pass(struct state *s)
     int result = 1;
     while (result > 0) {
         csp_msg m = {0};
-        if (s->open == 0 && s->begin == s->end && !s->full)
+        if (s->open == 0 && feed_is_empty(&s->feed) && !s->full)
             end_input(s);
         prepare(s, &m);
         int which = csp_select(s->cases, inputs(s)->n + NCASES, CSP_FOREVER);
@@ -457,7 +376,7 @@ void *filter_run(void *arg)
     s.closed = calloc(s.open, sizeof *s.closed);
     s.held_off = calloc(s.open, sizeof *s.held_off);
     s.room = f->out->port->n;
-    if (s.cases == NULL || s.closed == NULL || s.held_off == NULL || reserve(&s, FILTER_MOST) != 0) {
+    if (s.cases == NULL || s.closed == NULL || s.held_off == NULL || hand_reserve(&s.hand, FILTER_MOST) != 0) {
         notice_post(f->joint, NOTICE_FAULT, ENOMEM, "no memory for %zu channels", s.open);
     } else if (outlet_open(f->out, EXEC_DONE) == 0 && open_inputs(&s) == 0) {
         int result = pass(&s);
@@ -469,8 +388,7 @@ void *filter_run(void *arg)
     free(s.cases);
     free(s.closed);
     free(s.held_off);
-    free(s.text);
-    free(s.held);
-    free(s.ids);
+    feed_free(&s.feed);
+    hand_free(&s.hand);
     return NULL;
 }
