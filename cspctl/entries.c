@@ -129,6 +129,18 @@ static void heeded(struct reader *r, const struct member **m, const char *key, b
         diagnose(r->d, found->place, hint, "\"%s\" means nothing here", key);
 }
 
+/* What a run ends with is one of the two. */
+static void check_codes(struct reader *r, const struct process *process, const struct member **m)
+{
+    const struct member *reject = given(m, SECTION_PROCESS, "reject");
+
+    for (unsigned code = 0; reject != NULL && code < 256; code++)
+        if ((process->reject[code / 8] & process->success[code / 8] & 1u << code % 8) != 0)
+            diagnose(r->d, reject->place,
+                     "take it out of one of them: a run cannot be both (success is [0] where it is not written)",
+                     "reject: %u is a code of success, too", code);
+}
+
 static void check_acknowledgement(struct reader *r, const struct process *process, const struct member **m)
 {
     bool each = process->kind == PROCESS_EACH, line = process->kind == PROCESS_COMMAND && process->ack == ACK_LINE;
@@ -136,6 +148,8 @@ static void check_acknowledgement(struct reader *r, const struct process *proces
 
     heeded(r, m, "batch", each, "it is how many values one run of `each` gets");
     heeded(r, m, "reject", each, "it is about the exit status of a run of `each`");
+    if (each)
+        check_codes(r, process, m);
     heeded(r, m, "ack", bridged && !each,
            each ? "the exit of a run acknowledges its values: take it out"
                 : "a worker acknowledges by its next receive, by csp_ack or by `cspctl ack`: take it out");
