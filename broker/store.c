@@ -446,8 +446,26 @@ int store_load(struct stored *c, int (*each)(void *arg, const struct stored_valu
     return err;
 }
 
+/* Copies the log into the file. A failure is no loss: it is tried again when it is asked for again. */
+static void checkpoint(struct store *s)
+{
+    int left = 0, done = 0;
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) == SQLITE_OK && left == done) {
+        s->wal_pages = 0; /* the next commit begins it again */
+        measure(s);
+        disk_cut(&s->disk);
+    }
+}
+
+/* Where the disk is full all of the log can be used again first, however short it is: there may be no further commit.
+ */
 bool store_room(struct store *s, uint64_t bytes, uint64_t values)
 {
+    if (disk_room(&s->disk, bytes, values))
+        return true;
+    if (s->wal_pages == 0 || s->disk.promised != 0 || !sqlite3_get_autocommit(s->db))
+        return false;
+    checkpoint(s);
     return disk_room(&s->disk, bytes, values);
 }
 
@@ -528,19 +546,6 @@ int store_forget(struct store *s)
     return s->failed;
 }
 
-/* Copies the log into the file when it is long. A failure is no loss: it is tried again at the next commit. */
-static void checkpoint(struct store *s)
-{
-    if (s->wal_pages < CHECKPOINT_PAGES)
-        return;
-    int left = 0, done = 0;
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done) == SQLITE_OK && left == done) {
-        s->wal_pages = 0; /* the next commit begins it again */
-        measure(s);
-        disk_cut(&s->disk);
-    }
-}
-
 int store_commit(struct store *s)
 {
     if (s->failed == 0 && disk_deleted(&s->disk))
@@ -553,7 +558,8 @@ int store_commit(struct store *s)
     }
     s->failed = 0;
     if (err == 0) {
-        checkpoint(s);
+        if (s->wal_pages >= CHECKPOINT_PAGES)
+            checkpoint(s);
         s->synced = disk_written(&s->disk);
     }
     measure(s);
