@@ -284,6 +284,7 @@ struct broker {
     struct list idles;  /* channels */
     bool idle_possible; /* something happened that may have made one idle */
     struct timer idle_again;
+    int64_t idle_next; /* before that it is not looked for them again */
     struct list failing, dying, settled, graced, gone;
     struct connection *connections; /* by descriptor */
     size_t connection_count;

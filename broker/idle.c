@@ -2,11 +2,14 @@
 /* Channels that close when nothing is left to be done: section 16 of docs/protocol.md. Decision: a greatest fixpoint:
  * all channels that are quiet are taken to be idle, and one after the other is found not to be, because somebody who
  * could send on it does not wait, or waits for one that is not; so a cycle of which each waits for the next is found
- * idle together. It is looked for only while a run has such a channel, and something happened that could make it so. */
+ * idle together. It is looked for only while a run has such a channel, and something happened that could make it so,
+ * and in a large run only so often that it costs little. */
 #include "lease.h"
 #include "pair.h"
 
 #define AGAIN_NS INT64_C(100000000) /* where only threads without a line were in the way */
+#define FREE     2000               /* channels and processes that a look may visit as often as it likes; */
+#define SPARE_NS 1000 /* for each, where they are more, nothing is looked for so long: many times what it took */
 
 static struct channel *channel_of(struct item *it)
 {
@@ -188,17 +191,36 @@ static bool is_near(struct broker *b)
     return near;
 }
 
+/* A large run is not looked through at each event. */
+static bool is_too_soon(struct broker *b)
+{
+    if (b->now >= b->idle_next)
+        return false;
+    timer_set(&b->timers, &b->idle_again, b->idle_next, again);
+    return true;
+}
+
+/* By what was visited, and not by the time that it took, so that a replay does the same. */
+static void spare(struct broker *b, uint64_t passes)
+{
+    uint64_t visited = passes * (b->channels.count + b->processes.count);
+    if (visited > FREE)
+        b->idle_next = timer_after(b->now, (int64_t)(visited * SPARE_NS));
+}
+
 bool idle_close(struct broker *b)
 {
     if (!b->idle_possible || list_empty(&b->idles))
         return false;
     b->idle_possible = false;
-    if (!is_near(b))
+    if (!is_near(b) || is_too_soon(b))
         return false;
     bool threads = false, any = false;
+    uint64_t passes = 2;
     suppose(b);
     while (refute(b, &threads))
-        continue;
+        passes++;
+    spare(b, passes);
     LIST_EACH(node, next, &b->idles)
     {
         struct channel *c = LIST_OWNER(node, struct channel, idle);

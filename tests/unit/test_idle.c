@@ -203,6 +203,48 @@ START_TEST(close_when_idle_gives_up_the_end)
 }
 END_TEST
 
+/* What the broker has used of a processor, in ticks. */
+static unsigned long used(void)
+{
+    char path[32];
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)run.broker);
+    FILE *f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    fclose(f);
+    return user + system;
+}
+
+/* Events, each of which might have made a channel idle. */
+static unsigned long rounds(struct speaker *to, uint64_t channel)
+{
+    unsigned long before = used();
+    for (int i = 0; i < 2000; i++) {
+        OFFER(to, 0, ON_RECV(channel));
+        ck_assert_int_eq(send_text(run.root, channel, "x"), 0);
+        ck_assert_int_eq(committed(to).err, 0);
+    }
+    return used() - before;
+}
+
+/* It is near to being idle all the time: only its sender does not wait. */
+START_TEST(looking_for_it_costs_little_among_many_channels)
+{
+    for (int i = 0; i < 20000; i++)
+        make(run.root, 1, BIG);
+    uint64_t other = make(run.root, 1, BIG);
+    struct speaker *to = colleague(other, RECV, 0, 0);
+    unsigned long without = rounds(to, other);
+    uint64_t idle = declare("idle", 10, WIRE_CLOSE_IDLE);
+    struct speaker *sender = colleague(idle, SEND | RECV, 0, 0);
+    unsigned long with = rounds(to, other);
+    ck_assert_msg(with < 3 * without + 20, "%lu ticks, %lu without", with, without);
+    OFFER(sender, 0, ON_RECV(idle));
+    ck_assert_int_eq(committed(sender).err, EPIPE);
+}
+END_TEST
+
 Suite *idle_suite(void)
 {
     Suite *suite = suite_create("idle");
@@ -222,6 +264,7 @@ Suite *idle_suite(void)
     tcase_add_test(t, one_who_has_not_attached_may_send);
     tcase_add_test(t, it_closes_with_its_last_sending_end);
     tcase_add_test(t, close_when_idle_gives_up_the_end);
+    tcase_add_test(t, looking_for_it_costs_little_among_many_channels);
     suite_add_tcase(suite, t);
     return suite;
 }
