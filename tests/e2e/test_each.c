@@ -183,6 +183,16 @@ TEST(a_batch_can_be_bounded_by_its_size)
     outcome_free(&o);
 }
 
+TEST(batches_of_several_replicas_keep_the_order_of_their_input)
+{
+    struct outcome o = each(500, "",
+                            "  work: {each: 'cat', stdin: n, stdout: o, replicas: 3, batch: 20, order: input}\n"
+                            "  cat: {command: 'seq 500 | cmp - /dev/fd/3 && echo same', in: {3: o}}\n");
+    ck_assert_str_eq(o.out.data, "same\n");
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 TEST(a_value_that_fails_takes_no_other_of_its_batch_to_the_dead_letters)
 {
     struct outcome o = each(6, "channels: {n: {retry: {attempts: 3, delay: 1ms, dead: failed}}}\n",

@@ -157,6 +157,23 @@ START_TEST(a_value_that_was_delivered_before_is_run_alone)
 }
 END_TEST
 
+START_TEST(in_order_only_values_that_follow_one_another_go_together)
+{
+    struct options o = {.batch = 10, .ordered = true};
+    struct batch b;
+    begin(&b, &o);
+    ck_assert_int_eq(add(&b, "one", 1), 0);
+    ck_assert_int_eq(add(&b, "two", 1), 0);
+    csp_msg elsewhere = value("three", 1);
+    ck_assert_int_eq(add(&b, "four", 1), 1);
+    ck_assert_uint_eq(b.n, 2);
+    ck_assert_int_eq(batch_next(&b), 0);
+    ck_assert_str_eq(b.values[0].data, "four");
+    csp_msg_free(&elsewhere);
+    batch_free(&b);
+}
+END_TEST
+
 static void assert_input(const struct batch *b, const char *want, size_t n)
 {
     char got[64];
@@ -253,6 +270,7 @@ Suite *batch_suite(void)
     tcase_add_test(t, a_batch_is_complete_by_count);
     tcase_add_test(t, what_does_not_fit_is_the_first_of_the_next);
     tcase_add_test(t, a_value_that_was_delivered_before_is_run_alone);
+    tcase_add_test(t, in_order_only_values_that_follow_one_another_go_together);
     tcase_add_test(t, values_are_arguments_environment_and_input);
     tcase_add_test(t, a_shorter_input_leaves_nothing_of_the_one_before);
     tcase_add_loop_test(t, input_is_framed_as_the_program_reads_it, 0, sizeof framings / sizeof *framings);

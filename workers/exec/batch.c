@@ -53,11 +53,16 @@ static bool full(const struct batch *b)
     return (o->batch != 0 && b->n >= (size_t)o->batch) || (o->batch_bytes != 0 && b->bytes >= (size_t)o->batch_bytes);
 }
 
-/* Whether it goes with those that are there. */
+/* Whether it goes with those that are there. Output is sent on whole: in order that is right only of values that follow
+ * one another, as what is between two others may be with another replica. */
 static bool joins(const struct batch *b, const csp_msg *value, size_t from)
 {
     size_t bound = (size_t)b->o->batch_bytes;
-    return b->n == 0 || (from == b->from && value->tries <= 1 && (bound == 0 || b->bytes + value->len <= bound));
+    if (b->n == 0)
+        return true;
+    if (from != b->from || value->tries > 1 || (b->o->ordered && value->id != b->ids[b->n - 1] + 1))
+        return false;
+    return bound == 0 || b->bytes + value->len <= bound;
 }
 
 int batch_add(struct batch *b, csp_msg *value, size_t from)
