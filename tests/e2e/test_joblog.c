@@ -151,6 +151,19 @@ TEST(a_file_that_is_no_log_is_refused)
     outcome_free(&o);
 }
 
+TEST(a_file_of_text_is_no_log_and_is_left_as_it_is)
+{
+    write_pipeline();
+    write_text(in_scratch("log"), "Dear diary\n");
+    struct outcome o = run("--resume");
+    assert_status(&o, 73);
+    assert_contains(&o.err, "a line of it is no record of a task");
+    outcome_free(&o);
+    o = sh("cat %s", in_scratch("log"));
+    ck_assert_str_eq(o.out.data, "Dear diary\n");
+    outcome_free(&o);
+}
+
 TEST(resume_goes_by_a_log)
 {
     write_pipeline();

@@ -82,6 +82,10 @@ static int read_done(struct joblog *log, const char *path)
     for (ssize_t n; result == 0 && (n = getline(&line, &room, in)) > 0;)
         if (line[n - 1] == '\n' && n > 1 && line[n - 2] == '}') /* else a kill has cut it */
             result = read_line(log, line, (size_t)n);
+        else if (line[0] != '{' && line[0] != '\n') { /* nor the beginning of what a kill has cut */
+            errno = EINVAL;
+            result = -1;
+        }
     if (result == 0 && ferror(in) != 0)
         result = -1;
     int err = errno;
