@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +147,8 @@ static int is_our_file(const char *name)
     return strspn(name + 2 + n, digits) == left - 1; /* of a pair: the channel's number and the generation's */
 }
 
-/* Where there is no descriptor or memory to look into it: by the names that are known. Pages, which have numbers, are
- * there for a moment only. */
+/* Where it cannot be looked into: by the names that are known. Pages, which have numbers, are there for a
+ * moment only. */
 static int remove_unseen(const char *dir)
 {
     struct stat st;
@@ -165,21 +166,31 @@ static int remove_unseen(const char *dir)
     return access(dir, F_OK) != 0 ? 0 : -1;
 }
 
+/* Not by opendir(3), which needs memory: a run that ends for want of it is to leave nothing, too. */
+static int remove_files(int dirfd)
+{
+    alignas(struct dirent64) char entries[4096];
+    ssize_t n;
+    while ((n = getdents64(dirfd, entries, sizeof entries)) > 0)
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+            if (is_our_file(entry->d_name))
+                (void)unlinkat(dirfd, entry->d_name, 0);
+            at += entry->d_reclen;
+        }
+    if (n == 0)
+        (void)unlinkat(dirfd, "lock", 0);
+    return (int)n;
+}
+
 static int remove_one(const char *dir)
 {
     int dirfd = open_dir(dir);
-    DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
-    if (d == NULL) {
-        if (dirfd >= 0)
-            close(dirfd);
+    int result = dirfd >= 0 ? remove_files(dirfd) : -1;
+    if (dirfd >= 0)
+        close(dirfd);
+    if (result != 0)
         return remove_unseen(dir);
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(d)) != NULL)
-        if (is_our_file(entry->d_name))
-            (void)unlinkat(dirfd, entry->d_name, 0);
-    (void)unlinkat(dirfd, "lock", 0);
-    closedir(d);
     return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
 }
 

@@ -158,7 +158,6 @@ CALL(ssize_t, __getdelim, (char **p, size_t *n, int end, FILE *f), (p, n, end, f
 CALL(void *, mmap, (void *p, size_t n, int may, int how, int fd, off_t at), (p, n, may, how, fd, at), MEMORY, ENOMEM,
      MAP_FAILED)
 CALL(FILE *, fdopen, (int fd, const char *mode), (fd, mode), MEMORY, ENOMEM, NULL)
-CALL(DIR *, fdopendir, (int fd), (fd), MEMORY, ENOMEM, NULL)
 CALL(int, on_exit, (void (*fn)(int, void *), void *arg), (fn, arg), MEMORY, ENOMEM, -1)
 CALL(int, zmq_msg_init_data, (zmq_msg_t * msg, void *p, size_t n, zmq_free_fn *fn, void *arg), (msg, p, n, fn, arg),
      MEMORY, ENOMEM, -1)
@@ -352,6 +351,7 @@ CALL(int, fallocate, (int fd, int how, off_t at, off_t n), (fd, how, at, n), DIS
 CALL(int, fdatasync, (int fd), (fd), DISK, EIO, -1)
 CALL(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), DISK, EIO, -1)
 CALL(int, ftruncate, (int fd, off_t n), (fd, n), DISK, EIO, -1)
+CALL(ssize_t, getdents64, (int fd, void *p, size_t n), (fd, p, n), DISK, EIO, -1)
 CALL(int, fstat, (int fd, struct stat *st), (fd, st), DISK, EIO, -1)
 CALL(int, stat, (const char *path, struct stat *st), (path, st), DISK, EIO, -1)
 CALL(int, flock, (int fd, int how), (fd, how), DISK | WAITING, ENOLCK, -1)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -160,6 +161,38 @@ START_TEST(a_file_that_is_not_ours_is_never_removed)
     remove_dir();
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* whose allocator ends a process that it has no memory for */
+/* Takes all memory that this process could still get. */
+static void exhaust(void)
+{
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_AS, &none) != 0)
+        _exit(2);
+    for (size_t size = 1 << 20; size >= 16; size /= 2) /* all that the allocator has left */
+        /* cppcheck-suppress leakReturnValNotUsed ; that is what it is for */
+        while (malloc(size) != NULL)
+            continue;
+}
+
+START_TEST(removing_needs_no_memory)
+{
+    make_dir();
+    char page[300];
+    snprintf(page, sizeof page, "%s/p17", dir);
+    close(open(page, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    pid_t pid = fork();
+    if (pid == 0) {
+        exhaust();
+        _exit(csp__rundir_remove(dir) == 0 ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert(!exists(dir));
+    close(lock);
+}
+#endif
+
 START_TEST(the_next_start_sweeps_what_a_dead_run_left)
 {
     char dead[256];
@@ -255,6 +288,9 @@ Suite *rundir_suite(void)
     tcase_add_test(t, each_shows_living_runs_only);
     tcase_add_test(t, removing_what_is_not_there_is_a_success);
     tcase_add_test(t, a_file_that_is_not_ours_is_never_removed);
+#ifndef __SANITIZE_ADDRESS__
+    tcase_add_test(t, removing_needs_no_memory);
+#endif
     tcase_add_test(t, the_next_start_sweeps_what_a_dead_run_left);
     tcase_add_test(t, a_sweep_leaves_directories_of_another_shape_alone);
     tcase_add_test(t, a_sweep_kills_the_processes_of_that_run_and_no_other);
