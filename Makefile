@@ -291,10 +291,11 @@ $(FAULTS)/broker.a: $(BROKER_OBJ)
 $(FAULTS)/exec.a: $(call objects,workers/exec)
 $(FAULTS)/broker.a $(FAULTS)/exec.a: $(FAULTS)/%.a: $(FAULTS)/seam.names
 	$(Q)rm -f $@ $@.plain && ar rcs $@.plain $(filter %.o,$^) && objcopy --redefine-syms=$< $@.plain $@ && rm $@.plain
-$(FAULTS)/broker $(FAULTS)/exec: $(FAULTS)/%: $(FAULTS)/%.a $(BUILD)/obj/tests/faults/seam.o $(FAULTS)/libipc.a
+SEAM := $(patsubst %,$(BUILD)/obj/tests/faults/%.o,seam below)
+$(FAULTS)/broker $(FAULTS)/exec: $(FAULTS)/%: $(FAULTS)/%.a $(SEAM) $(FAULTS)/libipc.a
 	$(call say,LD $@)
-	$(Q)$(LINK) -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(BUILD)/obj/tests/faults/seam.o $(FAULTS)/libipc.a $(BROKER_LIBS) $(EXEC_LIBS)
-$(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios seam) $(FAULTS)/libipc.a
+	$(Q)$(LINK) -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(SEAM) $(FAULTS)/libipc.a $(BROKER_LIBS) $(EXEC_LIBS)
+$(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios durable) $(SEAM) $(FAULTS)/libipc.a
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ $^ $(BROKER_LIBS)
 $(FAULTS)/faults: $(BUILD)/obj/tests/faults/faults.o

@@ -4,6 +4,7 @@
 
 #include "durable_parts.h"
 #include "lease.h"
+#include "tell.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -39,7 +40,7 @@ static void notice(const struct broker *b, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (b->notices >= 0)
-        dprintf(b->notices, "durable %s\n", text);
+        (void)csp__tell(b->notices, "durable %s\n", text);
     else
         fprintf(stderr, "csp: durable %s\n", text);
 }

@@ -6,6 +6,8 @@
 
 #define CHUNK (64u << 10) /* of values that are loaded into one frame, about */
 
+enum { FIRST_RANGES = 64 };
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,11 +157,15 @@ static int make_durable(struct broker *b, struct channel *c, struct directory *h
     struct durable *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ENOMEM;
-    d->row = store_channel(home->store, c->name);
+    d->gone =
+        malloc(FIRST_RANGES * sizeof *d->gone); /* so that there is room after a commit, whatever memory there is */
+    d->gone_room = FIRST_RANGES;
+    d->row = d->gone != NULL ? store_channel(home->store, c->name) : NULL;
     int err = d->row != NULL ? 0 : errno;
     if (err == 0)
         err = load_channel(b, c, d, values);
     if (err != 0) {
+        free(d->gone);
         free(d);
         return err;
     }

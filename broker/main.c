@@ -9,7 +9,7 @@
 
 #include "accept.h"
 #include "entropy.h"
-#include "notice.h"
+#include "tell.h"
 #include "reserve.h"
 
 #include <errno.h>
@@ -271,10 +271,10 @@ int main(int argc, char **argv)
     snprintf(why, sizeof why, "the broker can not start in %s", a.dir);
     if (open_broker(&broker, &a, why, sizeof why) != 0) {
         int err = errno;
-        notice(ready, "error %d %s: %s\n", err, why, zmq_strerror(err));
+        csp__tell(ready, "error %d %s: %s\n", err, why, zmq_strerror(err));
         return give_up(&broker);
     }
-    if (notice(ready, "ready\n") != 0)
+    if (csp__tell(ready, "ready\n") != 0)
         return give_up(&broker); /* nobody waits: whoever started it is gone */
     if (a.notices && fcntl(ready, F_SETFL, O_NONBLOCK) == 0)
         broker.notices = ready;

@@ -5,7 +5,7 @@
  * late. */
 #include "record.h"
 #include "fnv.h"
-#include "notice.h"
+#include "tell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,7 +208,7 @@ void record_depart(struct broker *b, const char *came)
     else
         snprintf(text, sizeof text, "line %" PRIu64 " of %s: recorded %s%s%s, came %s", r->number, r->path, n.kind,
                  *n.rest != '\0' ? " " : "", n.rest, came);
-    if (b->notices < 0 || notice(b->notices, "departed %s\n", text) != 0)
+    if (b->notices < 0 || csp__tell(b->notices, "departed %s\n", text) != 0)
         fprintf(stderr, "broker: replay: %s: the run goes on freely\n", text);
     fclose(r->in);
     r->in = NULL;

@@ -5,7 +5,7 @@
  * up. */
 #include "broker.h"
 #include "record.h"
-#include "notice.h"
+#include "tell.h"
 
 #include "launch.h"
 #include "programs.h"
@@ -139,7 +139,8 @@ int reporter_tell(struct broker *b, unsigned stuck, unsigned hopeless)
 {
     const char *what = hopeless != 0 ? "deadlock" : "idle";
     if (b->notices >= 0)
-        return notice(b->notices, "%s %u\n", what, hopeless != 0 ? hopeless : stuck) != 0 && errno == EAGAIN ? -1 : 0;
+        return csp__tell(b->notices, "%s %u\n", what, hopeless != 0 ? hopeless : stuck) != 0 && errno == EAGAIN ? -1
+                                                                                                                : 0;
     if (!start(b)) {
         say_plainly(b);
         after(b);

@@ -42,11 +42,26 @@ static int say(struct store *s, int err, const char *format, ...)
     return err;
 }
 
+/* SQLite takes a schema that could not be read for one that is damaged: what reading a file came to last; 0: no error.
+ */
+static int read_error(sqlite3 *db)
+{
+    int file = 0, log = 0;
+    sqlite3_file *journal = NULL;
+    sqlite3_file_control(db, NULL, SQLITE_FCNTL_LAST_ERRNO, &file);
+    if (sqlite3_file_control(db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &journal) == SQLITE_OK && journal != NULL &&
+        journal->pMethods != NULL)
+        journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &log);
+    return file != 0 ? file : log;
+}
+
 /* What SQLite says as an errno. */
 static int error(struct store *s, int rc)
 {
-    int system = sqlite3_system_errno(s->db);
-    switch (rc & 0xff) {
+    int what = rc & 0xff, system = sqlite3_system_errno(s->db);
+    if ((what == SQLITE_CORRUPT || what == SQLITE_NOTADB) && (system = read_error(s->db)) != 0)
+        what = SQLITE_IOERR;
+    switch (what) {
     case SQLITE_OK:
     case SQLITE_ROW:
     case SQLITE_DONE:
@@ -57,7 +72,7 @@ static int error(struct store *s, int rc)
         return say(s, ENOMEM, "durable %s: no memory", s->dir);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return say(s, EBUSY, "durable %s: another program has store.db open", s->dir);
+        return say(s, EBUSY, "durable %s: store.db can not be locked: another program has it open", s->dir);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return say(s, EBADMSG,
@@ -80,6 +95,13 @@ static int run(struct store *s, const char *sql)
 static int prepare(struct store *s, sqlite3_stmt **statement, const char *sql)
 {
     return error(s, sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL));
+}
+
+/* Notes that a parameter could not be bound: the statement would have that of another value. */
+static void bound(struct store *s, int rc)
+{
+    if (rc != SQLITE_OK && s->failed == 0)
+        s->failed = error(s, rc);
 }
 
 /* Steps a statement that gives no row. Within a transaction nothing is done after the first failure. */
@@ -320,11 +342,12 @@ static int find_row(struct store *s, struct stored *c)
     int err = prepare(s, &make, "INSERT OR IGNORE INTO channel (name, next, delivered) VALUES (?1, 1, 1)");
     if (err == 0)
         err = prepare(s, &find, "SELECT number, next, delivered FROM channel WHERE name = ?1");
-    if (err == 0) {
-        sqlite3_bind_text(make, 1, c->name, -1, SQLITE_STATIC);
-        sqlite3_bind_text(find, 1, c->name, -1, SQLITE_STATIC);
+    if (err == 0)
+        err = error(s, sqlite3_bind_text(make, 1, c->name, -1, SQLITE_STATIC));
+    if (err == 0)
+        err = error(s, sqlite3_bind_text(find, 1, c->name, -1, SQLITE_STATIC));
+    if (err == 0)
         err = error(s, sqlite3_step(make));
-    }
     if (err == 0) {
         int rc = sqlite3_step(find);
         c->number = sqlite3_column_int64(find, 0);
@@ -492,9 +515,10 @@ int store_append(struct stored *c, const struct stored_value *v)
     sqlite3_bind_int64(a, 2, (sqlite3_int64)v->id);
     sqlite3_bind_int64(a, 3, v->before);
     sqlite3_bind_int64(a, 4, v->flags);
-    sqlite3_bind_blob64(a, 5, v->reason_length != 0 ? v->reason : NULL, v->reason_length, SQLITE_STATIC);
+    bound(c->store,
+          sqlite3_bind_blob64(a, 5, v->reason_length != 0 ? v->reason : NULL, v->reason_length, SQLITE_STATIC));
     sqlite3_bind_int64(a, 6, (sqlite3_int64)sum_of(v->data, v->length));
-    sqlite3_bind_blob64(a, 7, v->length != 0 ? v->data : "", v->length, SQLITE_STATIC);
+    bound(c->store, sqlite3_bind_blob64(a, 7, v->length != 0 ? v->data : "", v->length, SQLITE_STATIC));
     return step(c->store, a);
 }
 
@@ -525,7 +549,7 @@ int store_mark(struct stored *c, uint64_t next, uint64_t delivered)
 int store_sent(struct stored *c, const char *name, uint32_t replica, uint64_t more)
 {
     sqlite3_stmt *sent = c->store->sent;
-    sqlite3_bind_text(sent, 1, name, -1, SQLITE_STATIC);
+    bound(c->store, sqlite3_bind_text(sent, 1, name, -1, SQLITE_STATIC));
     sqlite3_bind_int64(sent, 2, replica);
     sqlite3_bind_int64(sent, 3, c->number);
     sqlite3_bind_int64(sent, 4, (sqlite3_int64)more);
@@ -534,7 +558,7 @@ int store_sent(struct stored *c, const char *name, uint32_t replica, uint64_t mo
 
 int store_finished(struct store *s, const char *name, uint32_t replica)
 {
-    sqlite3_bind_text(s->finished, 1, name, -1, SQLITE_STATIC);
+    bound(s, sqlite3_bind_text(s->finished, 1, name, -1, SQLITE_STATIC));
     sqlite3_bind_int64(s->finished, 2, replica);
     return step(s, s->finished);
 }

@@ -6,6 +6,7 @@
 #include "broker.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,8 +42,10 @@ bool threads_are_more(const struct process *p)
     DIR *tasks = opendir(path);
     if (tasks == NULL)
         return true; /* it has just died, or cannot be read: then nothing is known of it */
-    for (const struct dirent *e; threads <= lines && (e = readdir(tasks)) != NULL;)
+    errno = 0;
+    for (const struct dirent *e; threads <= lines && (e = readdir(tasks)) != NULL; errno = 0)
         threads += e->d_name[0] != '.' && !is_known(dirfd(tasks), e->d_name);
+    bool is_unknown = errno != 0;
     closedir(tasks);
-    return threads > lines;
+    return is_unknown || threads > lines;
 }

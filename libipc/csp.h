@@ -43,7 +43,8 @@
  *               has said who waits where on the root's stderr (see csp_init). A signal to come, as from alarm(2),
  *               is not foreseen
  *     EOWNERDEAD this process came from a plain fork() of one that uses the library; only csp_go's children may call
- * and a first call, which joins or starts the run as csp_init does, with each error of csp_init.
+ * and a first call, a process's, which joins or starts the run as csp_init does, or a thread's, which gets a connection
+ * of its own: with each error of csp_init.
  *
  * DEADLINES. The last argument `by` of a call that can block: an absolute time as csp_in() gives it, CSP_NOW (try, do
  * not block) or CSP_FOREVER. A deadline that passed before the call is a try that fails with ETIMEDOUT. A deadline

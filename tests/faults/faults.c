@@ -40,10 +40,11 @@ enum {
 };
 
 static const char *const role_names[ROLES] = {"caller", "child", "broker", "bridge"};
+/* What is wanting from a call on: for ever, or for some calls, after which it is as before. */
 static const struct {
     int sorts;
-    const char *name;
-} lasting[] = {{MEMORY, "ENOMEM"}, {DESCRIPTOR | SOCKET, "EMFILE"}, {DISK, "ENOSPC"}, {START, "EAGAIN"}};
+    uint64_t calls; /* 0: for ever */
+} lasting[] = {{MEMORY, 0}, {DESCRIPTOR | SOCKET, 0}, {DISK, 0}, {START, 0}, {DISK, 9}, {MEMORY, 9}};
 enum { LASTINGS = sizeof lasting / sizeof *lasting };
 
 struct run {
@@ -60,6 +61,8 @@ static struct totals {
 
 static char here[512]; /* the directory of the programs */
 static char *names[MOST_SCENARIOS];
+static int steps[MOST_SCENARIOS]; /* from one call that fails to the next */
+static int needs[MOST_SCENARIOS]; /* sorts that do not fail for ever in the broker */
 static int name_count;
 static struct run *runs;
 static size_t run_count;
@@ -405,14 +408,19 @@ static void plan_faults(const uint64_t *counted, unsigned every)
     for (int s = 0; s < name_count; s++) {
         for (int role = 0; role < ROLES; role++) {
             uint64_t calls = counted[s * ROLES + role];
-            for (uint64_t k = 1; k <= calls; k++)
+            for (uint64_t k = 1 + turn % (uint64_t)steps[s]; k <= calls; k += (uint64_t)steps[s])
                 if (turn++ % every == 0)
                     add_run((struct run){s, 1 << role, ANY_SORT, k, k, 0});
             for (unsigned l = 0; calls != 0 && l < LASTINGS; l++)
-                for (uint64_t i = 0; i < LASTING; i++)
+                for (uint64_t i = 0; i < LASTING; i++) {
+                    bool is_memory = (lasting[l].sorts & MEMORY) != 0; /* of which there are more calls */
+                    uint64_t first = 1 + calls * i / LASTING / (is_memory ? 2 : 6);
+                    uint64_t last = lasting[l].calls != 0 ? first + lasting[l].calls - 1 : UINT64_MAX;
+                    if (role == BROKER && last == UINT64_MAX && (needs[s] & lasting[l].sorts) != 0)
+                        continue;
                     if (turn++ % every == 0)
-                        add_run((struct run){s, 1 << role, lasting[l].sorts, 1 + calls * i / LASTING / (l == 0 ? 2 : 6),
-                                             UINT64_MAX, 0});
+                        add_run((struct run){s, 1 << role, lasting[l].sorts, first, last, 0});
+                }
         }
         for (unsigned n = 1; n <= 4; n += 3)
             if (turn++ % every == 0)
@@ -420,14 +428,32 @@ static void plan_faults(const uint64_t *counted, unsigned every)
     }
 }
 
-static void list_scenarios(void)
+static bool is_wanted(const char *name, char **wanted)
+{
+    if (name == NULL || *wanted == NULL)
+        return name != NULL;
+    while (*wanted != NULL && strcmp(*wanted, name) != 0)
+        wanted++;
+    return *wanted != NULL;
+}
+
+/* NULL at once: all. */
+static void list_scenarios(char **wanted)
 {
     char command[600], line[64];
     snprintf(command, sizeof command, "%s/scenario", here);
     FILE *f = popen(command, "re");
-    while (f != NULL && name_count < MOST_SCENARIOS && fgets(line, sizeof line, f) != NULL)
-        names[name_count++] = strndup(line, strcspn(line, "\n"));
-    if (f == NULL || pclose(f) != 0)
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *name = strndup(line, strcspn(line, " "));
+        if (!is_wanted(name, wanted) || name_count == MOST_SCENARIOS) {
+            free(name);
+            continue;
+        }
+        if (sscanf(line, "%*s %d %d", &steps[name_count], &needs[name_count]) != 2 || steps[name_count] < 1)
+            die(line);
+        names[name_count++] = name;
+    }
+    if (f == NULL || pclose(f) != 0 || name_count == 0)
         die(command);
 }
 
@@ -491,11 +517,7 @@ int main(int argc, char **argv)
             every = (unsigned)atoi(argv[at + 1]);
         else if (strcmp(argv[at], "--jobs") == 0)
             jobs = atoi(argv[at + 1]);
-    if (at < argc)
-        for (; at < argc && name_count < MOST_SCENARIOS; at++)
-            names[name_count++] = argv[at];
-    else
-        list_scenarios();
+    list_scenarios(argv + at);
     plan_counting();
     work_all(jobs, NULL);
     static uint64_t counted[MOST_SCENARIOS * ROLES];

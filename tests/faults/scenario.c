@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static bool failed;
-static pid_t joined; /* the process in which a call succeeded: which is in the run */
+static __thread pid_t joined; /* the process in which a call of this thread succeeded: which is in the run */
 
 void wrong(const char *format, ...)
 {
@@ -167,6 +167,17 @@ static void finish(int descriptors_before)
         wrong("a child is left after the run: %d", (int)pid);
 }
 
+int in_a_run(void (*run)(void), void (*otherwise)(void))
+{
+    int before = descriptors();
+    if (STARTED(csp_init()))
+        run();
+    else if (otherwise != NULL)
+        otherwise();
+    finish(before);
+    return outcome();
+}
+
 int main(int argc, char **argv)
 {
     const struct scenario *s = scenarios;
@@ -174,15 +185,14 @@ int main(int argc, char **argv)
         s++;
     if (s->name == NULL) {
         for (s = scenarios; s->name != NULL; s++)
-            puts(s->name);
+            printf("%s %d %d\n", s->name, s->every != 0 ? s->every : 1, s->needs);
         return argc == 1 ? 0 : 64;
     }
     for (int i = 0; i < 2; i++)
         if (s->environment[i] != NULL)
             putenv((char *)s->environment[i]);
-    int before = descriptors();
-    if (STARTED(csp_init()))
-        s->run();
-    finish(before);
+    if (!s->several)
+        return in_a_run(s->run, NULL);
+    s->run();
     return outcome();
 }

@@ -15,8 +15,22 @@ struct scenario {
     const char *name;
     void (*run)(void);
     const char *environment[2]; /* NAME=value */
+    bool several;               /* it makes its runs by itself, with in_a_run() */
+    int every;                  /* only each of so many of its calls fails: the others are like those; 0: 1 */
+    int needs;                  /* sorts of calls that must not fail for ever in the broker: it would wait for ever */
 };
 extern const struct scenario scenarios[];
+
+/* A run from csp_init to csp_term, in which the first function is called; the other one (or NULL) where csp_init
+ * failed. What the process is to end with. */
+int in_a_run(void (*run)(void), void (*otherwise)(void));
+
+/* Those of durable.c */
+void stored(void);
+void stored_large(void);
+void settled(void);
+void moved(void);
+void resumed(void);
 
 /* Says that something is not as it must be: the run is a violation. */
 void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -69,11 +69,26 @@ __attribute__((constructor)) static void begin(void)
         abort();
     const char *name = program_invocation_short_name;
     role = strcmp(name, "broker") == 0 ? BROKER : strcmp(name, "exec") == 0 ? BRIDGE : CALLER;
+    if (role == BROKER)
+        seam_below_sqlite();
 #ifndef __SANITIZE_ADDRESS__ /* which says more of it */
     signal(SIGSEGV, crashed);
     signal(SIGBUS, crashed);
 #endif
     signal(SIGABRT, crashed);
+}
+
+void seam_rest(void)
+{
+    if (seam != NULL) {
+        seam->roles = 0;
+        seam->interruptions = 0;
+    }
+}
+
+void seam_be_caller(void)
+{
+    role = CALLER;
 }
 
 static void note(const char *call, int err, void *const at[2])
@@ -90,8 +105,7 @@ static void note(const char *call, int err, void *const at[2])
         f->at[i] = (uintptr_t)at[i] - (uintptr_t)&__executable_start;
 }
 
-/* The error that this call is to fail with; 0: it is to be made. */
-static int fault(enum seam_sort sort, int err, const char *call, void *const at[2])
+int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2])
 {
     if (seam == NULL || (seam->roles & 1 << role) == 0)
         return 0;
@@ -119,7 +133,8 @@ static int fault(enum seam_sort sort, int err, const char *call, void *const at[
 #else
 #define CALLER_OF_CALLER NULL
 #endif
-#define FAULT(call, sort, err) fault((sort), (err), call, (void *[2]){__builtin_return_address(0), CALLER_OF_CALLER})
+#define FAULT(call, sort, err)                                                                                         \
+    seam_fault((sort), (err), call, (void *[2]){__builtin_return_address(0), CALLER_OF_CALLER})
 /* CALL: made with its arguments, or it gives `failure` and errno. ANSWERS: the error is what it returns. */
 #define CALL(type, name, parameters, arguments, sort, err, failure)                                                    \
     type seam_##name parameters;                                                                                       \
@@ -187,46 +202,82 @@ VARIES(int, zmq_msg_init_size, zmq_msg_t *msg, size_t n)
 /* ---- processes and threads */
 
 #ifdef __SANITIZE_ADDRESS__
-static bool is_asleep(const char *thread)
+/* How often a thread of ours gave up the processor, the lines of its `status`; -1: it does not sleep. */
+static long switches(const char *thread)
 {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/self/task/%s/stat", thread);
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
     close(fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *end = strrchr(text, ')');
-    return end == NULL || end[2] == 'S' || atoi(thread) == (int)gettid();
+    const char *state = strstr(text, "\nState:\t"), *own = strstr(text, "\nvoluntary_ctxt_switches:\t"),
+               *other = strstr(text, "\nnonvoluntary_ctxt_switches:\t");
+    if (state == NULL || own == NULL || other == NULL || state[8] != 'S')
+        return -1;
+    return atol(strchr(own, '\t')) + atol(strchr(other, '\t'));
+}
+
+/* The same of all other threads; -1: one does not sleep. */
+static long all_switches(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    long sum = 0, n = 0;
+    for (struct dirent *e; n >= 0 && (e = readdir(d)) != NULL;)
+        if (e->d_name[0] != '.' && atoi(e->d_name) != (int)gettid()) {
+            n = switches(e->d_name);
+            sum += n;
+        }
+    closedir(d);
+    return n < 0 ? -1 : sum;
+}
+
+static void pause_a_moment(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 /* AddressSanitizer's allocator does not survive a fork while another thread is in it (glibc's does): so the others,
- * which are libzmq's, must sleep, as they do but for moments. */
-static void let_others_sleep(void)
+ * which are libzmq's, must sleep all the while, as they do but for moments; else the child, which waits for the word,
+ * goes, and another is made. */
+static pid_t fork_alone(void)
 {
+    int word[2];
+    char go;
     for (int tries = 0; tries < 1000; tries++) {
-        DIR *d = opendir("/proc/self/task");
-        bool all = true;
-        for (struct dirent *e; all && (e = readdir(d)) != NULL;)
-            all = e->d_name[0] == '.' || is_asleep(e->d_name);
-        closedir(d);
-        if (all)
-            return;
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        long before = all_switches();
+        if (before < 0) {
+            pause_a_moment();
+            continue;
+        }
+        if (pipe2(word, O_CLOEXEC) != 0)
+            return -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            close(word[1]);
+            if (read(word[0], &go, 1) != 1)
+                _exit(0);
+            close(word[0]);
+            return 0;
+        }
+        close(word[0]);
+        bool is_good = pid < 0 || (all_switches() == before && write(word[1], "", 1) == 1);
+        close(word[1]);
+        if (is_good)
+            return pid;
+        waitpid(pid, NULL, 0);
     }
+    return fork();
 }
 #else
-static void let_others_sleep(void)
-{
-}
+#define fork_alone fork
 #endif
 
 VARIES(pid_t, fork, void)
 {
     int err = FAULT("fork", START, EAGAIN);
-    if (err == 0) {
-        let_others_sleep();
-        return fork();
-    }
+    if (err == 0)
+        return fork_alone();
     errno = err;
     return -1;
 }

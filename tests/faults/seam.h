@@ -35,4 +35,13 @@ struct seam {
     struct seam_fault list[SEAM_LISTED]; /* the first of the faults */
 };
 
+/* The error that this call is to fail with; 0: it is to be made. */
+int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]);
+/* Leads what SQLite asks of the system. */
+void seam_below_sqlite(void);
+
+/* For scenarios: nothing fails from here on; and this process, a child, begins a run. */
+void seam_rest(void);
+void seam_be_caller(void);
+
 #endif

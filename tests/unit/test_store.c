@@ -3,9 +3,11 @@
 #include "../../broker/store.h"
 
 #include <check.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,6 +345,101 @@ START_TEST(a_full_disk_admits_no_value_and_removes_all_the_same)
 }
 END_TEST
 
+/* ---- what SQLite refuses */
+
+static bool has_memory = true;
+
+/* The store's calls come here first. */
+int sqlite3_bind_blob64(sqlite3_stmt *s, int i, const void *p, sqlite3_uint64 n, void (*fn)(void *))
+{
+    static int (*real)(sqlite3_stmt *, int, const void *, sqlite3_uint64, void (*)(void *));
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_bind_blob64");
+    return has_memory ? real(s, i, p, n, fn) : SQLITE_NOMEM;
+}
+
+int sqlite3_bind_text(sqlite3_stmt *s, int i, const char *p, int n, void (*fn)(void *))
+{
+    static int (*real)(sqlite3_stmt *, int, const char *, int, void (*)(void *));
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_bind_text");
+    return has_memory ? real(s, i, p, n, fn) : SQLITE_NOMEM;
+}
+
+START_TEST(a_value_that_could_not_be_given_to_the_database_is_no_other)
+{
+    open_store();
+    ck_assert_int_eq(store_begin(store), 0);
+    ck_assert_int_eq(append(jobs, 1, "one"), 0);
+    has_memory = false;
+    ck_assert_int_eq(append(jobs, 2, "two"), ENOMEM);
+    has_memory = true;
+    ck_assert_int_eq(store_commit(store), ENOMEM);
+    has(jobs, "");
+    put(1, 2);
+    has(jobs, "1=1/0 2=2/0 ");
+}
+END_TEST
+
+START_TEST(a_name_that_could_not_be_given_to_the_database_is_no_damage)
+{
+    open_store();
+    has_memory = false;
+    ck_assert_ptr_null(store_channel(store, "others"));
+    ck_assert_int_eq(errno, ENOMEM);
+    ck_assert_int_eq(store_begin(store), 0);
+    ck_assert_int_eq(store_sent(jobs, "somebody", 0, 1), ENOMEM);
+    ck_assert_int_eq(store_commit(store), ENOMEM);
+    ck_assert_int_eq(store_begin(store), 0);
+    ck_assert_int_eq(store_finished(store, "somebody", 0), ENOMEM);
+    ck_assert_int_eq(store_commit(store), ENOMEM);
+    has_memory = true;
+    ck_assert_ptr_nonnull(store_channel(store, "others"));
+}
+END_TEST
+
+static int reads, bad_read; /* how many there were, and which one fails */
+
+static ssize_t read_at(int fd, void *p, size_t n, off_t at)
+{
+    if (++reads != bad_read)
+        return pread(fd, p, n, at);
+    errno = EIO;
+    return -1;
+}
+
+/* SQLite itself says "malformed database schema" for some of them. */
+START_TEST(a_disk_that_cannot_be_read_is_not_said_to_hold_damage)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    open_store();
+    put(1, 3);
+    store_close(store);
+    store = NULL;
+    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pread64", (sqlite3_syscall_ptr)read_at), SQLITE_OK);
+    int read = 0;
+    do {
+        reads = 0;
+        bad_read = ++read;
+        int err = store_open(dir, &store, why, sizeof why);
+        jobs = err == 0 ? store_channel(store, "jobs") : NULL;
+        if (err == 0 && jobs == NULL) {
+            err = errno;
+            snprintf(why, sizeof why, "%s", store_why(store));
+        }
+        ck_assert_msg(err == 0 || (err == EIO && strstr(why, "Input/output error") != NULL), "read %d: %s", read, why);
+        bad_read = 0;
+        if (store != NULL)
+            store_close(store);
+        store = NULL;
+    } while (reads >= read);
+    vfs->xSetSystemCall(vfs, "pread64", NULL);
+    ck_assert_int_gt(read, 5);
+    open_store();
+    has(jobs, "1=1/0 2=2/0 3=3/0 ");
+}
+END_TEST
+
 Suite *store_suite(void)
 {
     Suite *s = suite_create("store");
@@ -362,6 +459,9 @@ Suite *store_suite(void)
     tcase_add_test(t, a_damaged_value_is_said);
     tcase_add_test(t, a_directory_that_cannot_be_made_is_said);
     tcase_add_test(t, senders_and_who_is_finished_are_remembered_until_forgotten);
+    tcase_add_test(t, a_value_that_could_not_be_given_to_the_database_is_no_other);
+    tcase_add_test(t, a_name_that_could_not_be_given_to_the_database_is_no_damage);
+    tcase_add_test(t, a_disk_that_cannot_be_read_is_not_said_to_hold_damage);
     tcase_add_test(t, a_full_disk_admits_no_value_and_removes_all_the_same);
     suite_add_tcase(s, t);
     return s;

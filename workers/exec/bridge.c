@@ -8,6 +8,7 @@
 #include "ending.h"
 #include "failure.h"
 #include "run.h"
+#include "tell.h"
 #include "term.h"
 #include "wiring.h"
 
@@ -102,7 +103,7 @@ static void forget_group(struct bridge *b)
     b->forgotten = true;
     (void)csp__program(0);
     if (b->o->report >= 0)
-        dprintf(b->o->report, "gone\n");
+        (void)csp__tell(b->o->report, "gone\n");
 }
 
 static void sweep(struct bridge *b)
@@ -196,7 +197,7 @@ static void say_silence(const struct bridge *b, const char *values)
     if (b->state != RUNNING || program_runs(&b->program))
         return;
     if (b->o->report >= 0)
-        dprintf(b->o->report, "silent %s\n", values);
+        (void)csp__tell(b->o->report, "silent %s\n", values);
     else
         fprintf(stderr,
                 "exec: %s: hint: it has read %s values and written nothing: is its output in a buffer? stdbuf -oL\n",
@@ -344,7 +345,8 @@ static int finish(struct bridge *b)
     struct ending e = ending_of(&b->facts);
     uint64_t lost = stuck || e.how == CSP_CLEAN ? 0 : wiring_lost(&b->w);
     if (b->o->report >= 0)
-        dprintf(b->o->report, "ended %s %d %llu %s\n", ending_how(e.how), e.code, (unsigned long long)lost, e.why);
+        (void)csp__tell(b->o->report, "ended %s %d %llu %s\n", ending_how(e.how), e.code, (unsigned long long)lost,
+                        e.why);
     else if (lost != 0)
         fprintf(stderr, "exec: %s: %s: up to %llu value%s lost\n", b->o->label, e.why, (unsigned long long)lost,
                 lost == 1 ? "" : "s");
@@ -389,7 +391,7 @@ static int run_program(struct bridge *b)
         return failure_exec(o, error);
     }
     if (o->report >= 0)
-        dprintf(o->report, "started %d\n", (int)b->program.pid);
+        (void)csp__tell(o->report, "started %d\n", (int)b->program.pid);
     if (csp__program(b->program.own_group ? b->program.pid : 0) != 0 && errno == ENOTCONN) {
         b->gone = true;
         fire(b, GONE);

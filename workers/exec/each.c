@@ -9,6 +9,7 @@
 #include "inlet.h"
 #include "joblog.h"
 #include "run.h"
+#include "tell.h"
 #include "sizes.h"
 #include "task.h"
 #include "wiring.h"
@@ -306,7 +307,7 @@ static int finish(struct each *e)
                 (unsigned long long)e->skipped, e->skipped == 1 ? "value is" : "values are", e->o->joblog,
                 e->skipped == 1 ? "was" : "were");
     if (e->o->report >= 0)
-        dprintf(e->o->report, "ended %s %d 0 %s\n", ending_how(end.how), end.code, why);
+        (void)csp__tell(e->o->report, "ended %s %d 0 %s\n", ending_how(end.how), end.code, why);
     else if (end.how != CSP_CLEAN)
         fprintf(stderr, "exec: %s: %s\n", e->o->label, why);
     (void)csp__bye(end.bye);
@@ -350,7 +351,7 @@ int each_run(struct options *o)
         return failure_joblog(o);
     int error = open_all(&e, o, &what) != 0 ? errno : 0;
     if (error == 0 && o->report >= 0)
-        dprintf(o->report, "started 0\n");
+        (void)csp__tell(o->report, "started 0\n");
     int status = error == 0 ? loop(&e) : what != NULL ? failure_channel(o, what) : failure_pipes(o, error);
     free_all(&e);
     return status;

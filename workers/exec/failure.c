@@ -3,6 +3,7 @@
 #include "failure.h"
 
 #include "run.h"
+#include "tell.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 static void report_error(const struct options *o, int error, const char *what, const char *why, const char *hint)
 {
     if (o->report >= 0)
-        dprintf(o->report, "error %d %s: %s%s\n", error, what, why, hint);
+        (void)csp__tell(o->report, "error %d %s: %s%s\n", error, what, why, hint);
     else
         fprintf(stderr, "exec: %s: %s: %s%s\n", o->label, what, why, hint);
 }
@@ -64,6 +65,6 @@ int failure_broker(const struct options *o)
     fprintf(stderr, "exec: %s: the broker is gone: the run has ended, or has failed: see its first message\n",
             o->label);
     if (o->report >= 0)
-        dprintf(o->report, "ended code %d 0 the broker is gone\n", EX_UNAVAILABLE);
+        (void)csp__tell(o->report, "ended code %d 0 the broker is gone\n", EX_UNAVAILABLE);
     _exit(EX_UNAVAILABLE);
 }

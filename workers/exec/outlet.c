@@ -5,6 +5,7 @@
 
 #include "inlet.h"
 #include "run.h"
+#include "tell.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -179,7 +180,7 @@ static int read_once(struct outlet *out)
     if (n > 0 && out->port->fd == STDOUT_FILENO)
         atomic_store(&out->joint->wrote, true);
     if (spotter_feed(&out->spotter, bytes, n))
-        dprintf(out->joint->report, "ready\n");
+        (void)csp__tell(out->joint->report, "ready\n");
     errno = error;
     return result;
 }

@@ -8,6 +8,7 @@
 #include "field.h"
 #include "inlet.h"
 #include "run.h"
+#include "tell.h"
 #include "sizes.h"
 #include "term.h"
 #include "wiring.h"
@@ -204,11 +205,11 @@ static int finish(struct partition *p)
     if (p->status != 0)
         bye = (csp_exit){CSP_CODE, p->status};
     if (p->o->report >= 0)
-        dprintf(p->o->report, "ended %s %d 0 %s\n",
-                p->status != 0 ? "code"
-                : p->failing   ? "cancelled"
-                               : "clean",
-                p->status, p->why);
+        (void)csp__tell(p->o->report, "ended %s %d 0 %s\n",
+                        p->status != 0 ? "code"
+                        : p->failing   ? "cancelled"
+                                       : "clean",
+                        p->status, p->why);
     (void)csp__bye(bye);
     (void)csp_term();
     return p->status;
@@ -255,7 +256,7 @@ int partition_run(struct options *o)
     int error = errno;
     if (opened) {
         if (o->report >= 0)
-            dprintf(o->report, "started 0\n");
+            (void)csp__tell(o->report, "started 0\n");
         while (!p.stop && take_block(&p))
             await_room(&p);
     }

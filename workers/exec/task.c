@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "failure.h"
 #include "run.h"
+#include "tell.h"
 #include "term.h"
 
 #include <errno.h>
@@ -156,7 +157,7 @@ static void read_outputs(struct task *t, struct watch *w)
 static void tell(struct task *t, pid_t pid)
 {
     if (t->o->report >= 0)
-        dprintf(t->o->report, "started %d\n", (int)pid);
+        (void)csp__tell(t->o->report, "started %d\n", (int)pid);
 }
 
 static csp_time sooner(csp_time a, csp_time b)
