@@ -13,16 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A page that cannot be had is ENOBUFS, whatever the system calls it: that is what csp_stream has for it. */
 static int map(struct line *l, int fd)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return errno;
+        return ENOBUFS;
     if (!S_ISREG(st.st_mode) || st.st_size != WIRE_PAGE_SIZE)
         return EINVAL;
     void *page = mmap(NULL, WIRE_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
-        return errno;
+        return errno == ENOMEM ? ENOMEM : ENOBUFS;
     l->page = page;
     return 0;
 }
