@@ -14,7 +14,7 @@
 
 TEST(a_sample_of_the_injected_faults_has_no_violation)
 {
-    struct outcome o = sh("%s --every 97 --jobs 4 2>&1", built("faults/faults"));
+    struct outcome o = sh("%s --every 193 --jobs 4 2>&1", built("faults/faults"));
     if (o.status != 0)
         ck_abort_msg("%.*s", (int)o.out.len, o.out.data);
     assert_contains(&o.out, "violations: 0");
