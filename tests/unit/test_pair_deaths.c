@@ -294,7 +294,7 @@ START_TEST(what_is_taken_of_what_a_dead_sender_left_makes_room)
     csp_proc next = go(send_and_say, NULL);
     while (seen->others == 0)
         ck_assert_int_lt(csp_now(), by);
-    usleep(300000); /* now it waits, most likely */
+    until_waiting(next);
     ck_assert_int_eq(csp_recv(c, &n, sizeof n, by), sizeof n);
     ck_assert_msg(csp_recv(done, NULL, 0, by) == 0, "%s", csp_errmsg());
     ended_at_last(next);
