@@ -5,11 +5,16 @@
  * each process begins when it is told, or when the last of its senders has ended. Where only a cycle is left, all of it
  * is told. */
 #include "supervisor.h"
+#include "message.h"
 #include "pool.h"
 #include "snapshot.h"
+#include "unit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define REMIND_MS 10000 /* from one look at what is left to the next */
 
 /* ---- order */
 
@@ -135,6 +140,27 @@ uint64_t drain_progress(const struct supervisor *s, const struct child *child)
     }
     snapshot_free(now);
     return moved;
+}
+
+void drain_say(struct supervisor *s)
+{
+    struct snapshot *now = csp_now() >= s->remind ? snapshot_ask() : NULL;
+    char text[UNIT_TEXT];
+
+    for (size_t i = 0; now != NULL && i < s->stage.p->nchannels; i++) {
+        const struct snapshot_channel *c = snapshot_channel(now, s->stage.p->channels[i].name);
+        int64_t left = c != NULL ? c->values + c->leased + c->back_off : 0;
+        if (left <= 0)
+            continue;
+        s->remind = csp_in(REMIND_MS);
+        unit_print_number((uint64_t)left, "value", text);
+        if (c->back_off > 0)
+            message("%s: still %s to be done before the end, %" PRId64 " in back-off: end it now by another Ctrl-C",
+                    c->name, text, c->back_off);
+        else
+            message("%s: still %s to be done before the end: end it now by another Ctrl-C", c->name, text);
+    }
+    snapshot_free(now);
 }
 
 /* All outputs that it has lead nowhere any more. */

@@ -383,6 +383,7 @@ static void left_overdue(struct supervisor *s, struct child *c)
         return;
     }
     c->moved = moved;
+    drain_say(s);
     enter(c, CHILD_LEFT, grace_of(s, c));
 }
 

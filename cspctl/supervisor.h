@@ -63,6 +63,7 @@ struct supervisor {
     char *phases;            /* what was written last, or NULL: phases.c */
     struct control *control; /* where it is asked for changes; NULL before it can be */
     struct reloads reloads;
+    csp_time remind; /* before that drain_say says nothing more */
 };
 
 #define SUPERVISOR_SELF "/proc/self/exe" /* cspctl, also where its file was replaced */
@@ -129,6 +130,8 @@ struct inputs drain_inputs(const struct supervisor *s, const struct child *c);
 bool drain_is_unheard(const struct supervisor *s, const struct child *c);
 /* A number that is another one when values have come to it or from it, or wait in a back-off to come to it. */
 uint64_t drain_progress(const struct supervisor *s, const struct child *c);
+/* Says which channels have values left to be done, once in a while. */
+void drain_say(struct supervisor *s);
 /* A further incarnation would find nothing to do: its inputs are closed and empty. */
 bool drain_is_done(const struct supervisor *s, const struct child *c);
 

@@ -249,6 +249,23 @@ TEST(a_receiver_that_has_enough_ends_the_run_well)
     outcome_free(&o);
 }
 
+TEST(a_drained_stop_that_waits_says_for_what)
+{
+    write_text(in_scratch("slow.yaml"), "channels: {n: {retry: {delay: 1h, attempts: 3}}}\n"
+                                        "processes:\n"
+                                        "  gen: {command: 'echo 1; echo 2; exec tail -f /dev/null', stdout: n}\n"
+                                        "  work: {each: 'echo \"try $1\"; exit 1', stdin: n, grace: 100ms}\n");
+    struct running r = start("exec cspctl run %s", in_scratch("slow.yaml"));
+    wait_for_output(&r, 0, "try 2\n");
+    kill(r.pid, SIGINT);
+    wait_for_output(&r, 1,
+                    "n: still 2 values to be done before the end, 2 in back-off: end it now by another Ctrl-C\n");
+    kill(r.pid, SIGINT);
+    struct outcome o = finish(&r);
+    assert_contains(&o.err, "2 values");
+    outcome_free(&o);
+}
+
 TEST(a_drained_stop_loses_nothing)
 {
     write_text(
