@@ -25,19 +25,19 @@ static struct {
     sqlite3_io_methods led;
 } methods[METHODS];
 
-/* The place is that of the call below: what called it is SQLite's own. */
-#define FAULT(call, sort, err) seam_fault((sort), (err), call, (void *[2]){__builtin_return_address(0), NULL})
+/* The place is that of the call below, `by`: what called it is SQLite's own. */
+#define FAULT(by, call, sort, err) seam_fault((sort), (err), call, (void *[2]){(char *)(by) + 1, NULL})
 
 /* ---- memory */
 
 static void *allocate(int n)
 {
-    return !is_ready || FAULT("sqlite malloc", MEMORY, ENOMEM) == 0 ? memory.xMalloc(n) : NULL;
+    return !is_ready || FAULT(allocate, "sqlite malloc", MEMORY, ENOMEM) == 0 ? memory.xMalloc(n) : NULL;
 }
 
 static void *reallocate(void *p, int n)
 {
-    return !is_ready || FAULT("sqlite realloc", MEMORY, ENOMEM) == 0 ? memory.xRealloc(p, n) : NULL;
+    return !is_ready || FAULT(reallocate, "sqlite realloc", MEMORY, ENOMEM) == 0 ? memory.xRealloc(p, n) : NULL;
 }
 
 /* ---- files */
@@ -54,9 +54,9 @@ static int open_path(const char *path, int flags, int mode)
     static int failed;
     int err = (flags & O_ACCMODE) == O_RDONLY ? failed : 0;
     if (err == 0)
-        err = FAULT("sqlite open", DESCRIPTOR | WAITING, EMFILE);
+        err = FAULT(open_path, "sqlite open", DESCRIPTOR | WAITING, EMFILE);
     if (err == 0)
-        err = FAULT("sqlite open", DISK, EIO);
+        err = FAULT(open_path, "sqlite open", DISK, EIO);
     if (err != EINTR)
         failed = (flags & O_ACCMODE) != O_RDONLY ? err : 0;
     return err == 0 ? open(path, flags, mode) : fails(err);
@@ -64,19 +64,19 @@ static int open_path(const char *path, int flags, int mode)
 
 static int stat_path(const char *path, struct stat *st)
 {
-    int err = FAULT("sqlite stat", DISK, EIO);
+    int err = FAULT(stat_path, "sqlite stat", DISK, EIO);
     return err == 0 ? stat(path, st) : fails(err);
 }
 
 static int stat_file(int fd, struct stat *st)
 {
-    int err = FAULT("sqlite fstat", DISK, EIO);
+    int err = FAULT(stat_file, "sqlite fstat", DISK, EIO);
     return err == 0 ? fstat(fd, st) : fails(err);
 }
 
 static int cut(int fd, off_t size)
 {
-    int err = FAULT("sqlite ftruncate", DISK | WAITING, EIO);
+    int err = FAULT(cut, "sqlite ftruncate", DISK | WAITING, EIO);
     return err == 0 ? ftruncate(fd, size) : fails(err);
 }
 
@@ -86,30 +86,30 @@ static int control(int fd, int what, ...)
     va_start(list, what);
     long arg = va_arg(list, long);
     va_end(list);
-    int err = what == F_SETLK ? FAULT("sqlite fcntl", DISK, ENOLCK) : 0;
+    int err = what == F_SETLK ? FAULT(control, "sqlite fcntl", DISK, ENOLCK) : 0;
     return err == 0 ? fcntl(fd, what, arg) : fails(err);
 }
 
 static ssize_t read_at(int fd, void *p, size_t n, off_t at)
 {
-    int err = FAULT("sqlite pread", DISK | WAITING, EIO);
+    int err = FAULT(read_at, "sqlite pread", DISK | WAITING, EIO);
     return err == 0 ? pread(fd, p, n, at) : fails(err);
 }
 
 /* What there was room for is written. */
 static ssize_t write_at(int fd, const void *p, size_t n, off_t at)
 {
-    int err = FAULT("sqlite pwrite", DISK | WAITING, ENOSPC);
+    int err = FAULT(write_at, "sqlite pwrite", DISK | WAITING, ENOSPC);
     if (err == ENOSPC)
         (void)!pwrite(fd, p, n / 2, at);
     if (err == 0)
-        err = FAULT("sqlite pwrite", DISK, EIO);
+        err = FAULT(write_at, "sqlite pwrite", DISK, EIO);
     return err == 0 ? pwrite(fd, p, n, at) : fails(err);
 }
 
 static int sync_file(sqlite3_file *file, int how)
 {
-    int err = FAULT("sqlite fdatasync", DISK, EIO);
+    int err = FAULT(sync_file, "sqlite fdatasync", DISK, EIO);
     int i = 0;
     while (file->pMethods != &methods[i].led)
         i++;
