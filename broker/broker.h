@@ -214,6 +214,12 @@ struct offer {
     struct offer_case cases[];
 };
 
+/* As whom one sends on a durable channel: the same as who was before it, counted from its own start. */
+struct durable_from {
+    struct durable_sender *as; /* NULL: it is not counted */
+    uint64_t process;
+};
+
 /* A sending stream. */
 struct sending {
     struct item item;       /* in line.put_streams */
@@ -226,7 +232,7 @@ struct sending {
     uint64_t waiting, parked;     /* values put and not committed; those of them that are parked */
     uint64_t outstanding, unsaid; /* cost: put and not said in a ROOM; committed and not said */
     uint64_t message;             /* the number of that which put last */
-    struct durable_sender *from;  /* as whom it counts in a durable channel; NULL: it does not */
+    struct durable_from from;     /* as whom it counts in a durable channel */
     bool at_once;                 /* some of what is unsaid was committed when it came */
     bool dropped, refused, holds; /* dropped: its end went; refused: EPIPE was said; holds: a sending end on its own */
     struct reason reason;         /* with which the end it holds goes */

@@ -59,7 +59,8 @@ void dead_letter(struct broker *b, struct channel *c, struct block *block)
     }
     block->before = block->tries;
     block->key = 0;
-    (void)durable_append(b, s->dead, block, NULL); /* without memory it is added when there is room for it */
+    (void)durable_append(b, s->dead, block,
+                         (struct durable_from){0}); /* without memory it is added when there is room for it */
     block->stream = &s->letters;
     s->letters.since = s->letters.waiting == 0 ? b->now : s->letters.since;
     s->letters.put += block->count;

@@ -90,7 +90,22 @@ bool durable_room(struct broker *b, struct channel *c, uint64_t bytes, uint64_t 
     return false;
 }
 
-int durable_append(struct broker *b, struct channel *c, struct block *block, struct durable_sender *from)
+static void count(struct durable_from from, uint64_t values)
+{
+    struct durable_sender *s = from.as;
+    if (s == NULL || from.process < s->process)
+        return; /* what is late of one before: fewer are skipped than could be */
+    if (from.process != s->process)
+        s->sent = 0;
+    s->process = from.process;
+    s->sent += values;
+    if (s->sent > s->most) {
+        s->more += s->sent - s->most;
+        s->most = s->sent;
+    }
+}
+
+int durable_append(struct broker *b, struct channel *c, struct block *block, struct durable_from from)
 {
     struct durable *d = c->durable;
     if (d == NULL || block->key != 0)
@@ -110,8 +125,7 @@ int durable_append(struct broker *b, struct channel *c, struct block *block, str
     list_push(&d->appended, &copy->wait.node);
     d->marked = true;
     store_promise(d->home->store, block->bytes, block->count);
-    if (from != NULL)
-        from->more += block->count;
+    count(from, block->count);
     changed(b, d);
     return 0;
 }
@@ -168,24 +182,24 @@ void durable_leased(struct broker *b, struct channel *c, const struct block *blo
         durable_tries(b, c, block);
 }
 
-struct durable_sender *durable_sender(struct channel *c, const struct process *p)
+struct durable_from durable_sender(struct channel *c, const struct process *p)
 {
     struct durable *d = c->durable;
     if (d == NULL || p->guest || p->name == NULL)
-        return NULL;
+        return (struct durable_from){0};
     LIST_EACH(node, next, &d->senders)
     {
         struct durable_sender *s = LIST_OWNER(node, struct durable_sender, node);
         if (s->replica == p->replica && strcmp(s->name, p->name) == 0)
-            return s;
+            return (struct durable_from){s, p->item.key};
     }
     struct durable_sender *s = calloc(1, sizeof *s + strlen(p->name) + 1);
     if (s == NULL)
-        return NULL; /* after a crash it sends again what it had sent */
+        return (struct durable_from){0}; /* after a crash it sends again what it had sent */
     memcpy(s->name, p->name, strlen(p->name) + 1);
     s->replica = p->replica;
     list_push(&d->senders, &s->node);
-    return s;
+    return (struct durable_from){s, p->item.key};
 }
 
 /* ---- the transaction -------------------------------------------------------------------------------------------- */
@@ -260,7 +274,7 @@ static bool is_stored(const struct broker *b, const struct finishing *f)
         const struct list *streams = &CHANNEL(node)->channel->put_streams;
         for (const struct list *s = streams->next; s != streams; s = s->next) {
             const struct sending *sending = LIST_OWNER(s, const struct sending, on_channel);
-            const struct durable_sender *from = sending->from;
+            const struct durable_sender *from = sending->from.as;
             if (sending->waiting != 0 && from != NULL && from->replica == f->replica &&
                 strcmp(from->name, f->name) == 0)
                 return false;

@@ -22,7 +22,7 @@ void durable_mark(struct broker *b, struct line *l, const struct message *m);
 bool durable_room(struct broker *b, struct channel *c, uint64_t bytes, uint64_t values);
 /* The values of a block that was not stored before come into the channel, or must do so with what else this event
  * changes: it gets its key, and its id, where it has none. -1: no memory, and nothing was changed. */
-int durable_append(struct broker *b, struct channel *c, struct block *block, struct durable_sender *from);
+int durable_append(struct broker *b, struct channel *c, struct block *block, struct durable_from from);
 /* The first n values of a block are done: received where they are not leased, acknowledged, a dead letter elsewhere. */
 void durable_gone(struct broker *b, struct channel *c, const struct block *block, uint32_t n);
 /* A block is about to be delivered; is leased, its tries being counted. */
@@ -33,8 +33,8 @@ void durable_tries(struct broker *b, struct channel *c, const struct block *bloc
 
 /* The id of the value of a durable channel that has this key. */
 uint64_t durable_id(const struct channel *c, uint64_t key);
-/* As whom a process sends on the channel. NULL: it is not counted. */
-struct durable_sender *durable_sender(struct channel *c, const struct process *p);
+/* As whom a process sends on the channel. */
+struct durable_from durable_sender(struct channel *c, const struct process *p);
 
 /* A frame waits until its event is over, for it may be said before what it says is noted, and for the commit. False: it
  * need not. *rc: -1: no memory to keep it. */

@@ -24,9 +24,14 @@ struct tried {
     uint32_t tries;
 };
 
+/* Who is restarted in a run sends again what was sent; only the beginning that is stored can be skipped in the next
+ * run. So it is not a sum: it is the most that one of them sent since its own start. */
 struct durable_sender {
     struct list node; /* in its channel's */
-    uint64_t more;    /* values since the last commit */
+    uint64_t process; /* the last of them */
+    uint64_t sent;    /* by it, in this run */
+    uint64_t most;    /* by one of them */
+    uint64_t more;    /* of that since the last commit */
     uint32_t replica;
     char name[];
 };

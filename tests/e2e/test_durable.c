@@ -172,6 +172,29 @@ TEST(what_a_source_has_stored_is_skipped_where_the_file_says_so)
     assert_complete(in_scratch("done"), 8);
 }
 
+TEST(what_a_source_sent_again_after_a_restart_is_not_skipped_twice)
+{
+    write_numbers(8);
+    write_text(
+        in_scratch("p.yaml"),
+        "channels: {jobs: {durable: %s}}\nprocesses:\n"
+        "  find: {command: 'head -n 5 %s; if [ -e %s ]; then exec tail -n +6 %s; fi; [ ! -e %s ] || exec sleep 100; "
+        "touch %s; exit 1', stdout: jobs, resume: skip, restart: {delay: 1ms}}\n"
+        "  work: {command: 'cat >> %s', stdin: jobs}\n",
+        in_scratch("state"), in_scratch("all"), in_scratch("go"), in_scratch("all"), in_scratch("once"),
+        in_scratch("once"), in_scratch("done"));
+    struct running r = start_pipeline();
+    struct outcome o = sh("until [ $(cat %s | wc -l) = 10 ]; do sleep 0.02; done", in_scratch("done"));
+    outcome_free(&o);
+    kill_everything(&r, 1);
+    write_text(in_scratch("go"), "%s", "");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    assert_complete(in_scratch("done"), 8);
+    ck_assert_int_eq(lines_of(in_scratch("done")), 13); /* the first five twice, by the restart */
+}
+
 TEST(a_run_that_ended_well_leaves_nothing_to_resume)
 {
     write_numbers(5);
