@@ -235,6 +235,17 @@ static void check_partition(struct reader *r, const struct process *process)
 
 /* ---- resume */
 
+static bool others_lead_to(const struct process *process, size_t channel)
+{
+    for (size_t i = 0; process->error.kind == OUTPUT_CHANNELS && i < process->error.nchannels; i++)
+        if (process->error.channels[i] == channel)
+            return true;
+    for (size_t i = 0; i < process->out.n; i++)
+        if (process->out.item[i].channel == channel)
+            return true;
+    return false;
+}
+
 static void check_resume(struct reader *r, const struct process *process)
 {
     const struct output *out = &process->output;
@@ -248,6 +259,10 @@ static void check_resume(struct reader *r, const struct process *process)
     else if (out->kind != OUTPUT_CHANNELS || out->nchannels != 1 || !r->p->channels[out->channels[0]].durable)
         diagnose(r->d, process->place, "write stdout: CHANNEL, and durable: DIRECTORY in that channel",
                  "\"%s\": resume: skip needs to know what was stored of one durable channel", process->name);
+    else if (others_lead_to(process, out->channels[0]))
+        diagnose(r->d, process->place, "let the others lead to another channel",
+                 "\"%s\": resume: skip counts what stdout sends, and more of its descriptors lead to that channel",
+                 process->name);
 }
 
 void check_guarantees(struct reader *r)

@@ -14,7 +14,8 @@
 struct resumed {
     size_t process;
     unsigned replica;
-    bool finished, counted;
+    bool finished;
+    size_t counted;  /* in how many of its durable channels something of it was */
     uint64_t values; /* in each of its durable channels, at least */
 };
 
@@ -70,9 +71,8 @@ static bool note_line(struct supervisor *s, char *line)
     uint64_t values = strtoull(line, NULL, 10);
     if (strcmp(line, "-") == 0)
         known->finished = true;
-    else if (!known->counted || values < known->values)
+    else if (known->counted++ == 0 || values < known->values)
         known->values = values;
-    known->counted |= strcmp(line, "-") != 0;
     return true;
 }
 
@@ -133,9 +133,15 @@ void resume_say(const struct supervisor *s)
 
 const uint64_t *resume_count(const struct stage *stage, size_t process, unsigned replica)
 {
+    static const uint64_t none = 0;
     const struct resumed *known = find(stage, process, replica);
+    size_t durable = 0;
 
-    return known != NULL && known->counted ? &known->values : NULL;
+    if (known == NULL || known->counted == 0)
+        return NULL;
+    for (size_t i = 0; i < stage->p->nchannels; i++)
+        durable += stage->p->channels[i].durable != NULL && channel_has_sender(&stage->p->channels[i], process);
+    return known->counted < durable ? &none : &known->values;
 }
 
 /* ---- who is finished */

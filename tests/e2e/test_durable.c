@@ -152,6 +152,31 @@ TEST(a_source_that_was_interrupted_is_started_again_and_told_how_much_is_stored)
     outcome_free(&o);
 }
 
+TEST(a_source_is_told_no_more_than_is_stored_in_each_of_its_channels)
+{
+    write_text(
+        in_scratch("p.yaml"),
+        "channels: {jobs: {durable: %s}, notes: {durable: %s}}\nprocesses:\n"
+        "  find: {command: 'echo \"${CSP_RESUMED-none}\" >> %s; echo begun >&2; [ -e %s ] || exec sleep 100; seq 3', "
+        "stdout: jobs, stderr: notes, resume: skip}\n"
+        "  work: {command: 'cat >> %s', stdin: jobs}\n  note: {command: 'cat >> %s', stdin: notes}\n",
+        in_scratch("state"), in_scratch("state"), in_scratch("told"), in_scratch("go"), in_scratch("done"),
+        in_scratch("notes"));
+    write_numbers(3);
+    struct running r = start_pipeline();
+    struct outcome o = sh("until [ -s %s ]; do sleep 0.02; done", in_scratch("notes"));
+    outcome_free(&o);
+    kill_everything(&r, 1);
+    write_text(in_scratch("go"), "%s", "");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+    assert_complete(in_scratch("done"), 3);
+    o = sh("cat %s", in_scratch("told"));
+    ck_assert_str_eq(o.out.data, "none\n0\n");
+    outcome_free(&o);
+}
+
 TEST(what_a_source_has_stored_is_skipped_where_the_file_says_so)
 {
     write_numbers(8);
