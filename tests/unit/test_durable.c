@@ -2,6 +2,7 @@
 /* Durable channels: section 18 of docs/protocol.md, a rule a test. The broker is killed where the rule is about what is
  * there afterwards, and another one is started at the same directory. */
 #include "../speaker.h"
+#include "../leftover.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +18,7 @@ Suite *durable_suite(void);
 
 enum { BIG = 1000000 };
 
-static char base[64], dir[96];
+static char dir[96];
 static uint64_t c;
 static struct speaker *s, *r;
 static struct wire_set settings; /* of every durable channel */
@@ -75,18 +76,13 @@ static void resume(uint64_t capacity, uint64_t values)
 
 static void setup(void)
 {
-    strcpy(base, "/tmp/csp-durable-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(base));
-    snprintf(dir, sizeof dir, "%s/d", base);
+    snprintf(dir, sizeof dir, "%s/d", scratch());
     run_start();
 }
 
 static void teardown(void)
 {
-    char command[128];
     run_stop();
-    snprintf(command, sizeof command, "rm -rf %s", base);
-    ck_assert_int_eq(system(command), 0);
 }
 
 START_TEST(what_was_said_to_be_sent_is_there_again_in_order)

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,14 @@
 
 Suite *joblog_suite(void);
 
-static char path[] = "/tmp/joblog-XXXXXX";
+static char path[96];
 
 static void make_file(void)
 {
-    memcpy(path + sizeof path - 7, "XXXXXX", 7);
-    int fd = mkstemp(path);
+    snprintf(path, sizeof path, "%s/joblog", scratch());
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     ck_assert_int_ge(fd, 0);
     close(fd);
-}
-
-static void remove_file(void)
-{
-    unlink(path);
 }
 
 static void write_task(const char *process, const void *value, size_t length, const char *outcome)
@@ -172,7 +168,7 @@ Suite *joblog_suite(void)
     Suite *s = suite_create("joblog");
     TCase *t = tcase_create("joblog");
 
-    tcase_add_checked_fixture(t, make_file, remove_file);
+    tcase_add_checked_fixture(t, make_file, NULL);
     tcase_add_test(t, a_line_says_all_of_a_task);
     tcase_add_test(t, a_done_task_is_known_again);
     tcase_add_test(t, a_retried_or_rejected_task_is_not_done);

@@ -3,6 +3,7 @@
  * with the page mapped and no socket between them: what goes over that the broker never sees, and so the counts in the
  * page are all that there is to say of it. */
 #include "../stuck.h"
+#include "../leftover.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -1324,7 +1325,7 @@ static char record[64];
 static void start_recorded(void)
 {
     static const char *options[] = {"--record", record, NULL};
-    snprintf(record, sizeof record, "/tmp/pairs-%d.record", (int)getpid());
+    snprintf(record, sizeof record, "%s/record", scratch());
     run.options = options;
     run_start();
 }
@@ -1332,7 +1333,6 @@ static void start_recorded(void)
 static void stop_recorded(void)
 {
     run_stop();
-    unlink(record);
 }
 
 START_TEST(what_is_recorded_is_hosted)

@@ -2,6 +2,7 @@
 /* What is done about a deadlock: section 12 of docs/protocol.md. Decision: a script stands where the broker looks for
  * cspctl, so that each test chooses how long the report takes and how it ends; what the true one prints is cspctl's
  * matter. */
+#include "../leftover.h"
 #include "../speaker.h"
 
 #include <errno.h>
@@ -41,8 +42,7 @@ static void make_tree(void)
                              : "build",
              dir != NULL ? "" : "/libexec/csp");
     ck_assert_ptr_nonnull(realpath(beside, broker));
-    snprintf(tree, sizeof tree, "/tmp/reporter-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(tree));
+    snprintf(tree, sizeof tree, "%s", scratch());
     ck_assert_int_eq(mkdir(in_tree("libexec"), 0700), 0);
     ck_assert_int_eq(mkdir(in_tree("libexec/csp"), 0700), 0);
     ck_assert_int_eq(symlink(broker, in_tree("libexec/csp/broker")), 0);
@@ -63,15 +63,8 @@ static void start(void)
 
 static void stop(void)
 {
-    static const char *const files[] = {"bin/cspctl", "cspctl", "err", "up", "go", "libexec/csp/broker"};
     dup2(true_stderr, 2);
     close(true_stderr);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        unlink(in_tree(files[i]));
-    rmdir(in_tree("bin"));
-    rmdir(in_tree("libexec/csp"));
-    rmdir(in_tree("libexec"));
-    rmdir(tree);
 }
 
 /* The commands of the script in place of cspctl; its fifos are where it finds itself. */

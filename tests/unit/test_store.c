@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A durable directory by itself: what is there again, what is refused, and a disk that is full. */
 #include "../../broker/store.h"
+#include "leftover.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -18,25 +19,20 @@
 
 Suite *store_suite(void);
 
-static char base[64], dir[96], why[512];
+static char dir[96], why[512];
 static struct store *store;
 static struct stored *jobs;
 
 static void setup(void)
 {
-    strcpy(base, "/tmp/csp-store-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(base));
-    snprintf(dir, sizeof dir, "%s/d", base);
+    snprintf(dir, sizeof dir, "%s/d", scratch());
     store = NULL;
 }
 
 static void teardown(void)
 {
-    char command[128];
     if (store != NULL)
         store_close(store);
-    snprintf(command, sizeof command, "rm -rf %s", base);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static void open_store(void)
@@ -280,7 +276,7 @@ START_TEST(a_directory_that_cannot_be_made_is_said)
 {
     snprintf(dir, sizeof dir, "/proc/no/such");
     refused(ENOENT, "it can not be made");
-    snprintf(dir, sizeof dir, "%s/file", base);
+    snprintf(dir, sizeof dir, "%s/file", scratch());
     close(open(dir, O_CREAT | O_WRONLY, 0600));
     refused(ENOTDIR, "Not a directory");
 }
