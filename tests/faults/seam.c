@@ -201,83 +201,11 @@ VARIES(int, zmq_msg_init_size, zmq_msg_t *msg, size_t n)
 
 /* ---- processes and threads */
 
-#ifdef __SANITIZE_ADDRESS__
-/* How often a thread of ours gave up the processor, the lines of its `status`; -1: it does not sleep. */
-static long switches(const char *thread)
-{
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *state = strstr(text, "\nState:\t"), *own = strstr(text, "\nvoluntary_ctxt_switches:\t"),
-               *other = strstr(text, "\nnonvoluntary_ctxt_switches:\t");
-    if (state == NULL || own == NULL || other == NULL || state[8] != 'S')
-        return -1;
-    return atol(strchr(own, '\t')) + atol(strchr(other, '\t'));
-}
-
-/* The same of all other threads; -1: one does not sleep. */
-static long all_switches(void)
-{
-    DIR *d = opendir("/proc/self/task");
-    long sum = 0, n = 0;
-    for (struct dirent *e; n >= 0 && (e = readdir(d)) != NULL;)
-        if (e->d_name[0] != '.' && atoi(e->d_name) != (int)gettid()) {
-            n = switches(e->d_name);
-            sum += n;
-        }
-    closedir(d);
-    return n < 0 ? -1 : sum;
-}
-
-static void pause_a_moment(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-}
-
-/* AddressSanitizer's allocator does not survive a fork while another thread is in it (glibc's does): so the others,
- * which are libzmq's, must sleep all the while, as they do but for moments; else the child, which waits for the word,
- * goes, and another is made. */
-static pid_t fork_alone(void)
-{
-    int word[2];
-    char go;
-    for (int tries = 0; tries < 1000; tries++) {
-        long before = all_switches();
-        if (before < 0) {
-            pause_a_moment();
-            continue;
-        }
-        if (pipe2(word, O_CLOEXEC) != 0)
-            return -1;
-        pid_t pid = fork();
-        if (pid == 0) {
-            close(word[1]);
-            if (read(word[0], &go, 1) != 1)
-                _exit(0);
-            close(word[0]);
-            return 0;
-        }
-        close(word[0]);
-        bool is_good = pid < 0 || (all_switches() == before && write(word[1], "", 1) == 1);
-        close(word[1]);
-        if (is_good)
-            return pid;
-        waitpid(pid, NULL, 0);
-    }
-    return fork();
-}
-#else
-#define fork_alone fork
-#endif
-
 VARIES(pid_t, fork, void)
 {
     int err = FAULT("fork", START, EAGAIN);
     if (err == 0)
-        return fork_alone();
+        return fork();
     errno = err;
     return -1;
 }
