@@ -101,6 +101,35 @@ static void port_options(struct words *w, const struct pipeline *p, const char *
         option(w, name, pool_format(w->pool, "%d:%s", ports->item[i].fd, p->channels[ports->item[i].channel].name));
 }
 
+/* Whether who receives one of these works at each value for a while: with `ack: line` it may be as fast as any filter.
+ */
+static bool are_tasks(const struct pipeline *p, const size_t *channels, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct channel *c = &p->channels[channels[i]];
+        for (size_t k = 0; k < c->nreceivers; k++) {
+            const struct process *to = &p->processes[c->receivers[k].process];
+            if (to->kind == PROCESS_EACH || to->kind == PROCESS_PARTITION || to->ack == ACK_EXPLICIT)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Who acknowledges what it receives has little under way by itself. */
+static void tasks_options(struct words *w, const struct pipeline *p, const struct process *c)
+{
+    if (c->kind != PROCESS_COMMAND || c->ack == ACK_LINE)
+        return;
+    if (c->output.kind == OUTPUT_CHANNELS && are_tasks(p, c->output.channels, c->output.nchannels))
+        option(w, "--tasks", "1");
+    if (c->error.kind == OUTPUT_CHANNELS && are_tasks(p, c->error.channels, c->error.nchannels))
+        option(w, "--tasks", "2");
+    for (size_t i = 0; i < c->out.n; i++)
+        if (are_tasks(p, &c->out.item[i].channel, 1))
+            option(w, "--tasks", pool_format(w->pool, "%d", c->out.item[i].fd));
+}
+
 static void ends_options(struct words *w, const struct pipeline *p, const struct process *c, unsigned replica)
 {
     const size_t *inputs;
@@ -116,6 +145,7 @@ static void ends_options(struct words *w, const struct pipeline *p, const struct
         channel_options(w, p, "--err", c->error.channels, c->error.nchannels);
     port_options(w, p, "--in-fd", &c->in);
     port_options(w, p, "--out-fd", &c->out);
+    tasks_options(w, p, c);
 }
 
 static void codes_option(struct words *w, const char *name, const uint8_t codes[32])

@@ -249,6 +249,21 @@ TEST(a_receiver_that_has_enough_ends_the_run_well)
     outcome_free(&o);
 }
 
+TEST(a_source_is_not_far_ahead_of_the_capacity_before_tasks)
+{
+    /* All of it would fit into the window and the pipe that values have elsewhere. */
+    write_text(
+        in_scratch("ahead.yaml"),
+        "channels: {n: {capacity: 50}}\n"
+        "processes:\n"
+        "  gen: {command: 'seq 20000; touch all', stdout: n}\n"
+        "  work: {each: 'for n; do test $n -gt 10000 || ! test -e all || exit 7; done', stdin: n, batch: 100}\n");
+    struct outcome o = sh("cd %s && cspctl run ahead.yaml", scratch());
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.err.data, "");
+    outcome_free(&o);
+}
+
 TEST(a_drained_stop_that_waits_says_for_what)
 {
     write_text(in_scratch("slow.yaml"), "channels: {n: {retry: {delay: 1h, attempts: 3}}}\n"

@@ -35,6 +35,7 @@ enum {
     OPT_TIMEOUT,
     OPT_ORDERED,
     OPT_SKIP,
+    OPT_TASKS,
     OPT_PARTITION,
     OPT_JOBLOG,
     OPT_JOBLOG_NAME,
@@ -66,6 +67,7 @@ static const struct option long_options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ordered", no_argument, NULL, OPT_ORDERED},
     {"skip", no_argument, NULL, OPT_SKIP},
+    {"tasks", required_argument, NULL, OPT_TASKS},
     {"partition", required_argument, NULL, OPT_PARTITION},
     {"joblog", required_argument, NULL, OPT_JOBLOG},
     {"joblog-name", required_argument, NULL, OPT_JOBLOG_NAME},
@@ -79,7 +81,7 @@ static const char usage[] =
     "            [--success CODE,...] [--report FD] [--grace MS] [--ready REGEX] [--label NAME] [--ack line|explicit]\n"
     "            [--each [--value AT]... [--values AT]... [--batch COUNT] [--batch-bytes SIZE] [--reject CODE,...]\n"
     "                    [--joblog FILE --joblog-name REPLICA:NAME [--joblog-resume]]]\n"
-    "            [--timeout MS] [--ordered] [--skip] -- PROGRAM ARG...\n"
+    "            [--timeout MS] [--ordered] [--skip] [--tasks FD]... -- PROGRAM ARG...\n"
     "       exec --partition FIELD --in CHAN --out CHAN... [--report FD] [--label NAME]\n";
 
 static int wrong(const char *option, const char *value, const char *what)
@@ -180,6 +182,20 @@ static int read_ack(struct options *o, const char *arg)
     return o->ack == ACK_BY_WRITE ? wrong("ack", arg, "must be line or explicit") : 0;
 }
 
+/* What the descriptor, which was given before, leads to. */
+static int mark_tasks(struct options *o, const char *arg)
+{
+    int64_t fd = 0;
+    if (read_number("tasks", arg, INT32_MAX, &fd) != 0)
+        return -1;
+    for (size_t i = 0; i < o->nout; i++)
+        if (o->out[i].fd == fd) {
+            o->out[i].tasks = true;
+            return 0;
+        }
+    return wrong("tasks", arg, "leads to no channel");
+}
+
 /* Options about the acknowledgement of values. */
 static int read_lease_option(struct options *o, int option, const char *arg)
 {
@@ -208,6 +224,8 @@ static int read_lease_option(struct options *o, int option, const char *arg)
     case OPT_SKIP:
         o->skip = true;
         return 0;
+    case OPT_TASKS:
+        return mark_tasks(o, arg);
     default:
         fputs(usage, stderr);
         return -1;

@@ -19,6 +19,7 @@ struct port {
     csp_chan *chans;    /* opened by the supervisor */
     size_t n;
     uint64_t skip; /* so many values at first are not sent: they were, before this run */
+    bool tasks;    /* who receives takes its time for each value: little is sent ahead of the channel's capacity */
 };
 
 enum acknowledge { ACK_BY_WRITE, ACK_BY_LINE, ACK_BY_PROGRAM };

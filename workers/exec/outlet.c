@@ -251,7 +251,7 @@ static void flush(const struct outlet *out)
 void *outlet_run(void *arg)
 {
     struct outlet *out = arg;
-    if (outlet_open(out, EXEC_WINDOW) == 0) {
+    if (outlet_open(out, out->port->tasks ? EXEC_HELD : EXEC_WINDOW) == 0) {
         int dry = read_all(out);
         if (dry == 0 && csp__cancelled() != 0)
             discard(out);

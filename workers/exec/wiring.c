@@ -48,13 +48,13 @@ int wiring_open(struct wiring *w, struct options *o, const char **what)
     return o->serve != NULL && (w->requests = open_channel(o->serve, CSP_RECV)) == 0 ? -1 : 0;
 }
 
-/* A pipe to (ours = 1) or from (ours = 0) descriptor fd of the program; *end is our end. */
-static int add_pipe(struct wiring *w, int fd, int ours, int *end)
+/* A pipe of that size to (ours = 1) or from (ours = 0) descriptor fd of the program; *end is our end. */
+static int add_pipe(struct wiring *w, int fd, int ours, int size, int *end)
 {
     int p[2];
     if (pipe2(p, O_CLOEXEC) != 0)
         return -1;
-    (void)fcntl(p[0], F_SETPIPE_SZ, EXEC_PIPE);
+    (void)fcntl(p[0], F_SETPIPE_SZ, size);
     w->plugs[w->nplugs++] = (struct plug){.fd = fd, .end = p[!ours]};
     *end = p[ours];
     return fcntl(*end, F_SETFL, O_NONBLOCK);
@@ -104,7 +104,7 @@ int wiring_pipes(struct wiring *w)
         w->in[i].listens = o->in[i].fd == STDIN_FILENO && leads_out(o);
         w->in[i].explicit = o->ack == ACK_BY_PROGRAM;
         w->in[i].window = o->ack == ACK_BY_PROGRAM ? EXEC_HELD : EXEC_WINDOW;
-        if (add_pipe(w, o->in[i].fd, 1, &w->in[i].fd) != 0)
+        if (add_pipe(w, o->in[i].fd, 1, EXEC_PIPE, &w->in[i].fd) != 0)
             return -1;
         keeper_hold(o->report, o->in[i].fd, w->in[i].fd);
     }
@@ -113,7 +113,7 @@ int wiring_pipes(struct wiring *w)
         w->out[i].joint = &w->joint;
         if (o->has_ready && o->report >= 0 && (o->out[i].fd == STDOUT_FILENO || o->out[i].fd == STDERR_FILENO))
             spotter_begin(&w->out[i].spotter, &o->ready);
-        if (add_pipe(w, o->out[i].fd, 0, &w->out[i].fd) != 0)
+        if (add_pipe(w, o->out[i].fd, 0, o->out[i].tasks ? EXEC_HELD : EXEC_PIPE, &w->out[i].fd) != 0)
             return -1;
     }
     if (o->serve == NULL)
@@ -121,9 +121,9 @@ int wiring_pipes(struct wiring *w)
     w->server.requests = w->requests;
     w->server.name = o->serve;
     w->server.joint = &w->joint;
-    if (add_pipe(w, STDIN_FILENO, 1, &w->server.in) != 0)
+    if (add_pipe(w, STDIN_FILENO, 1, EXEC_PIPE, &w->server.in) != 0)
         return -1;
-    return add_pipe(w, STDOUT_FILENO, 0, &w->server.out);
+    return add_pipe(w, STDOUT_FILENO, 0, EXEC_PIPE, &w->server.out);
 }
 
 void wiring_unplug(struct wiring *w)
