@@ -359,11 +359,13 @@ static int offer(struct csp__plan *p, size_t n, int now)
     p->line->offers_send = 0;
     if (state > 0) {
         int result = committed(p);
+        int err = errno; /* of that, if it has failed */
         if (p->line->pairs_called) {
             if (result >= 0 && !csp__receives(&p->cases[result]) && p->cases[result].err == 0)
                 csp__pairs_committed(p->line, p->cases[result].chan, csp__sent_length(&p->cases[result]));
             csp__pairs_settle(p->line);
         }
+        errno = err;
         return result;
     }
     return csp__pick(p) >= 0 ? CSP__NONE : csp__plan_fail(p, ENOTCONN); /* what is ready here happens, broker or not */
