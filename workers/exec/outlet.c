@@ -89,9 +89,10 @@ static int send_block(struct outlet *out, const csp__block *b, struct gift *gift
     if (fan_block(&out->fan, b, put, gift) == 0)
         return 0;
     int error = errno;
+    (void)stop(out, error);
     if (error == ECANCELED)
         lose(out);
-    return stop(out, error);
+    return -1;
 }
 
 int outlet_stage(struct outlet *out, const csp__block *b)
@@ -206,16 +207,19 @@ void outlet_bad(struct outlet *out, int error)
                     offset, strerror(error));
 }
 
-/* Until the end of file, or what is to be taken for it: 1. 0: nothing more is to be sent. */
+/* Until the end of file, or what is to be taken for it: 1. 0: nothing more is to be sent. What comes is collected into
+ * a block; but for tasks each pipe of it goes by itself, or a program that is fast enough would be ahead by a block. */
 static int read_all(struct outlet *out)
 {
     for (;;) {
         int got = read_once(out), error = errno;
-        if (got > 0 || (got < 0 && error == EINTR))
+        if ((got > 0 && !out->port->tasks) || (got < 0 && error == EINTR))
             continue;
         bool waiting = out->splitter.at.count != 0;
         if (waiting && send_complete(out) != 0)
             return 0;
+        if (got > 0)
+            continue;
         if (got == 0)
             return 1;
         if (error != EAGAIN) {
