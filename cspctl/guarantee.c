@@ -182,21 +182,15 @@ static void flow_from(struct flow *f, size_t channel)
         flow_from(f, c->dead);
 }
 
-/* Whether what the process writes can come to the channel. */
+/* Whether what the process writes can come to the channel, be it as a dead letter. */
 static bool leads_to(struct reader *r, size_t process, size_t channel)
 {
     struct flow f = flow_new(r);
-    const struct channel *c = &r->p->channels[channel];
 
-    if (channel_has_sender(c, process))
-        return true;
     for (size_t k = 0; k < r->p->nchannels; k++)
         if (channel_has_sender(&r->p->channels[k], process))
             flow_from(&f, k);
-    for (size_t i = 0; i < c->nsenders; i++)
-        if (f.seen[c->senders[i].process])
-            return true;
-    return false;
+    return f.passed[channel];
 }
 
 static void check_idle(struct reader *r, size_t channel)
