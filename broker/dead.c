@@ -106,10 +106,7 @@ struct text *dead_unreasoned(const struct process *p, uint32_t deliveries, bool 
 {
     char text[WIRE_MAX_NAME + 128];
     int n = who(p, text, sizeof text);
-    if (refused)
-        n += snprintf(text + n, sizeof text - (size_t)n, ": rejected, and no reason given");
-    else
-        n += snprintf(text + n, sizeof text - (size_t)n, ": given back, and no reason given: delivered %u time%s",
-                      deliveries, deliveries == 1 ? "" : "s");
+    n += snprintf(text + n, sizeof text - (size_t)n, ": %s, and no reason given: delivered %u time%s",
+                  refused ? "rejected" : "given back", deliveries, deliveries == 1 ? "" : "s");
     return text_new(text, (size_t)n);
 }

@@ -170,7 +170,7 @@ START_TEST(a_letter_of_which_nobody_said_why_says_how_often_it_was_given_back)
     nack(r, c, recv_lease(r, c, "a", 2).lease.id, 0, "");
     recv_letter("a", 2, "name[0]: given back, and no reason given: delivered 2 times");
     nack(r, c, recv_lease(r, c, "b", 1).lease.id, WIRE_DEAD_LETTER, "");
-    recv_letter("b", 1, "name[0]: rejected, and no reason given");
+    recv_letter("b", 1, "name[0]: rejected, and no reason given: delivered 1 time");
 }
 END_TEST
 
