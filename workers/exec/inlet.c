@@ -135,8 +135,11 @@ static int pass(struct inlet *in, size_t i, csp__block *b, const bool *closed)
 {
     bool leased = in->explicit && b->id != 0 && !b->is_letter;
     in->values += b->count;
-    if (in->explicit && ledger_add(&in->ledger, i, leased ? b->id : 0, b->count) != 0)
+    if (in->explicit && ledger_add(&in->ledger, i, leased ? b->id : 0, b->count) != 0) {
         notice_post(in->joint, NOTICE_FAULT, ENOMEM, "no memory for values of %s", in->port->names[i]);
+        csp__block_free(b);
+        return -1;
+    }
     int result = renderer_block(&in->renderer, b), error = errno;
     int acknowledged = result == 0 ? acknowledge(in, i, b) : 0;
     csp__block_free(b);
