@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,11 +155,11 @@ void drain_say(struct supervisor *s)
             continue;
         s->remind = csp_in(REMIND_MS);
         unit_print_number((uint64_t)left, "value", text);
+        char waiting[2 * UNIT_TEXT] = "";
         if (c->back_off > 0)
-            message("%s: still %s to be done before the end, %" PRId64 " in back-off: end it now by another Ctrl-C",
-                    c->name, text, c->back_off);
-        else
-            message("%s: still %s to be done before the end: end it now by another Ctrl-C", c->name, text);
+            (void)snprintf(waiting, sizeof waiting, ", %" PRId64 " in back-off", c->back_off);
+        message("%s: still %s to be done before the end%s: end it now by another Ctrl-C, or `cspctl stop --kill`",
+                c->name, text, waiting);
     }
     snapshot_free(now);
 }

@@ -233,13 +233,16 @@ static void say(const struct revision *r, struct change *c)
 /* Those who look at the run see which file it is. */
 static void show_file(const struct supervisor *s)
 {
+    const char *path = supervisor_shown_path(s->stage.p->pool, s->stage.p->path);
     struct csp__runinfo info;
 
-    if (csp__rundir_read(s->stage.dir, &info) == 0 &&
-        snprintf(info.file, sizeof info.file, "%s", supervisor_shown_path(s->stage.p->pool, s->stage.p->path)) <
-            (int)sizeof info.file &&
-        csp__rundir_write(s->stage.dir, &info) == 0)
-        return;
+    if (strlen(path) >= sizeof info.file)
+        errno = ENAMETOOLONG;
+    else if (csp__rundir_read(s->stage.dir, &info) == 0) {
+        memcpy(info.file, path, strlen(path) + 1);
+        if (csp__rundir_write(s->stage.dir, &info) == 0)
+            return;
+    }
     message("%s: that %s is its file now cannot be noted: %s", s->order->name, s->stage.p->path, strerror(errno));
 }
 
