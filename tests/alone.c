@@ -5,6 +5,7 @@
  * but for moments; else the child, which waits for the word, goes, and another is made. So the product's fork is as it
  * is, and what it does in other builds is not touched. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,7 +21,9 @@ static long switches(const char *thread)
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     const char *state = strstr(text, "\nState:\t"), *own = strstr(text, "\nvoluntary_ctxt_switches:\t"),
@@ -35,6 +38,8 @@ static long all_switches(void)
 {
     DIR *d = opendir("/proc/self/task");
     long sum = 0, n = 0;
+    if (d == NULL)
+        return -1;
     for (struct dirent *e; n >= 0 && (e = readdir(d)) != NULL;)
         if (e->d_name[0] != '.' && atoi(e->d_name) != (int)gettid()) {
             n = switches(e->d_name);
@@ -63,11 +68,11 @@ pid_t __wrap_fork(void)
             continue;
         }
         if (pipe2(word, O_CLOEXEC) != 0)
-            return -1;
+            break;
         pid_t pid = __real_fork();
         if (pid == 0) {
             close(word[1]);
-            if (read(word[0], &go, 1) != 1)
+            if (TEMP_FAILURE_RETRY(read(word[0], &go, 1)) != 1)
                 _exit(0);
             close(word[0]);
             return 0;
@@ -77,7 +82,7 @@ pid_t __wrap_fork(void)
         close(word[1]);
         if (is_good)
             return pid;
-        waitpid(pid, NULL, 0);
+        (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
     }
     return __real_fork();
 }
