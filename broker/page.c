@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A page that cannot be had is ENOBUFS, whatever the system calls it: that is what csp_stream has for it. */
+/* A page that cannot be had is ENOBUFS or ENOMEM, whatever else the system calls it: csp_stream has no other for it. */
 static int map(struct line *l, int fd)
 {
     struct stat st;

@@ -372,8 +372,9 @@ CSP_API csp_case csp_on_group(csp_chan group);
  * values are delivered ahead, up to `window` bytes. Order, capacity, close and ends are as without; a value that was
  * delivered ahead and not received goes back when this process dies. A send that fails with EPIPE may follow others
  * that had returned 0 and were not sent: csp_flush tells. Not for capacity 0. Returns 0, or -1: EINVAL (ends, window 0,
- * capacity 0, or a stream already), EBADF (the end is not held), ENOBUFS (512 receiving streams in this thread; or
- * neither a descriptor nor room in the run directory for their counts). */
+ * capacity 0, a group, to send where the overflow policy is reject, or a stream already), EBADF (the end is not held),
+ * ENOBUFS (512 receiving streams in this thread; or neither a descriptor nor room in the run directory for their
+ * counts). */
 CSP_API int csp_stream(csp_chan c, int ends, size_t window);
 
 /* Waits until every value that this thread put on the stream is in the channel's buffer or was received.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The values that are with a program, which answers them in their order. Decision: what was given to it is known here
- * by its lease alone; the value itself is in the pipe, or further. Pure. */
+ * by its lease alone; the value itself is in the pipe, or further. */
 #ifndef EXEC_HAND_H
 #define EXEC_HAND_H
 
