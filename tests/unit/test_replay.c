@@ -126,7 +126,7 @@ static int take(void *which)
 {
     csp_msg m;
     while (csp_recv_msg(jobs, &m, CSP_FOREVER) == 0) {
-        struct result r = {.taker = (int)(intptr_t)which, .tries = m.tries};
+        struct result r = {.taker = *(const int *)which, .tries = m.tries};
         memcpy(&r.job, m.data, sizeof r.job);
         if (r.job == 20 && r.tries == 1)
             (void)raise(SIGKILL);
@@ -149,8 +149,8 @@ static void work_off(char *text, size_t size)
     results = make(0);
     failed = make(1);
     ASSERT_OK(csp_set_retry(jobs, &(csp_retry){.attempts = 9, .least = 1, .most = 2, .dead = failed}));
-    for (intptr_t i = 0; i < TAKERS; i++)
-        go(take, (void *)i);
+    for (int i = 0; i < TAKERS; i++)
+        go(take, &i); /* the child has a copy of it, as of all memory */
     for (int i = 1; i <= JOBS; i++)
         ASSERT_OK(csp_send(jobs, &i, sizeof i, soon()));
     for (int i = 0; i < JOBS; i++) {
