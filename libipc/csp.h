@@ -35,7 +35,8 @@
  * thread in words. No function prints, aborts or exits. EINTR is never returned. Any function that talks to the broker
  * may fail, besides what its own paragraph says, with
  *     ENOTCONN  the broker is gone: the run has ended, or has failed; nothing will work any more. Or there was no
- *               memory for values that this process had sent, or was to receive: the same, and it does not end clean
+ *               memory for values that this process had sent, or was to receive: the same, and it does not end clean.
+ *               Or the broker has not served a child of csp_go within 20 s of its first call
  *     ENOMEM    no memory
  *     ENOBUFS   a limit of the broker (attachments, channels) or of this library (cases, receiving streams)
  *     ECANCELED the scope that this process or call is in was cancelled, or its deadline has passed: see SCOPES

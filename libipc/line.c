@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 #define HELLO_MS  10000
-#define LINGER_MS 1000 /* for an end without an answer only: what matters was answered before */
+#define BIRTH_MS  20000 /* for a child, whose first request does not wait for the WELCOME; many may be born at once */
+#define LINGER_MS 1000  /* for an end without an answer only: what matters was answered before */
 #define LEAVE_MS  5000
 #define LISTEN_NS 30000
 #define MOST_DEAF 1024
@@ -186,8 +187,19 @@ int csp__line_reserve(struct csp__line *line, size_t extra)
     return 0;
 }
 
+/* Who is not served by then never will be: the broker has no descriptor for it, say. */
+static csp_time served_by(struct csp__line *line, csp_time by)
+{
+    if (line->number != 0 || line->due == 0)
+        return by;
+    if (csp_now() >= line->due)
+        line->gone = 1;
+    return csp__sooner(by, line->due);
+}
+
 void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
 {
+    by = served_by(line, by);
     if (csp__hold_flush(line) != 0 && errno == ENOMEM)
         by = csp__sooner(by, csp_in(1)); /* the holder may use the socket meanwhile, and take in what wakes us */
     /* A wait inside of a select leaves alone what that has there. */
@@ -464,6 +476,7 @@ static struct csp__line *open_line(const char *what)
         return NULL;
     }
     int is_born = csp__state.birth >= 0; /* then the first request need not wait for the broker's welcome */
+    line->due = is_born ? csp_in(BIRTH_MS) : 0;
     if (connect_socket(line) != 0 || hello(line) != 0) {
         csp__fail(errno, what, 0);
     } else if (is_born || csp__line_join(line) == 0) {

@@ -52,6 +52,7 @@ struct csp__line {
     int gone;      /* the broker is, or the line was cut */
     int cut;       /* from this side: see csp__line_cut */
     int joins;     /* it waits for WELCOME */
+    csp_time due;  /* of a child that was just born: when WELCOME must have come; 0: it is waited for first */
     int cancelled; /* this process is: CSP_CANCELLED, CSP_DEADLINE; 0: not */
     csp_time deadline;        /* of the scopes that this process is in */
     struct csp__scope *scope; /* the innermost that this thread has entered */

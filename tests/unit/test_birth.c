@@ -17,6 +17,7 @@ Suite *birth_suite(void);
 static struct births {
     atomic_int parent, child; /* pids */
     atomic_int ran;           /* the child's function did */
+    atomic_int stopped;       /* the broker is */
 } * births;
 
 static void signal_broker(int sig)
@@ -177,15 +178,42 @@ START_TEST(knows_the_deadline_of_its_scope_at_once)
     ck_assert_int_eq(csp_term(), 0);
 }
 
+static int send_unserved(void *arg)
+{
+    (void)arg;
+    while (atomic_load(&births->stopped) == 0)
+        usleep(1000);
+    return csp_send(c, NULL, 0, CSP_FOREVER) == -1 && errno == ENOTCONN ? 0 : 1;
+}
+
+START_TEST(that_is_never_served_does_not_wait_for_ever)
+{
+    siginfo_t end = {0};
+    births = shared_memory(sizeof *births);
+    c = make(0);
+    csp_proc p = go(send_unserved, NULL);
+    pid_t pid = pid_of(p);
+    signal_broker(SIGSTOP);
+    atomic_store(&births->stopped, 1);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
+    signal_broker(SIGCONT);
+    ck_assert_int_eq(end.si_code, CLD_EXITED);
+    ck_assert_int_eq(end.si_status, 0);
+    ck_assert_int_eq(csp_drop(c, CSP_SEND | CSP_RECV), 0);
+    ck_assert_int_eq(csp_term(), 0);
+}
+
 Suite *birth_suite(void)
 {
     Suite *s = suite_create("birth");
     TCase *t = tcase_create("a child");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, whose_parent_dies_before_it_was_announced_runs_nothing);
     tcase_add_test(t, that_is_killed_before_it_was_announced_is_a_process_that_died);
     tcase_add_test(t, that_no_broker_announces_is_not_there);
     tcase_add_test(t, may_call_from_any_thread_first);
     tcase_add_test(t, knows_the_deadline_of_its_scope_at_once);
+    tcase_add_test(t, that_is_never_served_does_not_wait_for_ever);
     suite_add_tcase(s, t);
     return s;
 }
