@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK_KIB = 1024, SLACK_FDS = 8 };
+/* What is resident is the highest that was ever needed at a time: a process that is stopped at a bad moment makes a
+ * step of some MiB, at any time, which stays. Of 600,000 values and 1,000 disturbances a leak of 11 bytes each, or 6
+ * KiB, shows. */
+enum { SLACK_KIB = 6144, SLACK_FDS = 8 };
 
 static bool memory(pid_t pid, unsigned *kib)
 {
