@@ -124,7 +124,7 @@ $(WORKERS): LDFLAGS += $(ALONE_WRAP)
 $(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(or $(LIBS_OF_$(w)),NO))))
 
 # ---- tests: each tests/unit/test_NAME.c and tests/e2e/test_NAME.c is a program that runs NAME_suite ----
-TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/e2e/harness.o
+TEST_SUPPORT := $(BUILD)/obj/tests/leftover.o $(BUILD)/obj/tests/standing.o $(BUILD)/obj/tests/e2e/harness.o
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 E2E_TESTS    := $(patsubst tests/e2e/%.c,$(BUILD)/tests/e2e_%,$(wildcard tests/e2e/test_*.c))
 TESTS        ?= $(UNIT_TESTS) $(E2E_TESTS) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%)

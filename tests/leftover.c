@@ -4,6 +4,8 @@
  * killed so that it disturbs no other. */
 #include "leftover.h"
 
+#include "standing.h"
+
 #include <check.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -40,20 +42,6 @@ static void before_each(void)
     setenv("XDG_RUNTIME_DIR", runtime, 1);
     unsetenv("CSP_RUN");
     unsetenv("CSP_TICKET");
-}
-
-bool is_dead(pid_t pid)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return true;
-    size_t n = fread(line, 1, sizeof line - 1, f);
-    fclose(f);
-    line[n] = '\0';
-    char *name_end = strrchr(line, ')');
-    return name_end == NULL || name_end[1] == '\0' || name_end[2] == 'Z' || name_end[2] == 'X';
 }
 
 /* Whether a file of /proc has a string (which ends or is followed by a NUL) that begins with the marker. */

@@ -12,9 +12,6 @@
 /* The directory of this test, for its files; removed after it. */
 const char *scratch(void);
 
-/* There is no such process, or only what is left to reap of it. */
-bool is_dead(pid_t pid);
-
 /* For the runner, at its end: removes the directories of tests that failed before they could. */
 void remove_scratch(void);
 

@@ -4,6 +4,7 @@
 #include "harness.h"
 
 #include "leftover.h"
+#include "standing.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -167,7 +168,7 @@ TEST(a_broker_that_does_not_answer_is_no_reason_to_hang)
                "processes: {t: {command: [tail, -f, /dev/null], stdout: a}, c: {command: [cat], stdin: a}}\n");
     struct running r = start("exec cspctl run %s", in_scratch("one.yaml"));
     wait_for_process("tail");
-    ck_assert_int_eq(kill(broker_pid(), SIGSTOP), 0);
+    halt(broker_pid());
     kill(r.pid, SIGINT);
     wait_for_output(&r, 1, "once more");
     kill(r.pid, SIGINT);
@@ -190,7 +191,7 @@ TEST(cspctl_and_broker_killed_at_once_leave_what_the_next_run_sweeps)
 {
     struct running r = start_endless();
     pid_t broker = broker_pid();
-    ck_assert_int_eq(kill(broker, SIGSTOP), 0); /* so that it cannot clean up between the two */
+    halt(broker); /* so that it cannot clean up between the two */
     ck_assert_int_eq(kill(r.pid, SIGKILL), 0);
     ck_assert_int_eq(kill(broker, SIGKILL), 0);
     struct outcome o = finish(&r);

@@ -3,7 +3,7 @@
  * that `make faults` injects, each call in turn. Decision: what can be had from the system is had from it (limits, a
  * full file system of its own, signals); only the rest is injected. */
 #include "harness.h"
-#include "leftover.h"
+#include "standing.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -135,7 +135,7 @@ TEST(a_record_that_finds_no_room_ends_and_the_run_goes_on)
 
 static void stop_for_a_while(pid_t pid)
 {
-    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    halt(pid);
     nanosleep(&(struct timespec){.tv_nsec = 700000000}, NULL);
     ck_assert_int_eq(kill(pid, SIGCONT), 0);
 }

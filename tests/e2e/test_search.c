@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include "leftover.h"
+#include "standing.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -80,7 +81,7 @@ TEST(a_stopped_worker_is_missing_at_the_deadline_and_named)
         sh("cspctl ps -o json | jq '.. | objects | select(.name? == \"image\" and .pid? != null) | .pid' | head -n 1");
     pid_t image = (pid_t)strtol(pid.out.data, NULL, 10);
     ck_assert_int_gt(image, 1);
-    kill(image, SIGSTOP);
+    halt(image);
     struct outcome o = sh(
         "cspctl call search penguin 7 -o json | jq -c '[.timed_out, .backends.ok, .backends.missing, .took_ms < 600]'");
     kill(image, SIGCONT);

@@ -3,6 +3,7 @@
  * broker is stopped meanwhile, so no announcing is answered, and the fork itself tells when the child is there: no test
  * hopes to hit a moment. */
 #include "expect.h"
+#include "standing.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +24,19 @@ static struct births {
 static void signal_broker(int sig)
 {
     ck_assert_int_eq(syscall(SYS_pidfd_send_signal, csp__broker(), sig, NULL, 0), 0);
+}
+
+static void halt_broker(void)
+{
+    char path[64], line[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", csp__broker());
+    FILE *f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (pid == 0 && fgets(line, sizeof line, f) != NULL)
+        (void)sscanf(line, "Pid: %d", &pid);
+    fclose(f);
+    halt(pid);
 }
 
 static void note_fork(void)
@@ -50,11 +64,11 @@ static int run(void *arg)
     return 0;
 }
 
-/* The broker is stopped, and the next child of this process noted. */
+/* The broker stands, and the next child of this process is noted. */
 static void stop_broker(void)
 {
     ck_assert_int_eq(pthread_atfork(NULL, NULL, note_fork), 0);
-    signal_broker(SIGSTOP);
+    halt_broker();
 }
 
 /* A process that is no part of the run: when the child is there, it sends it `first`, if any, then the broker `then`.
@@ -178,11 +192,16 @@ START_TEST(knows_the_deadline_of_its_scope_at_once)
     ck_assert_int_eq(csp_term(), 0);
 }
 
+/* Before it has connected to the broker. */
+static void wait_until_stopped(void)
+{
+    while (atomic_load(&births->stopped) == 0)
+        usleep(1000);
+}
+
 static int send_unserved(void *arg)
 {
     (void)arg;
-    while (atomic_load(&births->stopped) == 0)
-        usleep(1000);
     return csp_send(c, NULL, 0, CSP_FOREVER) == -1 && errno == ENOTCONN ? 0 : 1;
 }
 
@@ -191,9 +210,10 @@ START_TEST(that_is_never_served_does_not_wait_for_ever)
     siginfo_t end = {0};
     births = shared_memory(sizeof *births);
     c = make(0);
+    ck_assert_int_eq(pthread_atfork(NULL, NULL, wait_until_stopped), 0);
     csp_proc p = go(send_unserved, NULL);
     pid_t pid = pid_of(p);
-    signal_broker(SIGSTOP);
+    halt_broker();
     atomic_store(&births->stopped, 1);
     ck_assert_int_eq(waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT), 0);
     signal_broker(SIGCONT);

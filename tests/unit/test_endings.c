@@ -2,6 +2,7 @@
 /* Deaths and the end of a run: section 7 of docs/protocol.md. Real processes, killed where it hurts. */
 #include "../leftover.h"
 #include "../speaker.h"
+#include "../standing.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -201,7 +202,7 @@ static void send_unread_and_die(struct speaker *by, void *arg)
 {
     (void)arg;
     stream(by, c, SEND, 1 << 20, 0);
-    kill(run.broker, SIGSTOP);
+    halt(run.broker);
     for (uint64_t i = 0; i < 100; i++)
         put(by, c, i, 0, (char)('a' + i % 26), 1, 100);
     reached();

@@ -2,6 +2,7 @@
 /* Scopes: who is in one, what ends it, and what is left of it. Decision: what a member did it writes into memory shared
  * with the test, for the reason with which it ends is what is tested; and no test measures less than it must. */
 #include "expect.h"
+#include "standing.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -425,19 +426,6 @@ static int with_a_stranger(void *arg)
     while (notes->stranger == 0)
         pause();
     return ignore_all(arg);
-}
-
-static int is_dead(pid_t pid)
-{
-    char path[40], state = 'Z';
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    FILE *f = fopen(path, "re");
-    if (f != NULL) {
-        if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-            state = 'Z';
-        fclose(f);
-    }
-    return state == 'Z';
 }
 
 START_TEST(its_process_group_goes_with_it)
