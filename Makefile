@@ -50,9 +50,6 @@ CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 
 comma := ,
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
-# What forks beside libzmq's threads does it by tests/alone.c under AddressSanitizer.
-ALONE      := $(if $(findstring address,$(SAN)),$(BUILD)/obj/tests/alone.o)
-ALONE_WRAP := $(if $(ALONE),-Wl$(comma)--wrap=fork)
 
 LIB_OBJ    := $(call objects,libipc)
 BROKER_OBJ := $(call objects,broker)
@@ -95,11 +92,10 @@ force:
 $(BUILD)/libipc.a: $(LIB_OBJ)
 	$(call say,AR $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(BUILD)/libipc.so.$(VERSION): LDFLAGS += $(ALONE_WRAP)
-$(BUILD)/libipc.so.$(VERSION): $(LIB_OBJ) $(ALONE) libipc/libipc.map
+$(BUILD)/libipc.so.$(VERSION): $(LIB_OBJ) libipc/libipc.map
 	$(call say,LD $@)
 	$(Q)$(LINK) -shared -Wl,-soname,libipc.so.$(SOMAJOR) -Wl,--version-script=libipc/libipc.map -Wl,-z,defs -Wl,-z,nodelete \
-	    -o $@ $(LIB_OBJ) $(ALONE) $(IPC_LIBS)
+	    -o $@ $(filter %.o,$^) $(IPC_LIBS)
 $(BUILD)/libipc.so: $(BUILD)/libipc.so.$(VERSION)
 	$(Q)ln -sf libipc.so.$(VERSION) $(BUILD)/libipc.so.$(SOMAJOR)
 	$(Q)ln -sf libipc.so.$(SOMAJOR) $@
@@ -115,12 +111,11 @@ $(BUILD)/cspctl: $(CTL_OBJ) $(BUILD)/libipc.a
 LIBS_OF_search := SEARCH
 LIBS_OF_exec := EXEC
 define worker_rule
-$(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard workers/$(1).c)) $(ALONE) $(BUILD)/libipc.a
+$(LIBEXEC)/$(1): $(call objects,workers/$(1)) $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard workers/$(1).c)) $(BUILD)/libipc.a
 	@mkdir -p $$(@D)
 	$$(call say,LD $$@)
 	$$(Q)$$(LINK) -o $$@ $$^ $$($(2)_LIBS) $(IPC_LIBS)
 endef
-$(WORKERS): LDFLAGS += $(ALONE_WRAP)
 $(foreach w,$(WORKER_NAMES),$(eval $(call worker_rule,$(w),$(or $(LIBS_OF_$(w)),NO))))
 
 # ---- tests: each tests/unit/test_NAME.c and tests/e2e/test_NAME.c is a program that runs NAME_suite ----
@@ -191,8 +186,7 @@ $(BUILD)/obj/runner/%.o: tests/runner.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DSUITE=$*_suite -c -o $@ $<
 .SECONDEXPANSION:
-$(UNIT_TESTS): LDFLAGS += $(ALONE_WRAP)
-$(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT) $(ALONE) $$(NEEDS_$$*) $(BUILD)/libipc.a
+$(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/runner/%.o $(TEST_SUPPORT) $$(NEEDS_$$*) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(TEST_LINK)
@@ -203,8 +197,7 @@ $(E2E_TESTS): $(BUILD)/tests/e2e_test_%: $(BUILD)/obj/tests/e2e/test_%.o $(BUILD
 
 # The programs that prove it: tests/programs/NAME.c is a program, but for the parts that they share.
 PROGRAMS := $(patsubst $(BUILD)/obj/%.o,$(BUILD)/%,$(filter-out $(PROGRAM_PARTS),$(call objects,tests/programs)))
-$(PROGRAMS): LDFLAGS += $(ALONE_WRAP)
-$(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRAM_PARTS) $(ALONE) $(BUILD)/libipc.a
+$(PROGRAMS): $(BUILD)/tests/programs/%: $(BUILD)/obj/tests/programs/%.o $(PROGRAM_PARTS) $(BUILD)/libipc.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ $^ $(IPC_LIBS)
@@ -302,8 +295,7 @@ SEAM := $(patsubst %,$(BUILD)/obj/tests/faults/%.o,seam below)
 $(FAULTS)/broker $(FAULTS)/exec: $(FAULTS)/%: $(FAULTS)/%.a $(SEAM) $(FAULTS)/libipc.a
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(SEAM) $(FAULTS)/libipc.a $(BROKER_LIBS) $(EXEC_LIBS)
-$(FAULTS)/scenario: LDFLAGS += $(ALONE_WRAP)
-$(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios durable) $(SEAM) $(ALONE) $(FAULTS)/libipc.a
+$(FAULTS)/scenario: $(patsubst %,$(BUILD)/obj/tests/faults/%.o,scenario scenarios durable) $(SEAM) $(FAULTS)/libipc.a
 	$(call say,LD $@)
 	$(Q)$(LINK) -o $@ $^ $(BROKER_LIBS)
 $(FAULTS)/faults: $(BUILD)/obj/tests/faults/faults.o
@@ -317,6 +309,13 @@ FAULT_PROGRAMS := $(addprefix $(FAULTS)/,faults scenario broker exec unleaked)
 fault-programs: $(FAULT_PROGRAMS)
 .PHONY: fault-programs
 $(BUILD)/tests/e2e_test_faults: | $(FAULT_PROGRAMS)
+
+# Under AddressSanitizer, what forks beside libzmq's threads does it by tests/alone.c.
+ifneq ($(findstring address,$(SAN)),)
+FORKING := $(BUILD)/libipc.so.$(VERSION) $(WORKERS) $(UNIT_TESTS) $(PROGRAMS) $(FAULTS)/scenario
+$(FORKING): $(BUILD)/obj/tests/alone.o
+$(FORKING): LDFLAGS += -Wl,--wrap=fork
+endif
 
 # Nothing lost under kills: make acceptance JOBS=100000 RUNS=5000
 JOBS ?= 100000
