@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define SEND_BUFFER (512 << 10) /* bytes; libzmq sets none on ipc, and the default is 208 KiB */
 
@@ -16,49 +17,30 @@ int csp__socket_adopt(struct csp__socket *s, void *zmq)
 {
     size_t size = sizeof s->fd;
     *s = (struct csp__socket){.zmq = zmq, .fd = -1};
-    int result;
-    do
-        result = zmq_getsockopt(zmq, ZMQ_FD, &s->fd, &size);
-    while (result < 0 && errno == EINTR);
-    return result;
+    return TEMP_FAILURE_RETRY(zmq_getsockopt(zmq, ZMQ_FD, &s->fd, &size));
 }
 
 int csp__socket_connect(void *zmq, const char *address)
 {
-    int result;
-    do
-        result = zmq_connect(zmq, address);
-    while (result < 0 && errno == EINTR);
-    return result;
+    return TEMP_FAILURE_RETRY(zmq_connect(zmq, address));
 }
 
 int csp__socket_bind(void *zmq, const char *address)
 {
-    int result;
-    do
-        result = zmq_bind(zmq, address);
-    while (result < 0 && errno == EINTR);
-    return result;
+    return TEMP_FAILURE_RETRY(zmq_bind(zmq, address));
 }
 
 int csp__socket_receive(struct csp__socket *s, zmq_msg_t *msg)
 {
-    int n;
-    do
-        n = zmq_msg_recv(msg, s->zmq, ZMQ_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    int n = TEMP_FAILURE_RETRY(zmq_msg_recv(msg, s->zmq, ZMQ_DONTWAIT));
     s->quiet = n < 0 && errno == EAGAIN;
     return n < 0 ? -1 : 0;
 }
 
 int csp__socket_send(struct csp__socket *s, zmq_msg_t *msg, int flags)
 {
-    int n;
     s->quiet = 0;
-    do
-        n = zmq_msg_send(msg, s->zmq, flags | ZMQ_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -1 : 0;
+    return TEMP_FAILURE_RETRY(zmq_msg_send(msg, s->zmq, flags | ZMQ_DONTWAIT)) < 0 ? -1 : 0;
 }
 
 void csp__socket_widen(zmq_msg_t *msg)
