@@ -79,12 +79,12 @@ static void look_at(const struct supervisor *s, size_t channel, void *arg)
     in->any = true;
     in->endless |= c->close != CLOSE_SENDERS; /* what is idle in the end may have work for hours */
     in->unsafe |= c->attempts == 0 && c->service == PIPELINE_NONE;
-    for (size_t i = 0; i < c->nsenders; i++)
-        in->fed |= c->senders[i].process != in->own && s->alive_of[c->senders[i].process] > 0;
-    for (size_t i = 0; i < s->stage.p->nchannels;
-         i++) /* dead letters come as long as somebody receives what they were */
-        for (size_t k = 0; s->stage.p->channels[i].dead == channel && k < s->stage.p->channels[i].nreceivers; k++)
-            in->fed |= s->alive_of[s->stage.p->channels[i].receivers[k].process] > 0;
+    in->fed |= lifecycle_any_alive(s, c->senders, c->nsenders, in->own);
+    for (size_t i = 0; i < s->stage.p->nchannels; i++) {
+        const struct channel *of = &s->stage.p->channels[i];
+        if (of->dead == channel) /* dead letters come as long as somebody receives what they were */
+            in->fed |= lifecycle_any_alive(s, of->receivers, of->nreceivers, PIPELINE_NONE);
+    }
 }
 
 /* Each channel that the process receives from. */
@@ -171,12 +171,12 @@ bool drain_is_unheard(const struct supervisor *s, const struct child *c)
     bool any = false;
 
     for (size_t i = 0; i < p->nchannels; i++) {
-        bool sends = channel_has_sender(&p->channels[i], c->process), heard = p->channels[i].close == CLOSE_NEVER;
-        for (size_t k = 0; k < p->channels[i].nreceivers; k++)
-            heard |= s->alive_of[p->channels[i].receivers[k].process] > 0;
-        if (sends && heard)
+        const struct channel *to = &p->channels[i];
+        if (!channel_has_sender(to, c->process))
+            continue;
+        if (to->close == CLOSE_NEVER || lifecycle_any_alive(s, to->receivers, to->nreceivers, PIPELINE_NONE))
             return false;
-        any |= sends;
+        any = true;
     }
     return any;
 }

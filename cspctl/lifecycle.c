@@ -454,6 +454,14 @@ void lifecycle_step(struct supervisor *s)
             supervisor_child(s, s->children[i], CHILD_DUE);
 }
 
+bool lifecycle_any_alive(const struct supervisor *s, const struct end *ends, size_t n, size_t but)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ends[i].process != but && s->alive_of[ends[i].process] > 0)
+            return true;
+    return false;
+}
+
 csp_time lifecycle_next(const struct supervisor *s)
 {
     csp_time next = CSP_FOREVER;

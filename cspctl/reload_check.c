@@ -106,12 +106,9 @@ static bool may_leave(const struct supervisor *s, const struct revision *r, size
                       struct change *c)
 {
     const struct channel *was = &r->now->channels[channel];
-    bool received = false;
 
-    for (size_t i = 0; i < was->nreceivers; i++)
-        received |= s->alive_of[was->receivers[i].process] > 0;
-    if (!received || !is_left(r, channel) || was->close != CLOSE_NEVER || was->service != PIPELINE_NONE ||
-        is_over(now, was))
+    if (!lifecycle_any_alive(s, was->receivers, was->nreceivers, PIPELINE_NONE) || !is_left(r, channel) ||
+        was->close != CLOSE_NEVER || was->service != PIPELINE_NONE || is_over(now, was))
         return true;
     return change_refuse(c,
                          "channel %s: nobody would receive from it any more, and what it has would be lost: "

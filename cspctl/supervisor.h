@@ -96,6 +96,8 @@ void supervisor_child(struct supervisor *s, struct child *c, enum child_event ev
 /* Whose phase has lasted long enough; and when the next one's has: CSP_FOREVER. */
 void lifecycle_step(struct supervisor *s);
 csp_time lifecycle_next(const struct supervisor *s);
+/* Whether a process of these ends, but that one (PIPELINE_NONE: but none), has not finally ended. */
+bool lifecycle_any_alive(const struct supervisor *s, const struct end *ends, size_t n, size_t but);
 
 /* readiness.c */
 int readiness_open(struct supervisor *s); /* 0, or -1 with errno */
