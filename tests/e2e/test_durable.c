@@ -68,6 +68,19 @@ static void write_numbers(int n)
     outcome_free(&o);
 }
 
+/* Runs until the file has so many lines, kills everything, and runs it again, with `go` there, to its end. */
+static void interrupt_at(const char *path, int lines)
+{
+    struct running r = start_pipeline();
+    struct outcome o = sh("until [ $(cat %s | wc -l) = %d ]; do sleep 0.02; done", path, lines);
+    outcome_free(&o);
+    kill_everything(&r, 1);
+    write_text(in_scratch("go"), "%s", "");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 TEST(everything_is_killed_again_and_again_and_no_job_is_lost)
 {
     char find[256], work[512];
@@ -163,16 +176,9 @@ TEST(a_source_is_told_no_more_than_is_stored_in_each_of_its_channels)
         in_scratch("state"), in_scratch("state"), in_scratch("told"), in_scratch("go"), in_scratch("done"),
         in_scratch("notes"));
     write_numbers(3);
-    struct running r = start_pipeline();
-    struct outcome o = sh("until [ -s %s ]; do sleep 0.02; done", in_scratch("notes"));
-    outcome_free(&o);
-    kill_everything(&r, 1);
-    write_text(in_scratch("go"), "%s", "");
-    o = run_pipeline();
-    assert_status(&o, 0);
-    outcome_free(&o);
+    interrupt_at(in_scratch("notes"), 1);
     assert_complete(in_scratch("done"), 3);
-    o = sh("cat %s", in_scratch("told"));
+    struct outcome o = sh("cat %s", in_scratch("told"));
     ck_assert_str_eq(o.out.data, "none\n0\n");
     outcome_free(&o);
 }
@@ -186,14 +192,7 @@ TEST(what_a_source_has_stored_is_skipped_where_the_file_says_so)
         "  find: {command: 'head -n 5 %s; [ -e %s ] || exec sleep 100; tail -n +6 %s', stdout: jobs, resume: skip}\n"
         "  work: {command: 'cat >> %s', stdin: jobs}\n",
         in_scratch("state"), in_scratch("all"), in_scratch("go"), in_scratch("all"), in_scratch("done"));
-    struct running r = start_pipeline();
-    struct outcome o = sh("until [ $(wc -l < %s) = 5 ]; do sleep 0.02; done", in_scratch("done"));
-    outcome_free(&o);
-    kill_everything(&r, 1);
-    write_text(in_scratch("go"), "%s", "");
-    o = run_pipeline();
-    assert_status(&o, 0);
-    outcome_free(&o);
+    interrupt_at(in_scratch("done"), 5);
     assert_complete(in_scratch("done"), 8);
 }
 
@@ -208,14 +207,7 @@ TEST(what_a_source_sent_again_after_a_restart_is_not_skipped_twice)
         "  work: {command: 'cat >> %s', stdin: jobs}\n",
         in_scratch("state"), in_scratch("all"), in_scratch("go"), in_scratch("all"), in_scratch("once"),
         in_scratch("once"), in_scratch("done"));
-    struct running r = start_pipeline();
-    struct outcome o = sh("until [ $(cat %s | wc -l) = 10 ]; do sleep 0.02; done", in_scratch("done"));
-    outcome_free(&o);
-    kill_everything(&r, 1);
-    write_text(in_scratch("go"), "%s", "");
-    o = run_pipeline();
-    assert_status(&o, 0);
-    outcome_free(&o);
+    interrupt_at(in_scratch("done"), 10);
     assert_complete(in_scratch("done"), 8);
     ck_assert_int_eq(lines_of(in_scratch("done")), 13); /* the first five twice, by the restart */
 }

@@ -45,15 +45,21 @@ static uint64_t h_holds(void)
     return id;
 }
 
+/* q is no deadlock as long as h is alive, and both are one when h waits for nothing. */
+static void only_while_h_lives(void)
+{
+    looked();
+    WAITS(h, NIL);
+    stuck(2);
+}
+
 /* ---- a lease */
 
 START_TEST(not_while_one_alive_holds_a_lease)
 {
     h_holds();
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -62,9 +68,7 @@ START_TEST(not_while_one_alive_holds_a_lease_without_an_end)
     h_holds();
     ck_assert_int_eq(drop(h, c, RECV), 0);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -89,9 +93,7 @@ START_TEST(not_with_a_take_of_what_one_alive_holds)
     ck_assert_int_eq(stream(q, c, RECV, BIG, 0), 0);
     took(q, c, 0, 0, WIRE_WAIT);
     WAITS(q, ON(WIRE_OP_TAKE, c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -104,9 +106,7 @@ START_TEST(not_while_who_holds_the_last_of_a_closed_channel_is_alive)
     recv_lease(h, c, "a", 1);
     abandon(c);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -178,9 +178,7 @@ START_TEST(a_lease_of_one_who_is_stuck_keeps_an_idle_channel_open_and_nobody_ali
         ask_err(run.root, WIRE_CLOSE, (struct wire_head){.channel = c, .count = WIRE_CLOSE_WHEN_IDLE}, NULL, 0), 0);
     ck_assert_int_eq(drop(run.root, c, RECV), 0);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -235,9 +233,7 @@ START_TEST(not_while_one_alive_can_make_room_for_a_dead_letter)
 {
     letter_waits(RECV);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -245,9 +241,7 @@ START_TEST(not_while_one_alive_can_close_what_a_dead_letter_waits_for)
 {
     letter_waits(SEND);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -311,9 +305,7 @@ START_TEST(not_while_one_alive_can_make_a_dead_letter)
     WAITS(rest, NIL);
     stuck(1);
     WAITS(q, ON_RECV(d));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -375,9 +367,7 @@ START_TEST(not_while_one_alive_holds_what_the_parked_wait_for)
     if (_i == 1)
         ck_assert_int_eq(drop(h, c, RECV), 0);
     WAITS(q, ON_RECV(d));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -413,9 +403,7 @@ START_TEST(not_while_the_first_of_an_ordered_channel_is_held_by_one_alive)
     WAITS(sender, NIL);
     stuck(1);
     WAITS(q, ON_RECV(c)); /* a value is there, and too far ahead */
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -442,9 +430,7 @@ START_TEST(not_while_one_alive_holds_a_lease_with_the_end)
     hopeless(m, SEND | RECV);
     abandon(m);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -456,9 +442,7 @@ START_TEST(not_while_one_alive_can_get_the_end_after_a_back_off)
     hopeless(m, SEND | RECV);
     abandon(m);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
@@ -476,9 +460,7 @@ START_TEST(not_while_one_alive_can_get_the_end_from_a_dead_letter)
     abandon(m);
     abandon(d);
     WAITS(q, ON_RECV(c));
-    looked();
-    WAITS(h, NIL);
-    stuck(2);
+    only_while_h_lives();
 }
 END_TEST
 
