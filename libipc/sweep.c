@@ -16,9 +16,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BATCH 64 /* processes killed before their deaths are waited for */
+#define BATCH 64       /* processes killed before their deaths are waited for */
+#define LOOK  1000000L /* between two looks at one that has no environment yet, ns */
 
 struct sweep {
     char wanted[4096]; /* CSP_RUN=dir */
@@ -76,11 +78,44 @@ static int has_variable(const struct sweep *s, ssize_t len, const char *variable
     return 0;
 }
 
-static int is_wanted(struct sweep *s, pid_t pid)
+/* The number in a field of proc_pid_stat(5), behind the name; 0 where there is none. */
+static unsigned long number_in(const char *stat, int field)
+{
+    const char *at = strrchr(stat, ')');
+    for (int i = 2; at != NULL && i < field; i++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoul(at, NULL, 10) : 0;
+}
+
+/* Whether a process whose environment is empty has none yet: execve(2) takes the old one away before it writes the new
+ * one. Else it was started without any, or is dead, or a thread of the kernel: these two have no memory. */
+static int is_executing(struct sweep *s, pid_t pid)
+{
+    enum { VSIZE = 23, ENV_START = 50, ENV_END = 51 };
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    ssize_t len = read_whole(s, path);
+    if (len <= 0)
+        return 0;
+    s->environment[len - 1] = '\0'; /* in place of the newline */
+    unsigned long begin = number_in(s->environment, ENV_START), end = number_in(s->environment, ENV_END);
+    return number_in(s->environment, VSIZE) != 0 && (end == 0 || begin != end);
+}
+
+/* The environment of a process, when it has one. Returns its length, or -1. */
+static ssize_t read_environment(struct sweep *s, pid_t pid)
 {
     char path[64];
+    ssize_t len;
     (void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    ssize_t len = read_whole(s, path);
+    while ((len = read_whole(s, path)) == 0 && is_executing(s, pid) && csp_now() < s->end)
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOOK}, NULL);
+    return len;
+}
+
+static int is_wanted(struct sweep *s, pid_t pid)
+{
+    ssize_t len = read_environment(s, pid);
     return has_variable(s, len, s->wanted) && (*s->process == '\0' || has_variable(s, len, s->process));
 }
 

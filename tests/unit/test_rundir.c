@@ -223,8 +223,8 @@ START_TEST(a_sweep_leaves_directories_of_another_shape_alone)
     }
 }
 
-/* A process that sleeps, with CSP_RUN=value in its environment. */
-static pid_t start_marked(const char *value)
+/* A shell that runs this, with CSP_RUN=value in its environment. */
+static pid_t start_marked(const char *value, char *script)
 {
     char marker[300];
     int ready[2];
@@ -233,7 +233,7 @@ static pid_t start_marked(const char *value)
     ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        execle("/bin/sleep", "sleep", "60", NULL, environment);
+        execle("/bin/sh", "sh", "-c", script, script, NULL, environment);
         _exit(127);
     }
     char byte;
@@ -242,6 +242,8 @@ static pid_t start_marked(const char *value)
     close(ready[0]);
     return pid;
 }
+
+static char sleeps[] = "exec sleep 60", executes[] = "exec /bin/sh -c \"$0\" \"$0\""; /* itself, for ever */
 
 static int is_killed(pid_t pid)
 {
@@ -254,8 +256,8 @@ START_TEST(a_sweep_kills_the_processes_of_that_run_and_no_other)
     char other[300];
     make_dir();
     snprintf(other, sizeof other, "%sx", dir);
-    pid_t ours = start_marked(dir);
-    pid_t others = start_marked(other);
+    pid_t ours = start_marked(dir, sleeps);
+    pid_t others = start_marked(other, sleeps);
     ck_assert_int_eq(csp__sweep_processes(dir, 5000), 1);
     ck_assert(is_killed(ours));
     ck_assert(!is_killed(others));
@@ -265,11 +267,23 @@ START_TEST(a_sweep_kills_the_processes_of_that_run_and_no_other)
     remove_dir();
 }
 
+/* Its environment is not there all the while. */
+START_TEST(a_sweep_finds_a_process_that_is_executing_a_program)
+{
+    make_dir();
+    for (int i = 0; i < 200; i++) {
+        pid_t pid = start_marked(dir, executes);
+        ck_assert_int_eq(csp__sweep_processes(dir, 5000), 1);
+        ck_assert(is_killed(pid));
+    }
+    remove_dir();
+}
+
 START_TEST(sweeping_a_dead_run_kills_its_processes)
 {
     make_dir();
     close(lock);
-    pid_t pid = start_marked(dir);
+    pid_t pid = start_marked(dir, sleeps);
     ck_assert_int_eq(csp__rundir_sweep(), 0);
     ck_assert(is_killed(pid));
     ck_assert(!exists(dir));
@@ -294,6 +308,7 @@ Suite *rundir_suite(void)
     tcase_add_test(t, the_next_start_sweeps_what_a_dead_run_left);
     tcase_add_test(t, a_sweep_leaves_directories_of_another_shape_alone);
     tcase_add_test(t, a_sweep_kills_the_processes_of_that_run_and_no_other);
+    tcase_add_test(t, a_sweep_finds_a_process_that_is_executing_a_program);
     tcase_add_test(t, sweeping_a_dead_run_kills_its_processes);
     suite_add_tcase(s, t);
     return s;
