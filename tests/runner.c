@@ -67,7 +67,7 @@ int main(int argc, char *argv[])
     asked = argc - 1;
     /* A test that waits for ever is a failure, with room for a busy machine; CK_TIMEOUT_MULTIPLIER is for sanitizers.
      */
-    setenv("CK_DEFAULT_TIMEOUT", "60", 0);
+    setenv("CK_DEFAULT_TIMEOUT", "300", 0);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 60000 };
 
 /* The letter of proc_pid_stat(5); 'X' where there is none. */
 static char state_in(const char *path)

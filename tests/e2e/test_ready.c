@@ -77,10 +77,11 @@ TEST(a_program_that_ends_well_shows_it)
 
 TEST(a_program_that_is_asked_has_the_environment_and_directory_of_the_process)
 {
-    struct outcome o = run_file("processes:\n"
-                                "  app: {command: [echo, found], depends_on: db}\n"
-                                "  db: {command: 'while [ ! -e end ]; do sleep 0.01; done', env: {UP: down}, cwd: .,\n"
-                                "       ready: {exec: '[ \"$UP\" = down ] && [ -z \"$CSP_TICKET\" ] && touch end'}}\n");
+    struct outcome o =
+        run_file("processes:\n"
+                 "  app: {command: '[ -e asked ] && echo found; touch end', depends_on: db}\n"
+                 "  db: {command: 'while [ ! -e end ]; do sleep 0.01; done', env: {UP: down}, cwd: .,\n"
+                 "       ready: {exec: '[ \"$UP\" = down ] && [ -z \"$CSP_TICKET\" ] && touch asked'}}\n");
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "found\n");
     outcome_free(&o);
@@ -165,7 +166,8 @@ static const char stop_order[] =
     "processes:\n"
     "  db: {command: 'trap \"[ -e app.ended ] && echo after app; exit 0\" TERM; echo up >&2;\n"
     "                 while :; do sleep 0.01; done', ready: {line: up}}\n"
-    "  app: {command: 'trap \"sleep 0.2; touch app.ended; exit 0\" TERM; echo app >&2; while :; do sleep 0.01; done',\n"
+    "  app: {command: 'trap \"sleep 0.2; touch app.ended; exit 0\" TERM; echo app >&2; touch app.up;\n"
+    "                  while :; do sleep 0.01; done',\n"
     "        depends_on: db}\n";
 
 TEST(who_is_depended_on_ends_last)
@@ -181,7 +183,8 @@ TEST(who_is_depended_on_ends_last)
 
 TEST(who_is_depended_on_ends_last_in_a_run_that_failed)
 {
-    write_text(in_scratch("r.yaml"), "%s  bad: {command: 'exit 3', depends_on: app}\n", stop_order);
+    write_text(in_scratch("r.yaml"),
+               "%s  bad: {command: 'until [ -e app.up ]; do sleep 0.01; done; exit 3', depends_on: app}\n", stop_order);
     struct outcome o = sh("cd %s && cspctl run r.yaml", scratch());
     assert_status(&o, 3);
     ck_assert_str_eq(o.out.data, "after app\n");

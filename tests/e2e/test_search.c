@@ -22,10 +22,21 @@ static void build_indexes(void)
     }
 }
 
+/* The sample, but for its deadline: all are to answer, on a machine that is busy, too. */
+static void write_patient_sample(void)
+{
+    struct outcome o =
+        sh("sed 's/deadline: 80ms/deadline: 60s/' config/search.yaml > %s && ! cmp -s config/search.yaml %s",
+           in_scratch("search.yaml"), in_scratch("search.yaml"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+}
+
 TEST(a_run_with_a_call_asks_prints_and_ends)
 {
     build_indexes();
-    struct outcome o = sh("cspctl run config/search.yaml corpus=%s --call search penguin 7", scratch());
+    write_patient_sample();
+    struct outcome o = sh("cspctl run %s corpus=%s --call search penguin 7", in_scratch("search.yaml"), scratch());
     assert_status(&o, 0);
     assert_contains(&o.out, "penguin 7 of web");
     assert_contains(&o.out, "penguin 7 of image");
@@ -33,18 +44,18 @@ TEST(a_run_with_a_call_asks_prints_and_ends)
     outcome_free(&o);
 }
 
-/* Three backends with a replica each, so that a death or a stop is seen; the deadline has room for a loaded machine. */
-static struct running start_search(const char *deadline)
+/* Three backends with a replica each, so that a death or a stop is seen. */
+static struct running start_search(void)
 {
     build_indexes();
     write_text(in_scratch("s.yaml"),
                "on_failure: continue\n"
-               "services: {search: {deadline: %s, require: 1}}\n"
+               "services: {search: {deadline: 5s, require: 1}}\n"
                "processes:\n"
                "  web: {worker: [search, %s/web.db], serve: search}\n"
                "  image: {worker: [search, %s/image.db], serve: search}\n"
                "  media: {worker: [search, %s/media.db], serve: search}\n",
-               deadline, scratch(), scratch(), scratch());
+               scratch(), scratch(), scratch());
     struct running r = start("exec cspctl run %s", in_scratch("s.yaml"));
     /* All three answer once they are up. */
     for (bool up = false; !up;) {
@@ -63,33 +74,38 @@ static void stop(struct running *r)
     outcome_free(&o);
 }
 
+/* A call says this of itself. Its deadline has room for those who can answer: more and more of it, for the machine may
+ * be busy. */
+static void assert_call(const char *filter, const char *said)
+{
+    struct outcome o =
+        sh("for ms in 300 1500 7500 37500; do got=$(cspctl call search penguin 7 --timeout ${ms}ms -o json |"
+           " jq -c --argjson ms $ms '%s'); [ \"$got\" != '%s' ] || break; done; echo \"$got\"",
+           filter, said);
+    ck_assert_msg(strncmp(o.out.data, said, strlen(said)) == 0, "%s instead of %s: %s", o.out.data, said, o.err.data);
+    outcome_free(&o);
+}
+
 TEST(all_backends_answer)
 {
-    struct running r = start_search("5s");
-    struct outcome o = sh("cspctl call search penguin 7 -o json | jq -c '[.timed_out, .backends.total, .backends.ok, "
-                          ".backends.missing, (.hits | length)]'");
-    assert_status(&o, 0);
-    ck_assert_str_eq(o.out.data, "[false,3,3,[],3]\n");
-    outcome_free(&o);
+    struct running r = start_search();
+    assert_call("[.timed_out, .backends.total, .backends.ok, .backends.missing, (.hits | length)]", "[false,3,3,[],3]");
     stop(&r);
 }
 
 TEST(a_stopped_worker_is_missing_at_the_deadline_and_named)
 {
-    struct running r = start_search("300ms");
+    struct running r = start_search();
     struct outcome pid =
         sh("cspctl ps -o json | jq '.. | objects | select(.name? == \"image\" and .pid? != null) | .pid' | head -n 1");
     pid_t image = (pid_t)strtol(pid.out.data, NULL, 10);
     ck_assert_int_gt(image, 1);
     halt(image);
-    struct outcome o = sh(
-        "cspctl call search penguin 7 -o json | jq -c '[.timed_out, .backends.ok, .backends.missing, .took_ms < 600]'");
+    assert_call("[.timed_out, .backends.ok, .backends.missing, .took_ms >= $ms]", "[true,2,[\"image\"],true]");
     kill(image, SIGCONT);
-    ck_assert_str_eq(o.out.data, "[true,2,[\"image\"],true]\n");
-    outcome_free(&o);
     outcome_free(&pid);
     /* It is told that the asker has gone, and answers the next. */
-    o = sh("cspctl call search penguin 7 --timeout 10s -o json | jq -c '.backends.ok'");
+    struct outcome o = sh("cspctl call search penguin 7 --timeout 60s -o json | jq -c '.backends.ok'");
     ck_assert_str_eq(o.out.data, "3\n");
     outcome_free(&o);
     stop(&r);
@@ -97,15 +113,13 @@ TEST(a_stopped_worker_is_missing_at_the_deadline_and_named)
 
 TEST(a_killed_worker_is_missing_and_named)
 {
-    struct running r = start_search("300ms");
+    struct running r = start_search();
     struct outcome pid =
         sh("cspctl ps -o json | jq '.. | objects | select(.name? == \"media\" and .pid? != null) | .pid' | head -n 1");
     pid_t media = (pid_t)strtol(pid.out.data, NULL, 10);
     ck_assert_int_gt(media, 1);
     kill(media, SIGKILL);
-    struct outcome o = sh("cspctl call search penguin 7 -o json | jq -c '[.backends.ok, .backends.missing]'");
-    ck_assert_str_eq(o.out.data, "[2,[\"media\"]]\n");
-    outcome_free(&o);
+    assert_call("[.backends.ok, .backends.missing]", "[2,[\"media\"]]");
     outcome_free(&pid);
     stop(&r);
 }
@@ -127,7 +141,7 @@ TEST(fewer_answers_than_required_is_124)
 
 TEST(an_ordinary_program_can_serve)
 {
-    write_text(in_scratch("s.yaml"), "services: {echo: {deadline: 5s}}\n"
+    write_text(in_scratch("s.yaml"), "services: {echo: {deadline: 60s}}\n"
                                      "processes:\n"
                                      "  e: {command: 'while read -r q; do echo \"[{\\\"title\\\": \\\"$q\\\", "
                                      "\\\"source\\\": \\\"sh\\\", \\\"score\\\": 1}]\"; done', serve: echo}\n");
@@ -140,9 +154,10 @@ TEST(an_ordinary_program_can_serve)
 TEST(words_that_are_syntax_to_the_index_are_words)
 {
     build_indexes();
-    struct outcome o = sh("cspctl run config/search.yaml corpus=%s --call search 'c++' AND foo-bar '\"' -o json | jq "
+    write_patient_sample();
+    struct outcome o = sh("cspctl run %s corpus=%s --call search 'c++' AND foo-bar '\"' -o json | jq "
                           "-c '[.timed_out, .backends.ok]'",
-                          scratch());
+                          in_scratch("search.yaml"), scratch());
     ck_assert_str_eq(o.out.data, "[false,3]\n");
     outcome_free(&o);
 }
