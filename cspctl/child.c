@@ -368,6 +368,7 @@ static void clear(struct child *c)
     c->told = (csp_exit){CSP_CLEAN, 0};
     c->start_error = 0;
     c->spotted = c->ready = false;
+    c->looked_at = 0;
     c->reported = false;
     c->held = 0;
     c->program = 0;

@@ -74,8 +74,9 @@ struct child {
     uint64_t ticket;
     csp_time since; /* it was started */
     pid_t pid;
-    bool spotted; /* what shows that it is ready was seen */
-    bool ready;   /* it is, or was when it ended */
+    bool spotted;       /* what shows that it is ready was seen */
+    unsigned looked_at; /* of its outputs, where a line may show it, which may have one still */
+    bool ready;         /* it is, or was when it ended */
     struct question question;
     struct ending ending;
     csp_exit told;   /* how it ended for the run, by the broker */

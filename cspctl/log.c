@@ -27,7 +27,7 @@ struct source_spotter {
     struct spotter spotter;
     int tell;
     size_t size;
-    char word[SPOTTED_WORD];
+    char word[SPOTTED_WORD], over[SPOTTED_WORD];
 };
 
 struct source_pipe {
@@ -66,6 +66,13 @@ static void write_out(void *arg, const char *text, size_t size)
     }
 }
 
+static void source_tell(struct source_pipe *s, const char *word)
+{
+    (void)!write(s->spotter->tell, word, s->spotter->size);
+    free(s->spotter);
+    s->spotter = NULL;
+}
+
 static void free_source(struct source_pipe *s)
 {
     free(s->spotter);
@@ -78,19 +85,16 @@ static void source_end(struct log *log, struct source_pipe *s)
     /* Closing is not enough: a child that is just being started holds a copy until its exec, and so would epoll. */
     (void)epoll_ctl(log->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     close(s->fd);
+    if (s->spotter != NULL)
+        source_tell(s, s->spotter->over);
     free_source(s);
     atomic_fetch_sub(&log->left, 1);
 }
 
 static void source_spot(struct source_pipe *s, const char *bytes, size_t n)
 {
-    struct source_spotter *spotter = s->spotter;
-
-    if (spotter == NULL || !spotter_feed(&spotter->spotter, bytes, n))
-        return;
-    (void)!write(spotter->tell, spotter->word, spotter->size);
-    free(spotter);
-    s->spotter = NULL;
+    if (s->spotter != NULL && spotter_feed(&s->spotter->spotter, bytes, n))
+        source_tell(s, s->spotter->word);
 }
 
 /* Read what is there, and on to the end of a line of data. */
@@ -169,6 +173,7 @@ static struct source_spotter *new_spotter(const struct spotting *spotting)
     s->tell = spotting->tell;
     s->size = spotting->size;
     memcpy(s->word, spotting->word, s->size);
+    memcpy(s->over, spotting->over, s->size);
     return s;
 }
 

@@ -25,8 +25,9 @@ int log_source(struct log *log, const char *prefix);
 
 struct spotting { /* what is looked for in a source */
     const regex_t *regex;
-    int tell; /* where `word` is written, once, when a line matches; a pipe that is not full */
-    const void *word;
+    int tell; /* where `word` is written, once, when a line matches, or `over` when the source ends, and none has; a
+               * pipe that is not full */
+    const void *word, *over;
     size_t size;
 };
 /* The same, and its lines are looked at. What is pointed to but the word must outlive the log. */

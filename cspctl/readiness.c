@@ -23,13 +23,14 @@
 #define ASK_FIRST  100000000LL /* from the start of a process to the first question, and between the first two */
 #define ASK_MOST   1000000000LL
 #define ASK_LASTS  10000000000LL /* then a question is given up */
-#define LINE_LASTS 500000000LL   /* from the end of a process until its last line was looked at */
+#define LINE_LASTS 10000000000LL /* after the end of a process, where others have its output open still */
 #define SAID_AFTER 10000000000LL /* that somebody waits */
 
-/* What the log's thread writes: whose line it was. */
+/* What the log's thread writes: whose line it was, or whose output is over, and had none. */
 struct spotted {
     struct child *child;
     uint64_t incarnation;
+    bool over;
 };
 
 static const struct ready *ready_of(const struct supervisor *s, const struct child *c)
@@ -94,11 +95,14 @@ void readiness_close(struct supervisor *s)
 
 int readiness_source(struct child *c, const struct stage *stage, struct log *log, const char *prefix)
 {
-    const struct spotted word = {c, c->incarnations};
+    const struct spotted word = {c, c->incarnations, false}, over = {c, c->incarnations, true};
     const regex_t *line = c->process != PIPELINE_NONE ? stage->regexes[c->process] : NULL;
-    const struct spotting spotting = {line, stage->spotted[1], &word, sizeof word};
+    const struct spotting spotting = {line, stage->spotted[1], &word, &over, sizeof word};
+    int fd = log_source_spotted(log, prefix, line != NULL ? &spotting : NULL);
 
-    return log_source_spotted(log, prefix, line != NULL ? &spotting : NULL);
+    if (fd >= 0 && line != NULL)
+        c->looked_at++;
+    return fd;
 }
 
 void readiness_read(struct supervisor *s)
@@ -106,8 +110,10 @@ void readiness_read(struct supervisor *s)
     struct spotted word;
 
     while (read(s->stage.spotted[0], &word, sizeof word) == (ssize_t)sizeof word)
-        if (word.child->incarnations == word.incarnation)
-            word.child->spotted = true;
+        if (word.child->incarnations == word.incarnation) {
+            word.child->spotted |= !word.over;
+            word.child->looked_at--;
+        }
 }
 
 /* ---- programs that are asked */
@@ -185,11 +191,9 @@ static bool is_judged(const struct child *c)
 }
 
 /* It has finally ended, and nothing that it wrote is still on its way to be looked at. */
-static bool is_hopeless_child(const struct supervisor *s, const struct child *c)
+static bool is_hopeless_child(const struct child *c)
 {
-    csp_time by = c->due + (ready_of(s, c)->line != NULL ? LINE_LASTS : 0);
-
-    return c->phase == CHILD_ENDED && !c->ready && csp_now() >= by;
+    return c->phase == CHILD_ENDED && !c->ready && (c->looked_at == 0 || csp_now() >= c->due + LINE_LASTS);
 }
 
 /* All replicas of a process: ready, or have been, and have finally ended. */
@@ -205,7 +209,7 @@ static bool is_ready(const struct supervisor *s, size_t process)
 static bool is_hopeless(const struct supervisor *s, size_t process)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->children[i]->process == process && is_hopeless_child(s, s->children[i]))
+        if (s->children[i]->process == process && is_hopeless_child(s->children[i]))
             return true;
     return false;
 }
@@ -288,7 +292,7 @@ csp_time readiness_next(const struct supervisor *s)
             due = c->question.due;
         else if (c->phase == CHILD_NEW && !c->said_waiting && s->state == RUN_UP)
             due = s->begun + SAID_AFTER;
-        else if (c->phase == CHILD_ENDED && !c->ready && c->process != PIPELINE_NONE && s->state == RUN_UP &&
+        else if (c->phase == CHILD_ENDED && !c->ready && c->looked_at > 0 && s->state == RUN_UP &&
                  csp_now() < c->due + LINE_LASTS)
             due = c->due + LINE_LASTS;
         if (due != CSP_FOREVER && (next == CSP_FOREVER || due < next))

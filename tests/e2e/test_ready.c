@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static struct outcome run_file(const char *text)
@@ -95,6 +96,38 @@ TEST(all_replicas_must_be_ready)
                                 "       ready: {line: ready}, stdout: log}\n");
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "up.1\nup.2\nup.3\n");
+    outcome_free(&o);
+}
+
+/* Nobody reads the log, so that what db writes before it ends is not looked at: for longer than anybody could guess. */
+TEST(a_line_shows_it_however_late_it_is_looked_at)
+{
+    struct running r = start_file("processes:\n"
+                                  "  app: {command: [echo, found], depends_on: db}\n"
+                                  "  db: {command: 'until [ -e full ]; do sleep 0.01; done; echo up >&2; touch said',\n"
+                                  "       ready: {line: up}}\n"
+                                  "  noise: {command: 'yes noise | head -c 400000 >&2'}\n");
+    for (int held = 0; held < 60000;) {
+        usleep(1000);
+        ck_assert_int_eq(ioctl(r.fd[1], FIONREAD, &held), 0);
+    }
+    write_text(in_scratch("full"), "%s", "");
+    while (access(in_scratch("said"), F_OK) != 0)
+        usleep(1000);
+    usleep(700000);
+    struct outcome o = finish(&r);
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "found\n");
+    outcome_free(&o);
+}
+
+TEST(what_has_left_something_behind_that_holds_its_output_may_be_ready_by_that)
+{
+    struct outcome o = run_file("processes:\n"
+                                "  app: {command: [echo, found], depends_on: db}\n"
+                                "  db: {command: '(sleep 0.7; echo up >&2) &', ready: {line: up}}\n");
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "found\n");
     outcome_free(&o);
 }
 
