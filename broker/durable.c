@@ -51,16 +51,20 @@ static void changed(struct broker *b, struct durable *d)
     b->durable.changed = true;
 }
 
-/* Room for one more element. NULL: no memory, and the array is as it was. */
-static void *grow(void *array, size_t count, size_t *room, size_t size)
+/* Room for one more element of what is written with the next commit. NULL: there is no memory, and nothing could be
+ * committed, which empties the array. */
+static void *more_room(struct broker *b, struct durable *d, void *array, const size_t *count, size_t *room, size_t size)
 {
-    if (array != NULL && count < *room)
+    if (*count < *room)
         return array;
-    size_t places = *room != 0 ? *room * 2 : 64;
-    void *more = reallocarray(array, places, size);
-    if (more != NULL)
-        *room = places;
-    return more;
+    void *more = reallocarray(array, *room * 2, size);
+    if (more != NULL) {
+        *room *= 2;
+        return more;
+    }
+    durable_commit(b);
+    changed(b, d);
+    return *count < *room ? array : NULL;
 }
 
 uint64_t durable_id(const struct channel *c, uint64_t key)
@@ -141,21 +145,30 @@ void durable_gone(struct broker *b, struct channel *c, const struct block *block
         last->last += n;
         return;
     }
-    struct range *gone = grow(d->gone, d->gone_count, &d->gone_room, sizeof *gone);
-    if (gone == NULL) {
-        durable_commit(b); /* which empties it; where not even that can be done, a value comes again after a resume */
-        gone = d->gone_count < d->gone_room ? d->gone : NULL;
-        changed(b, d);
-    }
+    struct range *gone = more_room(b, d, d->gone, &d->gone_count, &d->gone_room, sizeof *gone);
     if (gone == NULL)
-        return;
+        return; /* a value that comes again after a resume */
     d->gone = gone;
     gone[d->gone_count++] = (struct range){block->key, block->key + n - 1};
+}
+
+static void set_tries(struct broker *b, struct durable *d, const struct block *block, uint32_t tries)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        changed(b, d);
+        struct tried *tried = more_room(b, d, d->tried, &d->tried_count, &d->tried_room, sizeof *tried);
+        if (tried == NULL)
+            return; /* a count that a crash could forget */
+        d->tried = tried;
+        tried[d->tried_count++] = (struct tried){block->key + i, tries};
+    }
 }
 
 void durable_delivered(struct broker *b, struct channel *c, const struct block *block)
 {
     struct durable *d = c->durable;
+    if (d != NULL && block->untried)
+        set_tries(b, d, block, block->tries + 1);
     if (d == NULL || block->key + block->count <= d->row->delivered)
         return;
     d->row->delivered = block->key + block->count;
@@ -163,23 +176,19 @@ void durable_delivered(struct broker *b, struct channel *c, const struct block *
     changed(b, d);
 }
 
-void durable_tries(struct broker *b, struct channel *c, const struct block *block)
+void durable_leased(struct broker *b, struct channel *c, struct block *block)
 {
-    struct durable *d = c->durable;
-    for (uint32_t i = 0; d != NULL && block->key != 0 && i < block->count; i++) {
-        struct tried *tried = grow(d->tried, d->tried_count, &d->tried_room, sizeof *tried);
-        if (tried == NULL)
-            return; /* a count that a crash could forget */
-        d->tried = tried;
-        tried[d->tried_count++] = (struct tried){block->key + i, block->tries};
-        changed(b, d);
-    }
+    if (c->durable != NULL && block->key != 0 && block->tries > block->before + 1)
+        set_tries(b, c->durable, block, block->tries);
+    block->untried = false;
 }
 
-void durable_leased(struct broker *b, struct channel *c, const struct block *block)
+void durable_untried(struct broker *b, struct channel *c, struct block *block)
 {
-    if (block->tries > block->before + 1)
-        durable_tries(b, c, block);
+    if (c->durable == NULL || block->key == 0)
+        return;
+    set_tries(b, c->durable, block, block->tries);
+    block->untried = block->tries == block->before;
 }
 
 struct durable_from durable_sender(struct channel *c, const struct process *p)

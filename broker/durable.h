@@ -27,9 +27,10 @@ int durable_append(struct broker *b, struct channel *c, struct block *block, str
 void durable_gone(struct broker *b, struct channel *c, const struct block *block, uint32_t n);
 /* A block is about to be delivered; is leased, its tries being counted. */
 void durable_delivered(struct broker *b, struct channel *c, const struct block *block);
-void durable_leased(struct broker *b, struct channel *c, const struct block *block);
-/* Its tries were set. */
-void durable_tries(struct broker *b, struct channel *c, const struct block *block);
+void durable_leased(struct broker *b, struct channel *c, struct block *block);
+/* A block of a leased channel comes back, and this delivery does not count: nothing that is stored says that it does.
+ */
+void durable_untried(struct broker *b, struct channel *c, struct block *block);
 
 /* The id of the value of a durable channel that has this key. */
 uint64_t durable_id(const struct channel *c, uint64_t key);

@@ -6,7 +6,7 @@
 
 #define CHUNK (64u << 10) /* of values that are loaded into one frame, about */
 
-enum { FIRST_RANGES = 64 };
+enum { FIRST = 64 };
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,6 +80,7 @@ static int conclude(struct loading *l)
     block->id = l->first.id;
     block->key = l->first.key;
     block->tries = l->first.tries;
+    block->untried = l->first.untried;
     block->before = l->first.before;
     block->before = block->reason != NULL ? block->tries : 0; /* a dead letter */
     channel_push(l->b, l->channel, block);
@@ -92,7 +93,7 @@ static bool continues(const struct loading *l, const struct stored_value *v)
 {
     const struct stored_value *first = &l->first;
     return l->used + v->length <= CHUNK && v->key == first->key + l->count && v->id == first->id + l->count &&
-           v->tries == first->tries && v->before == first->before &&
+           v->tries == first->tries && v->before == first->before && v->untried == first->untried &&
            ((v->flags ^ first->flags) & ~(uint32_t)WIRE_NOEOL) == 0 && (first->flags & WIRE_NOEOL) == 0 &&
            v->reason_length == first->reason_length &&
            (v->reason_length == 0 || memcmp(v->reason, l->reason, v->reason_length) == 0);
@@ -157,15 +158,16 @@ static int make_durable(struct broker *b, struct channel *c, struct directory *h
     struct durable *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ENOMEM;
-    d->gone =
-        malloc(FIRST_RANGES * sizeof *d->gone); /* so that there is room after a commit, whatever memory there is */
-    d->gone_room = FIRST_RANGES;
-    d->row = d->gone != NULL ? store_channel(home->store, c->name) : NULL;
+    d->gone = malloc(FIRST * sizeof *d->gone); /* so that there is room after a commit, whatever memory there is */
+    d->tried = malloc(FIRST * sizeof *d->tried);
+    d->gone_room = d->tried_room = FIRST;
+    d->row = d->gone != NULL && d->tried != NULL ? store_channel(home->store, c->name) : NULL;
     int err = d->row != NULL ? 0 : errno;
     if (err == 0)
         err = load_channel(b, c, d, values);
     if (err != 0) {
         free(d->gone);
+        free(d->tried);
         free(d);
         return err;
     }

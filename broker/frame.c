@@ -153,6 +153,7 @@ struct block *block_split(struct block *b, uint32_t n, uint64_t bytes, uint64_t 
     front->key = b->key;
     front->tries = b->tries;
     front->before = b->before;
+    front->untried = b->untried;
     front->since = b->since;
     front->reason = text_keep(b->reason);
     front->stream = b->stream;

@@ -75,6 +75,7 @@ struct block {
     uint32_t tries, before; /* deliveries, and those of them on other channels */
     int64_t since;          /* it was leased */
     uint64_t key;           /* of the first value in a durable channel's store; 0: it is not there. durable.h */
+    bool untried;           /* the store says, or said while it was out, that it has no try here */
     struct text *reason;    /* why it was refused last; NULL: not known, or never */
 };
 

@@ -186,7 +186,7 @@ void lease_give_up(struct broker *b, struct channel *c, struct block *block)
 void lease_untry(struct broker *b, struct channel *c, struct block *block)
 {
     block->tries--;
-    durable_tries(b, c, block);
+    durable_untried(b, c, block);
     if (c->state == CHANNEL_BROKEN)
         lease_give_up(b, c, block);
     else

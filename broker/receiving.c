@@ -162,6 +162,8 @@ void receiving_end(struct broker *b, struct receiving *r)
             p->carried--;
         }
         record_return(b, r, block);
+        if (is_leased(c) && block->tries == block->before)
+            durable_untried(b, c, block);
         channel_return(b, c, block);
     }
     r->line->slots[r->slot / 8] &= (uint8_t) ~(1u << r->slot % 8);

@@ -433,7 +433,6 @@ static int load_row(struct stored *c, sqlite3_stmt *row, struct stored_value *v)
     v->key = (uint64_t)sqlite3_column_int64(row, 0);
     v->id = (uint64_t)sqlite3_column_int64(row, 1);
     v->before = (uint32_t)sqlite3_column_int64(row, 2);
-    v->tries = (uint32_t)sqlite3_column_int64(row, 7);
     v->flags = (uint32_t)sqlite3_column_int64(row, 3);
     v->reason_length = (size_t)sqlite3_column_bytes(row, 4);
     v->reason = sqlite3_column_blob(row, 4);
@@ -444,8 +443,9 @@ static int load_row(struct stored *c, sqlite3_stmt *row, struct stored_value *v)
     if (sum_of(v->data, v->length) != (uint64_t)sqlite3_column_int64(row, 5) || v->key == 0 || v->key >= c->next)
         return say(c->store, EBADMSG, "durable %s: store.db is damaged: value %llu of channel %s is not what was sent",
                    c->store->dir, (unsigned long long)v->key, c->name);
-    if (v->tries <= v->before)
-        v->tries = v->before + (v->key < c->delivered);
+    int64_t tries = sqlite3_column_int64(row, 7);
+    v->tries = tries >= 0 ? (uint32_t)tries : v->before + (v->key < c->delivered);
+    v->untried = v->key < c->delivered && v->tries == v->before;
     return 0;
 }
 
@@ -454,7 +454,7 @@ int store_load(struct stored *c, int (*each)(void *arg, const struct stored_valu
     sqlite3_stmt *all = NULL;
     struct stored_value v;
     int rc, err = prepare_for(c, &all,
-                              "SELECT key, id, before, flags, reason, sum, data, ifnull(t.tries, 0)"
+                              "SELECT key, id, before, flags, reason, sum, data, ifnull(t.tries, -1)"
                               " FROM value_%lld v LEFT JOIN tries_%lld t USING (key) ORDER BY key");
     if (err != 0)
         return err;

@@ -30,6 +30,7 @@ struct stored_value {
     uint64_t id;     /* as its receivers see it */
     uint32_t before; /* tries that it came with: on other channels */
     uint32_t tries;  /* with those; is set by store_load() */
+    bool untried;    /* there are no others, though it was delivered: so is that */
     uint32_t flags;  /* WIRE_GAP, WIRE_NOEOL */
     const char *reason;
     const void *data;

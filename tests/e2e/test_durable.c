@@ -264,6 +264,24 @@ TEST(what_is_not_done_is_left_for_the_next_run)
     outcome_free(&o);
 }
 
+/* It read the first of three; the others were in the pipe to it, or on their way into that. */
+TEST(what_a_program_did_not_read_has_no_try_in_the_next_run)
+{
+    const char *channel = "capacity: 10, retry: {attempts: 2}";
+    write_pipeline(
+        channel, "command: [seq, 1, 3], stdout: jobs",
+        "command: 'read -r i; until cspctl ps -o json | jq -e \"any(.runs[].channels[]; .received == 3)\"; do sleep "
+        "0.02; done; exit 1', ack: explicit, stdin: jobs");
+    struct outcome o = run_pipeline();
+    assert_status(&o, 1);
+    outcome_free(&o);
+    write_pipeline(channel, "command: 'true', stdout: jobs", "each: 'echo $1 $CSP_TRIES', stdin: jobs");
+    o = run_pipeline();
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "1 2\n2 1\n3 1\n");
+    outcome_free(&o);
+}
+
 TEST(explain_says_what_is_durable)
 {
     write_pipeline("capacity: 10, retry: {attempts: 2}", "command: [seq, 1, 3], stdout: jobs",

@@ -297,6 +297,58 @@ START_TEST(what_a_stream_took_is_leased_until_it_is_acknowledged)
 }
 END_TEST
 
+/* It was in the pipe to a program that ended, say. */
+START_TEST(what_was_not_begun_comes_again_as_if_it_had_not_been_delivered)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    ck_assert_int_eq(send_text(s, c, "two"), 0);
+    nack(r, c, recv_lease(r, c, "one", 1).lease.id, 0, "");
+    uint64_t again = recv_lease(r, c, "one", 2).lease.id;
+    nack(r, c, recv_lease(r, c, "two", 1).lease.id, WIRE_UNREAD, "");
+    nack(r, c, again, WIRE_UNREAD, "");
+    sync_line(r);
+    resume(10, 2);
+    resume(10, 2);
+    recv_lease(r, c, "one", 2);
+    recv_lease(r, c, "two", 1);
+    resume(10, 2);
+    recv_lease(r, c, "one", 3);
+    recv_lease(r, c, "two", 2);
+}
+END_TEST
+
+/* "one", which was leased and not begun, is delivered ahead on a stream. */
+static void deliver_again(void)
+{
+    open_jobs(10);
+    ck_assert_int_eq(send_text(s, c, "one"), 0);
+    nack(r, c, recv_lease(r, c, "one", 1).lease.id, WIRE_UNREAD, "");
+    page_make(r);
+    ck_assert_int_eq(stream(r, c, RECV, BIG, 0), 0);
+    ck_assert_uint_eq(hear(r, WIRE_DELIVER).head.count, 1);
+}
+
+START_TEST(what_was_not_begun_and_is_delivered_again_may_have_been_begun)
+{
+    deliver_again();
+    resume(10, 1);
+    recv_lease(r, c, "one", 2);
+}
+END_TEST
+
+/* The bridge that gave it back is often the first to which it goes again, and ends. */
+START_TEST(what_was_not_begun_and_then_not_taken_comes_again_as_if_it_had_not_been_delivered)
+{
+    deliver_again();
+    colleague(c, RECV, 0, 0); /* the channel does not break */
+    crash(r);
+    sync_line(run.root);
+    resume(10, 1);
+    recv_lease(r, c, "one", 1);
+}
+END_TEST
+
 START_TEST(a_value_that_was_given_back_keeps_its_tries)
 {
     open_jobs(10);
@@ -755,6 +807,9 @@ Suite *durable_suite(void)
     tcase_add_test(t, a_value_that_was_acknowledged_is_gone);
     tcase_add_test(t, what_was_delivered_ahead_and_not_taken_counts_as_one_try_however_often);
     tcase_add_test(t, what_a_stream_took_is_leased_until_it_is_acknowledged);
+    tcase_add_test(t, what_was_not_begun_comes_again_as_if_it_had_not_been_delivered);
+    tcase_add_test(t, what_was_not_begun_and_is_delivered_again_may_have_been_begun);
+    tcase_add_test(t, what_was_not_begun_and_then_not_taken_comes_again_as_if_it_had_not_been_delivered);
     tcase_add_test(t, a_value_that_was_given_back_keeps_its_tries);
     tcase_add_test(t, a_dead_letter_moves_in_one_step_with_its_id_tries_and_reason);
     tcase_add_test(t, a_dead_letter_that_waits_for_room_is_stored);
