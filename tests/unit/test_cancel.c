@@ -598,13 +598,18 @@ static int send_all(void *arg)
     return 0;
 }
 
+/* In every second round values meet before the cancellation does, whatever the machine does meanwhile. */
 static void cancel_in_rounds(int (*member)(void *))
 {
     for (int i = 0; i < ROUNDS; i++) {
+        long before = notes->next;
         note(&notes->there, 0);
         enter();
         csp_proc p = go(member, NULL);
         until(&notes->there, 1);
+        csp_time by = late();
+        while (i % 2 == 0 && __atomic_load_n(&notes->next, __ATOMIC_SEQ_CST) < before + 3)
+            ck_assert_msg(csp_now() < by, "%ld values in round %d", notes->next - before, i);
         a_moment();
         cancel_and_leave(p);
     }

@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(the_deadline_ends_a_program_that_talks_to_nobody)
 {
-    enter(csp_in(400));
+    enter(csp_in(2000)); /* long enough to start it before */
     csp_proc p = run("exec sleep 600", 0, 0);
     until_ended(p, CSP_DEADLINE, 0);
     leave(CSP_DEADLINE, 0);

@@ -464,6 +464,26 @@ START_TEST(who_was_killed_is_killed_again)
 }
 END_TEST
 
+/* The offer's end and the cancellation; what is first depends on which came first, the deadline or the offer. */
+static void hear_deadline(void)
+{
+    for (int cancelled = 0, ended = 0; cancelled + ended < 2;) {
+        struct heard h;
+        struct wire_commit w;
+        if (!hear_now(run.root, &h))
+            continue;
+        if (h.head.type == WIRE_CANCELLED) {
+            ck_assert_uint_eq(h.head.count, 4);
+            cancelled++;
+            continue;
+        }
+        ck_assert_int_eq(h.head.type, WIRE_COMMIT);
+        memcpy(&w, h.data, sizeof w);
+        ck_assert_int_eq(w.err, ECANCELED);
+        ended++;
+    }
+}
+
 START_TEST(a_deadline_of_a_scope_expires_where_it_did)
 {
     for (int again = 0; again < 2; again++) {
@@ -473,11 +493,10 @@ START_TEST(a_deadline_of_a_scope_expires_where_it_did)
         clock_gettime(CLOCK_MONOTONIC, &t);
         int64_t now = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
         const int64_t hour = INT64_C(3600000000000);
-        struct wire_scope scope = {now + (again ? hour : 20000000), hour};
+        struct wire_scope scope = {now + (again ? hour : 500000000), hour};
         ck_assert_int_eq(ask_err(run.root, WIRE_SCOPE, (struct wire_head){0}, &scope, sizeof scope), 0);
         OFFER(run.root, 0, ON_RECV(c));
-        ck_assert_int_eq(committed(run.root).err, ECANCELED);
-        ck_assert_uint_eq(hear(run.root, WIRE_CANCELLED).head.count, 4);
+        hear_deadline();
         ck_assert(noticed_nothing());
         run_stop();
     }

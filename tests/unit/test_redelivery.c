@@ -320,9 +320,18 @@ START_TEST(a_value_given_back_for_later_lets_others_pass)
 {
     prepare(_i, 2);
     csp_msg m = next(jobs);
-    csp_time then = csp_in(300);
-    ASSERT_OK(csp_nack(m.id, then, "not yet"));
+    ASSERT_OK(csp_nack(m.id, csp_in(3600000), "not yet"));
     expect_next(jobs, 2, 1);
+    ASSERT_ERRNO(csp_recv(jobs, NULL, 0, CSP_NOW), EAGAIN);
+    csp_msg_free(&m);
+}
+
+START_TEST(a_value_given_back_for_later_comes_then)
+{
+    prepare(_i, 1);
+    csp_msg m = next(jobs);
+    csp_time then = csp_in(100);
+    ASSERT_OK(csp_nack(m.id, then, "not yet"));
     ck_assert_uint_eq(expect_next(jobs, 1, 2), m.id);
     ck_assert_int_ge(csp_now(), then);
     csp_msg_free(&m);
@@ -764,6 +773,7 @@ Suite *redelivery_suite(void)
     tcase_add_loop_test(t, a_value_that_kills_every_receiver_counts_its_tries, 0, BOTH);
     tcase_add_loop_test(t, a_value_given_back_comes_again_in_its_place, 0, BOTH);
     tcase_add_loop_test(t, a_value_given_back_for_later_lets_others_pass, 0, BOTH);
+    tcase_add_loop_test(t, a_value_given_back_for_later_comes_then, 0, BOTH);
     tcase_add_loop_test(t, a_time_that_has_passed_is_at_once, 0, BOTH);
     tcase_add_loop_test(t, a_back_off_is_that_of_the_channel, 0, BOTH);
     tcase_add_loop_test(t, a_time_that_is_none_is_einval, 0, BOTH);

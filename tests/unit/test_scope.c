@@ -14,7 +14,7 @@ Suite *scope_suite(void);
 
 #define GRACE_MS 150
 #define GRACE_NS (GRACE_MS * (csp_time)1000000)
-#define LIFE_MS  400L /* of a scope: long enough to start a process or two in it */
+#define LIFE_MS  1500L /* of a scope: long enough to start a process or two in it */
 
 static struct notes {
     int went;       /* members that ran to their end */
@@ -387,9 +387,9 @@ static csp_proc go_until_there(int (*fn)(void *))
     return p;
 }
 
-static csp_time cancel_with_grace(void)
+static csp_time cancel_with_grace(csp_time grace_ms)
 {
-    ASSERT_OK(csp_scope_grace(GRACE_MS));
+    ASSERT_OK(csp_scope_grace(grace_ms));
     csp_time now = csp_now();
     ASSERT_OK(csp_scope_cancel());
     ASSERT_OK(csp_shield(1));
@@ -400,7 +400,7 @@ START_TEST(a_member_that_ignores_cancellation_is_terminated_after_the_grace)
 {
     enter(CSP_FOREVER);
     csp_proc p = go_until_there(ignore_all);
-    csp_time begin = cancel_with_grace();
+    csp_time begin = cancel_with_grace(GRACE_MS);
     ended(p, CSP_CANCELLED, 0);
     ck_assert_int_ge(csp_now() - begin, GRACE_NS);
     leave(CSP_CANCELLED, 0);
@@ -411,7 +411,7 @@ START_TEST(a_member_that_ignores_that_too_is_killed)
 {
     enter(CSP_FOREVER);
     csp_proc p = go_until_there(ignore_term);
-    csp_time begin = cancel_with_grace();
+    csp_time begin = cancel_with_grace(GRACE_MS);
     ended(p, CSP_CANCELLED, 0);
     ck_assert_int_ge(csp_now() - begin, 2 * GRACE_NS);
     leave(CSP_CANCELLED, 0);
@@ -422,9 +422,11 @@ END_TEST
 static int with_a_stranger(void *arg)
 {
     (void)signal(SIGTERM, SIG_IGN);
-    notes->stranger = fork();
-    while (notes->stranger == 0)
-        pause();
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    notes->stranger = pid;
     return ignore_all(arg);
 }
 
@@ -432,9 +434,10 @@ START_TEST(its_process_group_goes_with_it)
 {
     enter(CSP_FOREVER);
     csp_proc p = go_until_there(with_a_stranger);
-    (void)cancel_with_grace();
+    (void)cancel_with_grace(GRACE_MS);
     ended(p, CSP_CANCELLED, 0);
     csp_time by = csp_in(20000);
+    ck_assert_int_gt(notes->stranger, 0);
     while (!is_dead(notes->stranger))
         ck_assert_int_lt(csp_now(), by);
     leave(CSP_CANCELLED, 0);
@@ -464,7 +467,8 @@ START_TEST(how_a_cancelled_member_ended_is_said)
     enter(CSP_FOREVER);
     csp_proc p = go(catch_term_and_exit, &status);
     until(&notes->went, 1);
-    (void)cancel_with_grace();
+    (void)cancel_with_grace(600000); /* so that nothing kills it before it has ended by this signal: */
+    ck_assert_int_eq(kill(pid_of(p), SIGTERM), 0);
     ended(p, ends[_i].how, 0);
     leave(CSP_CANCELLED, 0);
 }
@@ -481,7 +485,7 @@ START_TEST(a_crash_after_the_cancellation_is_a_crash)
     int sig = SIGSEGV;
     enter(CSP_FOREVER);
     csp_proc p = go(crash_when_cancelled, &sig);
-    (void)cancel_with_grace();
+    (void)cancel_with_grace(600000);
     ended(p, CSP_SIGNAL, SIGSEGV);
     leave(CSP_CANCELLED, 0);
 }

@@ -246,7 +246,7 @@ static void call_everything(void)
     ended_well(p);
     p = csp_spawn(argv, 0, 0);
     ck_assert_msg(p > 0, "csp_spawn: %s", csp_errmsg());
-    csp_case cases[] = {csp_on_exit(p, &why), csp_on_recv(c, NULL, 0), csp_on_fd(0, 0), csp_on_time(csp_in(10000))};
+    csp_case cases[] = {csp_on_exit(p, &why), csp_on_recv(c, NULL, 0), csp_on_fd(0, 0), csp_on_time(csp_in(600000))};
     ck_assert_msg(csp_select(cases, 4, soon()) == 0, "csp_select: %s", csp_errmsg());
     ASSERT_ERRNO(csp_recv(c, NULL, 0, csp_in(5)), ETIMEDOUT);
     ASSERT_ERRNO(csp_select(cases + 1, 2, csp_in(5)), ETIMEDOUT);

@@ -16,7 +16,8 @@
 
 Suite *sentences_suite(void);
 
-#define SHORT INT64_C(100000000)
+#define SHORT  INT64_C(100000000)
+#define HEEDED (5 * SHORT) /* a grace in which whoever got SIGTERM certainly handles it, before SIGKILL comes */
 
 enum { CLEAN, CODE, SIGNAL, CANCELLED, DEADLINE };
 
@@ -145,20 +146,20 @@ END_TEST
 
 START_TEST(one_that_ignores_sigterm_gets_sigkill)
 {
-    setup(SHORT);
+    setup(HEEDED);
     pid_t pid = fork_attached(child.ticket, ignore_term, NULL);
     until_reached();
     int64_t at = csp_now();
     cancel_all();
     ck_assert_uint_eq(count_terms(), 1);
-    ck_assert_int_ge(csp_now() - at, 2 * SHORT);
+    ck_assert_int_ge(csp_now() - at, 2 * HEEDED);
     ck_assert_int_eq(WTERMSIG(wait_child(pid)), SIGKILL);
 }
 END_TEST
 
 START_TEST(its_process_group_gets_them_with_it)
 {
-    setup(SHORT);
+    setup(HEEDED);
     pid_t pid = fork_attached(child.ticket, lead_a_group, NULL);
     until_reached();
     cancel_all();
@@ -179,7 +180,7 @@ END_TEST
 
 START_TEST(the_group_of_its_program_gets_them)
 {
-    setup(SHORT);
+    setup(HEEDED);
     pid_t pid = fork_attached(child.ticket, run_a_program, NULL);
     until_reached();
     cancel_all();
@@ -209,7 +210,7 @@ static void end_and_stay(struct speaker *s, void *arg)
 
 START_TEST(one_that_ends_in_time_gets_none)
 {
-    setup(10 * SHORT);
+    setup(4 * HEEDED);
     uint64_t first = child.process;
     pid_t ended = fork_attached(child.ticket, end_and_stay, NULL);
     until_waiting(first);
@@ -260,7 +261,7 @@ static void own_a_scope(struct speaker *s, void *arg)
 
 START_TEST(the_grace_is_that_of_where_the_cancellation_began)
 {
-    setup(SHORT);
+    setup(HEEDED);
     pid_t pid = fork_attached(child.ticket, own_a_scope, NULL);
     until_reached();
     cancel_all();
