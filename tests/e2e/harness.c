@@ -272,6 +272,18 @@ pid_t wait_for_process(const char *comm)
     return pid;
 }
 
+void wait_for_processes(const char *comm, size_t many)
+{
+    enum { MOST = 64 };
+    long until = deadline();
+    pid_t pids[MOST];
+    size_t found;
+    while ((found = processes_named(comm, pids, MOST)) != many) {
+        ck_assert_msg(now_ms() < until, "%zu processes %s, not %zu", found, comm, many);
+        poll(NULL, 0, 2);
+    }
+}
+
 /* ---- programs ---- */
 
 const char *sanitizers(void)

@@ -67,6 +67,10 @@ pid_t wait_for_process(const char *comm);
 /* Pids of the processes of the test's runs by command name. */
 size_t processes_named(const char *comm, pid_t *pids, size_t most);
 
+/* Waits until there are just so many of this name. A program that is started has the name of its bridge until it is
+ * executed, and one that is told to end is there until it has. */
+void wait_for_processes(const char *comm, size_t many);
+
 /* Asserts status, and shows stderr where it is another. */
 void assert_status(const struct outcome *o, int status);
 

@@ -73,19 +73,6 @@ static void assert_refused(const char *file, int status, const char *why)
     outcome_free(&o);
 }
 
-/* A program that is started has the name of its bridge until it is executed. */
-static void assert_many(const char *comm, size_t many)
-{
-    pid_t pids[8];
-    size_t found = processes_named(comm, pids, 8);
-
-    for (int i = 0; i < PATIENCE / 10 && found != many; i++) {
-        usleep(10000);
-        found = processes_named(comm, pids, 8);
-    }
-    ck_assert_uint_eq(found, many);
-}
-
 /* The processes of the run by name, and the pids of their programs. */
 static struct text programs(void)
 {
@@ -98,11 +85,13 @@ static struct text programs(void)
     return all;
 }
 
+/* A bridge says to cspctl first that it has started a program. */
 static pid_t program_of(const char *name)
 {
-    struct outcome o = sh("cspctl ps -o json | jq '[.. | objects | select(.name? == \"%s\" and .program? != null and "
-                          ".pid > 0)][0].program'",
-                          name);
+    struct outcome o =
+        sh("until cspctl ps -o json | jq -e '[.. | objects | select(.name? == \"%s\" and .program? != null"
+           " and .pid > 0)][0].program | select(. > 0)'; do sleep 0.01; done",
+           name);
     pid_t pid = (pid_t)strtol(o.out.data, NULL, 10);
 
     outcome_free(&o);
@@ -154,7 +143,7 @@ TEST(a_process_that_has_changed_is_replaced_and_nothing_is_lost)
     reload("other.yaml", "reload: 0 added, 1 changed, 0 removed, 2 unchanged\n");
     ck_assert_int_eq(program_of("source"), source);
     ck_assert_int_ne(program_of("filter"), filter);
-    assert_many("sed", 1);
+    wait_for_processes("sed", 1);
     assert_whole(&r);
 }
 
@@ -164,8 +153,8 @@ TEST(each_replica_of_a_process_that_has_changed_is_replaced)
     write_pipeline("other.yaml",
                    "  filter: {command: [sed, ''], stdin: a, stdout: b, replicas: 2, restart: on-failure}\n");
     reload("other.yaml", "reload: 0 added, 1 changed, 0 removed, 2 unchanged\n");
-    assert_many("cat", 0);
-    assert_many("sed", 2);
+    wait_for_processes("cat", 0);
+    wait_for_processes("sed", 2);
     assert_whole(&r);
 }
 
@@ -175,9 +164,9 @@ TEST(where_replicas_alone_differ_it_is_scaled)
     pid_t filter = program_of("filter");
     write_pipeline("other.yaml", "  filter: {command: [cat], stdin: a, stdout: b, replicas: 3}\n");
     reload("other.yaml", "reload: 0 added, 0 changed, 0 removed, 2 unchanged, 1 scaled\n");
-    assert_many("cat", 3);
+    wait_for_processes("cat", 3);
     reload("first.yaml", "reload: 0 added, 0 changed, 0 removed, 2 unchanged, 1 scaled\n");
-    assert_many("cat", 1);
+    wait_for_processes("cat", 1);
     ck_assert_int_eq(program_of("filter"), filter);
     assert_whole(&r);
 }
@@ -277,6 +266,7 @@ TEST(a_channel_that_has_ended_does_not_begin_again_for_who_is_left)
                                          "inherit}\n");
     struct running r = start("exec cspctl run %s", in_scratch("first.yaml"));
     wait_for_output(&r, 0, "here");
+    wait_for_processes("exec", 1); /* that of `once` has ended, too */
     write_text(in_scratch("other.yaml"), "processes:\n"
                                          "  once: {command: [echo, again], stdout: a}\n"
                                          "  wait: {command: 'cat; echo here; exec sleep 600', stdin: a, stderr: "
@@ -369,8 +359,8 @@ TEST(scale_and_restart_after_a_reload_mean_the_new_definition)
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "filter: replicas 2\nfilter: restarted, replicas 2\n");
     outcome_free(&o);
-    assert_many("cat", 0);
-    assert_many("sed", 2);
+    wait_for_processes("cat", 0);
+    wait_for_processes("sed", 2);
     assert_whole(&r);
 }
 

@@ -137,6 +137,7 @@ TEST(a_process_that_has_ended_is_not_scaled)
                "  wait: {command: 'cat; echo here; exec sleep 600', stdin: a, stderr: inherit}\n");
     struct running r = start("exec cspctl run %s", in_scratch("e.yaml"));
     wait_for_output(&r, 0, "here");
+    wait_for_processes("exec", 1); /* that of `once` has ended, too */
     assert_refused("scale once=2", "it has ended");
     assert_refused("restart once", "it has ended");
     kill(r.pid, SIGKILL);
@@ -148,8 +149,8 @@ TEST(while_the_run_ends_nothing_is_changed)
 {
     write_text(in_scratch("d.yaml"),
                "processes:\n"
-               "  deaf: {command: 'trap \"echo told\" TERM; echo up; while :; do sleep 0.1; done', grace: 2s}\n"
-               "  other: {command: 'trap \"\" TERM; echo up; exec sleep 600', grace: 2s}\n");
+               "  deaf: {command: 'trap \"echo told\" TERM; echo up; while :; do sleep 0.1; done', grace: 1h}\n"
+               "  other: {command: 'trap \"\" TERM; echo up; exec sleep 600', grace: 1h}\n");
     struct running r = start("exec cspctl run %s", in_scratch("d.yaml"));
     wait_for_output(&r, 0, "up\nup\n");
     struct running asks = start("exec cspctl restart deaf");
@@ -162,6 +163,7 @@ TEST(while_the_run_ends_nothing_is_changed)
     outcome_free(&o);
     assert_refused("scale other=3", "the run is ending: nothing of it can be changed any more");
     assert_refused("restart other", "the run is ending: nothing of it can be changed any more");
+    kill(r.pid, SIGINT);
     o = finish(&r);
     outcome_free(&o);
 }
@@ -170,8 +172,10 @@ TEST(restart_gives_new_processes_and_loses_nothing)
 {
     struct running r = start_run("command: [cat], replicas: 2");
     pid_t before[8], after[8];
+    wait_for_processes("cat", 2);
     ck_assert_uint_eq(processes_named("cat", before, 8), 2);
     change("restart filter", "filter: restarted, replicas 2\n");
+    wait_for_processes("cat", 2);
     ck_assert_uint_eq(processes_named("cat", after, 8), 2);
     for (int i = 0; i < 4; i++)
         ck_assert_int_ne(before[i / 2], after[i % 2]);
