@@ -135,10 +135,12 @@ bool disk_deleted(struct disk *d)
     return d->deleted;
 }
 
+/* What is free in the file is as good for removals as what is behind its end: else a disk that was filled to the last,
+ * of which the log or others take a little more then, would never have room again. */
 bool disk_room(struct disk *d, uint64_t bytes, uint64_t values)
 {
-    uint64_t more = d->promised + weight(bytes, values);
-    uint64_t file = d->file_used + (more > d->spare ? more - d->spare : 0) + MARGIN, log = d->log_used + more + MARGIN;
+    uint64_t more = d->promised + weight(bytes, values) + MARGIN;
+    uint64_t file = d->file_used + (more > d->spare ? more - d->spare : 0), log = d->log_used + more;
     if (log < LOG)
         log = LOG;
     bool fits = file <= d->file_allocated;

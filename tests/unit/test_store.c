@@ -313,8 +313,9 @@ START_TEST(senders_and_who_is_finished_are_remembered_until_forgotten)
 }
 END_TEST
 
-/* Files may not grow beyond 8 MiB: what a disk of that size does, without one. */
-START_TEST(a_full_disk_admits_no_value_and_removes_all_the_same)
+/* Files may not grow beyond 8 MiB: what a disk of that size does, without one. It is filled, others take so much of it,
+ * and then all is removed. */
+static void fill_and_empty(rlim_t taken)
 {
     static char text[4096 + 1];
     struct rlimit limit = {8 << 20, 8 << 20};
@@ -331,6 +332,8 @@ START_TEST(a_full_disk_admits_no_value_and_removes_all_the_same)
         ck_assert_msg(store_commit(store) == 0, "%s", store_why(store));
     }
     ck_assert_uint_gt(n, 100);
+    limit.rlim_cur -= taken;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     for (uint64_t k = 1; k <= n; k++) {
         ck_assert_int_eq(store_begin(store), 0);
         ck_assert_int_eq(store_remove(jobs, k, k), 0);
@@ -338,6 +341,18 @@ START_TEST(a_full_disk_admits_no_value_and_removes_all_the_same)
                       store_why(store));
     }
     ck_assert(store_room(store, sizeof text, 1)); /* what was removed has left room */
+}
+
+START_TEST(a_full_disk_admits_no_value_and_removes_all_the_same)
+{
+    fill_and_empty(0);
+}
+END_TEST
+
+/* So does its own log, and values that need more than was thought. */
+START_TEST(a_full_disk_of_which_more_is_taken_has_room_when_all_is_removed)
+{
+    fill_and_empty(1 << 20);
 }
 END_TEST
 
@@ -459,6 +474,7 @@ Suite *store_suite(void)
     tcase_add_test(t, a_name_that_could_not_be_given_to_the_database_is_no_damage);
     tcase_add_test(t, a_disk_that_cannot_be_read_is_not_said_to_hold_damage);
     tcase_add_test(t, a_full_disk_admits_no_value_and_removes_all_the_same);
+    tcase_add_test(t, a_full_disk_of_which_more_is_taken_has_room_when_all_is_removed);
     suite_add_tcase(s, t);
     return s;
 }
