@@ -591,6 +591,7 @@ void request_handle(struct broker *b, struct line *l, const struct message *m);
 /* stat.c */
 /* What DUMP adds: the rest of a line, its end, and the lines after it. */
 struct stat_more {
+    void (*run)(FILE *out);
     void (*process)(FILE *out, const struct broker *b, const struct process *p);
     void (*channel)(FILE *out, const struct broker *b, const struct channel *c);
     void (*last)(FILE *out, const struct broker *b);

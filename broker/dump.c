@@ -6,6 +6,7 @@
 #include "pair.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 
 #define MOST_VALUES 100 /* lines of a channel */
 #define PREVIEW     32  /* bytes */
@@ -19,6 +20,13 @@ static const char *ends_name(unsigned mask)
 static uint64_t scope_number(const struct scope *s)
 {
     return s != NULL ? s->item.key : 0;
+}
+
+/* What is resident is the most that was ever needed at a time, which says little: libipc/heap.c. */
+static void print_memory(FILE *out)
+{
+    struct mallinfo2 m = mallinfo2();
+    fprintf(out, "memory\t%zu\t%zu\n", m.uordblks + m.hblkhd, m.arena + m.hblkhd);
 }
 
 /* ---- of a process */
@@ -225,6 +233,6 @@ static void print_channel(FILE *out, const struct broker *b, const struct channe
 
 void dump_answer(struct broker *b, struct line *l, const struct message *m)
 {
-    static const struct stat_more more = {print_process, print_channel, print_scopes};
+    static const struct stat_more more = {print_memory, print_process, print_channel, print_scopes};
     stat_reply(b, l, m, &more);
 }

@@ -134,6 +134,8 @@ static int print_all(FILE *out, struct broker *b, const struct stat_more *more)
 {
     fprintf(out, "run\t%s\t%s\t%d\t%d\t%" PRId64 "\n", stat_or_dash(b->info.name), stat_or_dash(b->info.file),
             (int)b->info.root, (int)b->info.broker, b->info.started);
+    if (more != NULL)
+        more->run(out);
     for (const struct list *node = b->all.next; node != &b->all; node = node->next) {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (print_process(out, p) != 0)

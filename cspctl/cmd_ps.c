@@ -221,6 +221,7 @@ static int print_json(const struct live *runs, int n)
         struct snapshot *s = look(&runs[i]);
         json_t *o = live_json(&runs[i]);
         if (s != NULL) {
+            snapshot_memory_json(o, s);
             json_object_set_new(o, "processes", json_processes(s));
             json_object_set_new(o, "channels", json_channels(s));
         } else

@@ -170,6 +170,7 @@ json_t *dump_json(const struct dump *d, bool only_stuck)
     for (size_t i = 0; i < d->n; i++)
         if (!only_stuck || d->processes[i].p->stuck)
             json_array_append_new(processes, process_json(d, &d->processes[i]));
+    snapshot_memory_json(o, d->s);
     json_object_set_new(o, "processes", processes);
     json_object_set_new(o, "channels", channels_json(d));
     json_object_set_new(o, "values", values_json(d));

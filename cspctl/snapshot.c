@@ -26,6 +26,10 @@ static const struct field run_fields[] = {
     FIELD(TEXT, snapshot, name),     FIELD(TEXT, snapshot, file),      FIELD(NUMBER, snapshot, root),
     FIELD(NUMBER, snapshot, broker), FIELD(NUMBER, snapshot, started),
 };
+static const struct field memory_fields[] = {
+    FIELD(NUMBER, snapshot, memory),
+    FIELD(NUMBER, snapshot, heap),
+};
 static const struct field process_fields[] = {
     FIELD(NUMBER, snapshot_process, id),
     FIELD(TEXT, snapshot_process, name),
@@ -98,6 +102,7 @@ static const struct kind {
             offsetof(struct snapshot, member), offsetof(struct snapshot, n##member)                                    \
     }
     {"run", run_fields, COUNT(run_fields), COUNT(run_fields), 0, 0, 0},
+    {"memory", memory_fields, COUNT(memory_fields), COUNT(memory_fields), 0, 0, 0},
     {"process", process_fields, COUNT(process_fields), PROCESS_FIELDS_OF_STAT, sizeof(struct snapshot_process),
      offsetof(struct snapshot, processes), offsetof(struct snapshot, nprocesses)},
     {"channel", channel_fields, COUNT(channel_fields), CHANNEL_FIELDS_BEFORE_LEASES, sizeof(struct snapshot_channel),

@@ -53,6 +53,7 @@ struct snapshot_scope {
 struct snapshot {
     const char *name, *file;
     int64_t root, broker, started;
+    int64_t memory, heap; /* of the broker: bytes in use, and had from the system; of a dump, 0 where it is not said */
     struct snapshot_process *processes;
     struct snapshot_channel *channels;
     struct snapshot_wait *waits;

@@ -10,6 +10,12 @@ json_t *live_json(const struct live *run)
                      (int)run->info.broker, "uptime_s", (double)live_uptime(run) / 1e9);
 }
 
+void snapshot_memory_json(json_t *run, const struct snapshot *s)
+{
+    json_object_set_new(run, "memory",
+                        json_pack("{s:I, s:I}", "in_use", (json_int_t)s->memory, "had", (json_int_t)s->heap));
+}
+
 json_t *snapshot_process_json(const struct snapshot_process *p, csp_time now)
 {
     return json_pack("{s:I, s:o, s:I, s:I, s:I, s:s, s:f}", "id", (json_int_t)p->id, "name", text_json(p->name),

@@ -12,6 +12,7 @@ Suite *snapshot_suite(void);
 /* ping and pong receive from each other, picker selects, boss waits for ping's end. No process has these pids. */
 #define NOW 5000000000
 static const char text[] = "run\tgame\t/some/game.yaml\t4000001\t4000002\t1700000000000000000\n"
+                           "memory\t1970000\t8600000\n"
                            "process\t1\tgame\t0\t4000001\t0\tattached\t-\t1000000000\t0\t0\t0\t0\t0\n"
                            "process\t2\tping\t1\t4000003\t0\twaiting\trecv #9\t2000000000\t0\t0\t0\t1\t1\n"
                            "wait\t2\t5\t3500000000\tc0ffee\t-1\trecv\t9\t-\n"
@@ -48,6 +49,8 @@ START_TEST(every_field_of_a_dump_is_read)
 
     ck_assert_ptr_nonnull(s);
     ck_assert_str_eq(s->name, "game");
+    ck_assert_int_eq(s->memory, 1970000);
+    ck_assert_int_eq(s->heap, 8600000);
     ck_assert_uint_eq(s->nprocesses, 6);
     ck_assert_uint_eq(s->nwaits, 7);
     ck_assert_uint_eq(s->nends, 4);
@@ -96,6 +99,7 @@ static const char *const broken[] = {
     "run\tr\t-\t1\t2\t3\nwait\t1\t2\t3\t4\t5\trecv\t6\n",
     "run\tr\t-\t1\t2\t3\nwait\t1\t2\t3\txyz\t5\trecv\t6\t-\n", /* no hexadecimal number */
     "run\tr\t-\t1\t2\t3\nend\t1\t2\n",
+    "run\tr\t-\t1\t2\t3\nmemory\t1\n",
 };
 
 START_TEST(what_is_none_is_refused)
@@ -208,7 +212,7 @@ START_TEST(json_has_all_and_says_partners_by_number)
     struct dump *d = dump_of(read_text(text), &run, NOW);
     json_t *o = dump_json(d, false);
     const char *op, *file, *preview;
-    int partner, line, stuck;
+    int partner, line, stuck, memory, had;
 
     strcpy(run.info.name, "odd\xff name"); /* no UTF-8 */
     ck_assert_uint_eq(json_array_size(json_object_get(o, "processes")), 6);
@@ -224,6 +228,9 @@ START_TEST(json_has_all_and_says_partners_by_number)
     ck_assert_int_eq(partner, 3);
     ck_assert_int_eq(json_unpack(o, "{s:[{s:s}]}", "values", "preview", &preview), 0);
     ck_assert_str_eq(preview, "a\\x00");
+    ck_assert_int_eq(json_unpack(o, "{s:{s:i, s:i}}", "memory", "in_use", &memory, "had", &had), 0);
+    ck_assert_int_eq(memory, 1970000);
+    ck_assert_int_eq(had, 8600000);
     json_decref(o);
 
     o = dump_json(d, true);
