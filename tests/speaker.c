@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
+enum { UNHEARD_MS = 300 }; /* so long something may be on its way to the broker */
+
 struct test_run run;
 static int point[2]; /* the pipe of reached() */
 static struct speaker *all;
@@ -253,20 +255,43 @@ struct heard hear(struct speaker *s, enum wire_type type)
     return h;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Until the broker has read its offer, and that waits; not for ever, since there are offers of which STAT says nothing.
+ */
+static void await_offer(struct speaker *s)
+{
+    const char *state = "";
+    int64_t until = now_ms() + UNHEARD_MS;
+    do {
+        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
+        if (zmq_poll(&item, 1, 0) != 0)
+            return;
+        state = stat_field("process", s->process, 6);
+    } while (state != NULL && strcmp(state, "waiting") != 0 && strcmp(state, "ended") != 0 && now_ms() < until);
+}
+
+/* Until the broker has read what the line said; not for ever, since one that left is not answered. Whether that was
+ * all it heard. */
+static bool hears_its_answer_alone(struct speaker *s)
+{
+    struct heard h;
+    say(s, WIRE_STAT, (struct wire_head){.seq = ++s->seq}, NULL, 0);
+    return !hear_within(s, UNHEARD_MS, &h) || (h.head.type == WIRE_ANSWER && h.head.seq == s->seq);
+}
+
 bool silent(struct speaker *s)
 {
     struct heard h;
-    const char *state = "";
-    for (int i = 0; i < 100 && s->offering && strcmp(state, "waiting") != 0; i++) {
-        zmq_pollitem_t item = {.socket = s->socket, .events = ZMQ_POLLIN};
-        if (zmq_poll(&item, 1, 0) != 0)
-            break;
-        state = stat_field("process", s->process, 6);
-        if (state == NULL)
-            break;
-    }
+    if (s->offering)
+        await_offer(s);
     ask(run.root, WIRE_STAT, (struct wire_head){0}, NULL, 0);
-    return !hear_within(s, 20, &h);
+    return (s->offering || hears_its_answer_alone(s)) && !hear_within(s, 20, &h);
 }
 
 void sync_line(struct speaker *s)

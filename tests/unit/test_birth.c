@@ -227,7 +227,7 @@ Suite *birth_suite(void)
 {
     Suite *s = suite_create("birth");
     TCase *t = tcase_create("a child");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, whose_parent_dies_before_it_was_announced_runs_nothing);
     tcase_add_test(t, that_is_killed_before_it_was_announced_is_a_process_that_died);
     tcase_add_test(t, that_no_broker_announces_is_not_there);

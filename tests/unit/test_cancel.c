@@ -644,7 +644,7 @@ Suite *cancel_suite(void)
 {
     Suite *s = suite_create("cancel");
     TCase *tc = tcase_create("cancel");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, begin, stop);
     tcase_add_loop_test(tc, a_call_that_waits_is_woken, 0, CALLS);
     tcase_add_loop_test(tc, a_call_that_begins_to_wait_is_woken, 0, CALLS);

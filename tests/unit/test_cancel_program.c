@@ -292,7 +292,7 @@ Suite *cancel_program_suite(void)
 {
     Suite *s = suite_create("cancel_program");
     TCase *tc = tcase_create("cancel_program");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, begin, stop);
     tcase_add_test(tc, an_idle_program_gets_its_signal_at_once);
     tcase_add_test(tc, a_program_that_its_signal_ends_was_cancelled);

@@ -180,7 +180,7 @@ Suite *crawl_suite(void)
 {
     Suite *s = suite_create("crawl");
     TCase *t = tcase_create("crawl");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_test(t, a_ring_of_three_ends_when_nothing_goes_round);
     tcase_add_test(t, who_gave_up_its_end_to_close_when_idle_sends_no_more);

@@ -410,7 +410,7 @@ Suite *dead_letters_suite(void)
     Suite *suite = suite_create("dead_letters");
     TCase *t = tcase_create("dead_letters");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, a_nack_without_delay_returns_the_value_to_its_place);
     tcase_add_test(t, a_nack_of_what_is_not_held_is_ignored);
     tcase_add_test(t, a_delay_that_there_is_not_is_a_violation);

@@ -970,7 +970,7 @@ Suite *deadlock_suite(void)
 {
     Suite *s = suite_create("deadlock");
     TCase *t = tcase_create("deadlock");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, stuck_start, run_stop);
     tcase_add_test(t, a_cycle_of_channels_that_never_close_is_idle);
     tcase_add_test(t, who_was_idle_and_has_moved_is_not_stuck);

@@ -468,7 +468,7 @@ Suite *deadlock_leases_suite(void)
 {
     Suite *s = suite_create("deadlock_leases");
     TCase *t = tcase_create("deadlock_leases");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, stuck_start, run_stop);
     tcase_add_test(t, not_while_one_alive_holds_a_lease);
     tcase_add_test(t, not_while_one_alive_holds_a_lease_without_an_end);

@@ -781,7 +781,7 @@ Suite *durable_suite(void)
     Suite *suite = suite_create("durable");
     TCase *t = tcase_create("durable");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, what_was_said_to_be_sent_is_there_again_in_order);
     tcase_add_test(t, what_was_received_does_not_come_again);
     tcase_add_test(t, values_of_a_stream_are_stored_before_room_is_said);
@@ -806,7 +806,7 @@ Suite *durable_suite(void)
     suite_add_tcase(suite, t);
     t = tcase_create("leases");
     tcase_add_checked_fixture(t, setup_leased, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, a_value_that_was_leased_comes_again_with_its_id_and_one_try_more);
     tcase_add_test(t, a_value_that_was_acknowledged_is_gone);
     tcase_add_test(t, what_was_delivered_ahead_and_not_taken_counts_as_one_try_however_often);
@@ -825,7 +825,7 @@ Suite *durable_suite(void)
     suite_add_tcase(suite, t);
     t = tcase_create("a full disk");
     tcase_add_checked_fixture(t, setup_noticed, teardown);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, a_full_disk_makes_senders_wait_and_loses_nothing);
     tcase_add_test(t, a_full_disk_is_no_deadlock);
     suite_add_tcase(suite, t);

@@ -213,7 +213,7 @@ Suite *edeadlk_suite(void)
 {
     Suite *s = suite_create("edeadlk");
     TCase *t = tcase_create("edeadlk");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_loop_test(t, a_call_that_would_block_for_ever, 0, sizeof calls / sizeof *calls);
     tcase_add_test(t, after_it_all_works_as_before);

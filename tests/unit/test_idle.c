@@ -250,7 +250,7 @@ Suite *idle_suite(void)
     Suite *suite = suite_create("idle");
     TCase *t = tcase_create("idle");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, it_closes_when_all_who_could_send_wait_to_receive);
     tcase_add_test(t, it_does_not_while_one_of_them_works);
     tcase_add_test(t, it_does_not_while_a_value_of_it_is_leased);

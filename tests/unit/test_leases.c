@@ -638,7 +638,7 @@ Suite *leases_suite(void)
     Suite *suite = suite_create("leases");
     TCase *t = tcase_create("leases");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, settings_are_set_once);
     tcase_add_test(t, settings_come_before_the_first_value);
     tcase_add_test(t, settings_come_before_the_first_stream);

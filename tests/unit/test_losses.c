@@ -106,7 +106,7 @@ Suite *losses_suite(void)
 {
     Suite *s = suite_create("losses");
     TCase *t = tcase_create("losses");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_loop_test(t, of_many_values_none_is_lost_with_consumers_that_are_killed, 0, 2);
     suite_add_tcase(s, t);

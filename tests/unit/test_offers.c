@@ -740,7 +740,7 @@ Suite *offers_suite(void)
 
     TCase *leak = tcase_create("nothing is left of losers");
     tcase_add_checked_fixture(leak, run_start, run_stop);
-    tcase_set_timeout(leak, 120);
+    tcase_set_timeout(leak, 300);
     tcase_add_test(leak, losing_selects_leave_nothing);
     tcase_add_test(leak, withdrawn_offers_leave_nothing);
     suite_add_tcase(s, leak);

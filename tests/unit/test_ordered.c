@@ -189,7 +189,7 @@ Suite *ordered_suite(void)
     Suite *suite = suite_create("ordered");
     TCase *tests = tcase_create("ordered");
     tcase_add_checked_fixture(tests, run_start, run_stop);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, output_goes_on_in_the_order_of_input);
     tcase_add_test(tests, what_is_parked_is_settled_and_counts_as_put);
     tcase_add_test(tests, what_is_parked_outlives_its_sender);

@@ -130,7 +130,7 @@ Suite *overflow_suite(void)
     Suite *suite = suite_create("overflow");
     TCase *t = tcase_create("overflow");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, the_oldest_is_dropped);
     tcase_add_test(t, the_newest_is_dropped);
     tcase_add_test(t, the_send_is_rejected);

@@ -853,7 +853,7 @@ Suite *pair_suite(void)
     Suite *suite = suite_create("pair");
     TCase *t = tcase_create("channel");
     int n = sizeof capacities / sizeof *capacities;
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, begin, term);
     tcase_add_loop_test(t, values_keep_their_order, 0, n);
     tcase_add_loop_test(t, a_receive_makes_room_for_one_send_and_no_more, 0, n - 1);
@@ -877,7 +877,7 @@ Suite *pair_suite(void)
     suite_add_tcase(suite, t);
 
     t = tcase_create("deaths");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, begin, term);
     tcase_add_test(t, what_a_killed_sender_had_sent_comes_and_then_the_close);
     tcase_add_test(t, a_sender_killed_at_any_moment_leaves_a_beginning);
@@ -886,7 +886,7 @@ Suite *pair_suite(void)
     suite_add_tcase(suite, t);
 
     t = tcase_create("selects");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, begin, term);
     tcase_add_test(t, a_select_takes_from_pairs_and_shared_channels);
     tcase_add_test(t, a_select_sends_on_a_pair_or_receives);
@@ -896,7 +896,7 @@ Suite *pair_suite(void)
     suite_add_tcase(suite, t);
 
     t = tcase_create("recalls");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, begin, term);
     tcase_add_test(t, values_with_a_channel_attached_keep_their_place);
     tcase_add_test(t, who_waits_while_a_pair_comes_and_goes_gets_the_next_value);

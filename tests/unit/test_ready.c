@@ -332,7 +332,7 @@ Suite *ready_suite(void)
 {
     Suite *suite = suite_create("ready");
     TCase *t = tcase_create("ready");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_test(t, among_64_ready_pairs_the_draw_is_fair);
     tcase_add_test(t, among_64_ready_streams_the_draw_is_fair);

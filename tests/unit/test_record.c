@@ -544,7 +544,7 @@ Suite *record_suite(void)
 {
     Suite *s = suite_create("record");
     TCase *t = tcase_create("record");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, paths, NULL);
     tcase_add_test(t, a_record_says_who_was_committed_what);
     tcase_add_test(t, a_seed_repeats_the_choices);

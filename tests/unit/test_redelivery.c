@@ -762,7 +762,7 @@ Suite *redelivery_suite(void)
 {
     Suite *s = suite_create("redelivery");
     TCase *t = tcase_create("redelivery");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, NULL, term);
     tcase_add_loop_test(t, a_value_has_an_id_and_a_try, 0, BOTH);
     tcase_add_loop_test(t, a_second_acknowledgement_is_enoent, 0, BOTH);

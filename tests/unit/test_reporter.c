@@ -283,7 +283,7 @@ Suite *reporter_suite(void)
 {
     Suite *s = suite_create("reporter");
     TCase *t = tcase_create("reporter");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, start, stop);
     tcase_add_test(t, it_is_cspctl_dump_and_prints_on_stderr);
     tcase_add_test(t, calls_fail_when_it_has_ended);

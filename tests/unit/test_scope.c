@@ -647,7 +647,7 @@ Suite *scope_suite(void)
 {
     Suite *s = suite_create("scope");
     TCase *tc = tcase_create("scope");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, begin, stop);
     tcase_add_test(tc, a_program_that_was_spawned_in_a_scope_has_its_deadline);
     tcase_add_test(tc, leaving_waits_for_all_members_grandchildren_too);

@@ -886,7 +886,7 @@ Suite *scopes_suite(void)
     Suite *s = suite_create("scopes");
     TCase *t = tcase_create("scopes");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, a_number_is_never_used_again);
     tcase_add_test(t, a_scope_is_inside_the_innermost_of_its_line);
     tcase_add_test(t, a_scope_of_a_member_is_inside_the_one_it_belongs_to);

@@ -513,7 +513,7 @@ Suite *sentences_suite(void)
     Suite *s = suite_create("sentences");
     TCase *t = tcase_create("sentences");
     tcase_add_checked_fixture(t, run_start, run_stop);
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, one_that_does_not_end_gets_sigterm);
     tcase_add_test(t, one_that_ignores_sigterm_gets_sigkill);
     tcase_add_test(t, its_process_group_gets_them_with_it);
@@ -536,7 +536,7 @@ Suite *sentences_suite(void)
     tcase_add_loop_test(t, the_reason_of_a_cancelled_process, 0, sizeof ends / sizeof ends[0]);
     suite_add_tcase(s, t);
     TCase *own = tcase_create("root"); /* in a run of its own */
-    tcase_set_timeout(own, 60);
+    tcase_set_timeout(own, 300);
     tcase_add_test(own, the_root_gets_them_alone);
     suite_add_tcase(s, own);
     return s;

@@ -159,7 +159,7 @@ Suite *socket_suite(void)
     Suite *s = suite_create("socket");
     TCase *t = tcase_create("socket");
     tcase_add_checked_fixture(t, open_both, close_both);
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_test(t, it_is_quiet_after_a_receive_that_found_nothing);
     tcase_add_test(t, it_is_not_after_one_that_found_a_message);
     tcase_add_test(t, it_is_not_after_a_send_but_is_found_to_be);

@@ -282,7 +282,7 @@ Suite *staged_suite(void)
     Suite *suite = suite_create("staged");
     TCase *tests = tcase_create("staged");
     tcase_add_checked_fixture(tests, run_start, run_stop);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, what_is_staged_is_not_seen);
     tcase_add_test(tests, an_ack_puts_what_is_staged_and_settles);
     tcase_add_test(tests, an_ack_puts_on_each_stream);

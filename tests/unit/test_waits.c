@@ -338,7 +338,7 @@ Suite *waits_suite(void)
 {
     Suite *s = suite_create("waits");
     TCase *tc = tcase_create("waits");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, NULL, stop);
     tcase_add_loop_test(tc, the_broker_knows_what_a_call_waits_for_and_where_it_stands, 0,
                         sizeof calls / sizeof *calls);
