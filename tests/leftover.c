@@ -125,8 +125,7 @@ static size_t entries(char *list, size_t size)
     return n;
 }
 
-/* Brokers, whose own environment does not name the run: found by their argument. */
-static size_t brokers(pid_t *pids, size_t most)
+size_t run_brokers(pid_t *pids, size_t most)
 {
     size_t n = 0;
     DIR *proc = opendir("/proc");
@@ -148,12 +147,21 @@ static size_t brokers(pid_t *pids, size_t most)
     return n;
 }
 
+void wait_until_all_have_ended(void)
+{
+    pid_t pid;
+    for (int ms = 0; run_processes(&pid, 1) + run_brokers(&pid, 1) != 0; ms++) {
+        ck_assert_msg(ms < PATIENCE_MS, "process %d does not end", (int)pid);
+        poll(NULL, 0, 1);
+    }
+}
+
 static size_t wait_for_all(pid_t *left)
 {
     size_t stayed = 0;
     static pid_t pids[MOST];
     size_t n = run_processes(pids, MOST);
-    n += brokers(pids + n, MOST - n);
+    n += run_brokers(pids + n, MOST - n);
     for (size_t i = 0; i < n; i++)
         if (!ends_soon(pids[i])) {
             *left = pids[i];

@@ -17,5 +17,9 @@ void remove_scratch(void);
 
 /* Pids of the processes whose environment has CSP_RUN below this test's XDG_RUNTIME_DIR; at most `most`. */
 size_t run_processes(pid_t *pids, size_t most);
+/* Pids of the brokers of its runs, whose own environment does not name the run: they are found by their argument. */
+size_t run_brokers(pid_t *pids, size_t most);
+/* Waits until there are none of either. */
+void wait_until_all_have_ended(void);
 
 #endif

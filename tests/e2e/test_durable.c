@@ -3,6 +3,9 @@
  * is lost: docs/durable.md. */
 #include "harness.h"
 
+#include "leftover.h"
+#include "standing.h"
+
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -33,16 +36,16 @@ static struct outcome run_pipeline(void)
 /* SIGKILL to all of the run, in an order that is not always the same. */
 static void kill_everything(struct running *r, unsigned order)
 {
-    static const char *const names[] = {"broker", "cspctl", "exec"};
-    pid_t pids[64];
     for (unsigned i = 0; i < 3; i++) {
-        size_t n = processes_named(names[(i + order) % 3], pids, 64);
-        for (size_t k = 0; k < n && k < 64; k++)
+        pid_t pids[64] = {r->pid};
+        unsigned which = (i + order) % 3;
+        size_t n = which == 0 ? run_brokers(pids, 64) : which == 1 ? 1 : processes_named("exec", pids, 64);
+        for (size_t k = 0; k < n; k++)
             (void)kill(pids[k], SIGKILL);
     }
-    (void)kill(r->pid, SIGKILL);
     struct outcome o = finish(r);
     outcome_free(&o);
+    wait_until_all_have_ended();
 }
 
 static long lines_of(const char *path)
@@ -97,7 +100,7 @@ TEST(everything_is_killed_again_and_again_and_no_job_is_lost)
         struct running r = start_pipeline();
         long before = lines_of(in_scratch("done"));
         long more = 1 + random() % (JOBS / ROUNDS / 2);
-        while (lines_of(in_scratch("done")) < before + more && processes_named("cspctl", (pid_t[64]){0}, 64) != 0)
+        while (lines_of(in_scratch("done")) < before + more && !is_dead(r.pid))
             usleep(1000);
         kill_everything(&r, kills);
     }
