@@ -88,7 +88,7 @@ TEST(what_is_typed_at_the_terminal_reaches_a_process_and_control_d_ends_it)
                                          "  a: {command: sed s/^/got-/, stdin: {file: /dev/stdin}, stdout: A}\n"
                                          "  b: {command: cat, stdin: A}\n");
     struct outcome o =
-        sh("echo hello | timeout 10 script -qec \"$(command -v cspctl) run %s\" /dev/null", in_scratch("typed.yaml"));
+        sh("echo hello | timeout 100 script -qec \"$(command -v cspctl) run %s\" /dev/null", in_scratch("typed.yaml"));
     assert_status(&o, 0);
     assert_contains(&o.out, "got-hello");
     outcome_free(&o);
@@ -97,9 +97,9 @@ TEST(what_is_typed_at_the_terminal_reaches_a_process_and_control_d_ends_it)
 TEST(a_backend_that_drops_a_request_after_its_deadline_is_late_not_failed)
 {
     write_text(in_scratch("late.yaml"),
-               "services: {s: {deadline: 1s}}\n"
+               "services: {s: {deadline: 60s}}\n"
                "processes: {echo: {command: [jq, --unbuffered, -cR, '[{title: .}]'], serve: s}}\n");
-    struct outcome o = sh("cspctl run -d %s >%s || exit 9; cspctl call -w 10s s x >%s || exit 8;"
+    struct outcome o = sh("cspctl run -d %s >%s || exit 9; cspctl call -w 60s s x >%s || exit 8;"
                           "for i in 1 2 3 4 5; do cspctl call -o json -t 0ms s x; done |"
                           " jq -se '[.[].backends | .ok == 0 and .late != [\"echo\"]] | any | not'; a=$?;"
                           "cspctl stop -k && exit $a",

@@ -188,7 +188,7 @@ TEST(guests_that_receive_from_a_direct_edge_lose_and_double_nothing)
         must(UNTIL_DIRECT);
         random_moment(20);
         struct outcome o =
-            sh("cspctl recv c -n %u --timeout 20s >> %s", 1 + (unsigned)rand_r(&seed) % 2000, in_scratch("visits"));
+            sh("cspctl recv c -n %u --timeout 100s >> %s", 1 + (unsigned)rand_r(&seed) % 2000, in_scratch("visits"));
         assert_status(&o, 0);
         outcome_free(&o);
     }
@@ -226,7 +226,7 @@ TEST(guests_that_send_and_receive_at_once_lose_and_double_nothing)
         must(UNTIL_DIRECT);
         random_moment(20);
         struct outcome o =
-            sh("cd %s; cspctl recv c -n 500 --timeout 20s >> visits & seq -f 'g%%.0f' %d %d | cspctl send c"
+            sh("cd %s; cspctl recv c -n 500 --timeout 100s >> visits & seq -f 'g%%.0f' %d %d | cspctl send c"
                " && wait $!",
                scratch(), i * 1000, i * 1000 + 999);
         assert_status(&o, 0);

@@ -39,7 +39,7 @@ static void write_program(void)
                "    csp_drop(c[1], CSP_SEND);\n"
                "    for (int i = 1; i <= 3; i++) csp_send(c[0], &i, sizeof i, CSP_FOREVER);\n"
                "    csp_drop(c[0], CSP_SEND | CSP_RECV);\n"
-               "    while (csp_recv(c[1], &n, sizeof n, csp_in(10000)) == sizeof n) printf(\"%%d\\n\", n);\n"
+               "    while (csp_recv(c[1], &n, sizeof n, csp_in(100000)) == sizeof n) printf(\"%%d\\n\", n);\n"
                "    return csp_term();\n}\n");
 }
 
@@ -77,10 +77,10 @@ TEST(a_program_in_cxx_builds_against_it)
     write_text(in_scratch("main.cc"),
                "#include <csp.h>\n#include <cstdio>\n"
                "static int child(void *arg)\n{\n    int n = 7;\n"
-               "    return csp_send(*static_cast<csp_chan *>(arg), &n, sizeof n, csp_in(10000));\n}\n"
+               "    return csp_send(*static_cast<csp_chan *>(arg), &n, sizeof n, csp_in(100000));\n}\n"
                "int main()\n{\n    csp_chan c = csp_make(0);\n    csp_exit why;\n    int n = 0;\n"
                "    csp_proc p = csp_go(child, &c);\n"
-               "    csp_case cases[] = {csp_on_recv(c, &n, sizeof n), csp_on_time(csp_in(10000))};\n"
+               "    csp_case cases[] = {csp_on_recv(c, &n, sizeof n), csp_on_time(csp_in(100000))};\n"
                "    if (csp_select(cases, 2, CSP_FOREVER) != 0 || csp_wait(p, &why, CSP_FOREVER) != 0) return 1;\n"
                "    std::printf(\"%%d %%d\\n\", n, why.how == CSP_CLEAN);\n    return csp_term();\n}\n");
     struct outcome o =

@@ -30,7 +30,7 @@ static void stop(struct running *r)
 TEST(send_and_receive_reach_a_run_from_a_shell)
 {
     struct running r = start_echo();
-    struct outcome o = sh("cspctl send in one 'two words' && cspctl recv out -n 2 --timeout 10s");
+    struct outcome o = sh("cspctl send in one 'two words' && cspctl recv out -n 2 --timeout 100s");
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "one\ntwo words\n");
     outcome_free(&o);
@@ -40,7 +40,7 @@ TEST(send_and_receive_reach_a_run_from_a_shell)
 TEST(send_takes_lines_of_its_input)
 {
     struct running r = start_echo();
-    struct outcome o = sh("seq 5 | cspctl send in && cspctl recv out -n 5 --timeout 10s");
+    struct outcome o = sh("seq 5 | cspctl send in && cspctl recv out -n 5 --timeout 100s");
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "1\n2\n3\n4\n5\n");
     outcome_free(&o);

@@ -366,17 +366,17 @@ TEST(scale_and_restart_after_a_reload_mean_the_new_definition)
 
 #define BACKEND(name)                                                                                                  \
     "  " name ": {command: 'while read -r q; do echo \"[{\\\"title\\\": \\\"" name "\\\"}]\"; done', serve: find}\n"
-#define SERVICE "services: {find: {deadline: 10s, require: all}}\nprocesses:\n"
+#define SERVICE "services: {find: {deadline: 100s, require: all}}\nprocesses:\n"
 
 TEST(a_backend_that_is_added_is_asked_and_one_that_is_removed_is_not)
 {
     write_text(in_scratch("first.yaml"), SERVICE BACKEND("one"));
     write_text(in_scratch("other.yaml"), SERVICE BACKEND("one") BACKEND("two"));
     struct running r = start("exec cspctl run %s", in_scratch("first.yaml"));
-    struct outcome o = sh("until cspctl call --wait 10s find x 2>/dev/null; do sleep 0.1; done");
+    struct outcome o = sh("until cspctl call --wait 100s find x 2>/dev/null; do sleep 0.1; done");
     outcome_free(&o);
     reload("other.yaml", "reload: 1 added, 0 changed, 0 removed, 1 unchanged\n");
-    o = sh("cspctl call --wait 10s find x");
+    o = sh("cspctl call --wait 100s find x");
     assert_status(&o, 0);
     assert_contains(&o.out, "one");
     assert_contains(&o.out, "two");

@@ -269,9 +269,9 @@ static pid_t parent_of(pid_t pid)
 /* The next incarnation of the program that had this pid (0: none had). */
 static pid_t next_of(const char *comm, pid_t last)
 {
-    struct timespec pause = {.tv_nsec = 1000000};
+    struct timespec pause = {.tv_nsec = 5000000};
     pid_t pid;
-    for (int i = 0; i < PATIENCE; i++) {
+    for (int i = 0; i < PATIENCE / 5; i++) {
         if (processes_named(comm, &pid, 1) == 1 && pid != last && parent_of(pid) > 1)
             return pid;
         nanosleep(&pause, NULL);
@@ -279,11 +279,13 @@ static pid_t next_of(const char *comm, pid_t last)
     ck_abort_msg("%s was not started again", comm);
 }
 
-static const char chain[] = "processes:\n"
-                            "  gen: {command: 'i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i; done', stdout: a}\n"
-                            "  pass: {command: [./relay], stdin: a, stdout: b,\n"
-                            "         restart: {attempts: 1000, delay: 1ms}}\n"
-                            "  out: {command: 'cat > out', stdin: b}\n";
+static const char chain[] =
+    "processes:\n"
+    "  gen: {command: 'i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i; [ $((i % 100)) != 0 ] || sleep"
+    " 0.01; done', stdout: a}\n"
+    "  pass: {command: [./relay], stdin: a, stdout: b,\n"
+    "         restart: {attempts: 1000, delay: 1ms}}\n"
+    "  out: {command: 'cat > out', stdin: b}\n";
 
 /* n times, at moments that differ, the program or its bridge is killed. What comes out is in order, without a double,
  * up to the last value. */
