@@ -31,6 +31,13 @@ static bool is_refused(const struct settings *s, const struct block *block)
     return dead->settings != NULL && dead->settings->overflow == WIRE_REJECT && !fits(s, block);
 }
 
+/* It is refused because nobody is left to receive it, and the next run has somebody. */
+static bool is_left(const struct settings *s, const struct block *block)
+{
+    const struct channel *dead = s->dead;
+    return dead != NULL && dead->durable != NULL && dead->state == CHANNEL_BROKEN && block->bytes <= dead->max_bytes;
+}
+
 /* Some of the values may be refused, and others not. */
 static bool is_mixed(const struct settings *s, const struct block *block)
 {
@@ -50,15 +57,19 @@ void dead_letter(struct broker *b, struct channel *c, struct block *block)
             break; /* all of them share the fate of their sum */
         dead_letter(b, c, front);
     }
-    bool given_up = is_refused(s, block);
-    value_is_settled(b, c, block, block->count, given_up ? FATE_GIVEN_UP : FATE_DEAD_LETTER);
-    if (given_up) {
+    bool refused = is_refused(s, block), left = refused && is_left(s, block);
+    value_is_settled(b, c, block, block->count, refused && !left ? FATE_GIVEN_UP : FATE_DEAD_LETTER);
+    block->before = block->tries;
+    block->key = 0;
+    if (left && durable_leave(b, s->dead, block, (struct durable_from){0}))
+        channel_lose(s->dead, block->count);
+    else if (left)
+        s->given_up += block->count;
+    if (refused) {
         attached_release(b, &block->attached);
         block_free(block);
         return;
     }
-    block->before = block->tries;
-    block->key = 0;
     (void)durable_append(b, s->dead, block,
                          (struct durable_from){0}); /* without memory it is added when there is room for it */
     block->stream = &s->letters;
@@ -71,8 +82,11 @@ void dead_letter(struct broker *b, struct channel *c, struct block *block)
 
 void dead_refused(struct broker *b, struct block *block)
 {
-    struct channel *c = block->stream->source;
-    c->settings->given_up += block->count;
+    struct channel *c = block->stream->source, *dead = block->stream->channel;
+    if (dead->durable != NULL && block->key != 0) /* stored when it was sent there */
+        channel_lose(dead, block->count);
+    else
+        c->settings->given_up += block->count;
     block->stream->waiting -= block->count;
     attached_release(b, &block->attached);
     block_free(block);

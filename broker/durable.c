@@ -134,6 +134,11 @@ int durable_append(struct broker *b, struct channel *c, struct block *block, str
     return 0;
 }
 
+bool durable_leave(struct broker *b, struct channel *c, struct block *block, struct durable_from from)
+{
+    return c->durable != NULL && c->state == CHANNEL_BROKEN && durable_append(b, c, block, from) == 0;
+}
+
 void durable_gone(struct broker *b, struct channel *c, const struct block *block, uint32_t n)
 {
     struct durable *d = c->durable;

@@ -23,6 +23,9 @@ bool durable_room(struct broker *b, struct channel *c, uint64_t bytes, uint64_t 
 /* The values of a block that was not stored before come into the channel, or must do so with what else this event
  * changes: it gets its key, and its id, where it has none. -1: no memory, and nothing was changed. */
 int durable_append(struct broker *b, struct channel *c, struct block *block, struct durable_from from);
+/* The values of a block come too late for a channel that is broken: the next run finds them there. False: they are not
+ * stored, for the channel is not durable, or not broken but closed, or for want of memory. */
+bool durable_leave(struct broker *b, struct channel *c, struct block *block, struct durable_from from);
 /* The first n values of a block are done: received where they are not leased, acknowledged, a dead letter elsewhere. */
 void durable_gone(struct broker *b, struct channel *c, const struct block *block, uint32_t n);
 /* A block is about to be delivered; is leased, its tries being counted. */

@@ -178,7 +178,12 @@ void lease_done(struct broker *b, struct channel *c, struct block *block)
 
 void lease_give_up(struct broker *b, struct channel *c, struct block *block)
 {
-    c->settings->given_up += block->count;
+    if (c->durable == NULL)
+        c->settings->given_up += block->count;
+    else { /* as what was in its buffer: it is in the store */
+        c->received -= block->count;
+        c->lost += block->count;
+    }
     attached_release(b, &block->attached);
     block_free(block);
 }

@@ -34,6 +34,7 @@ static void go_on(struct broker *b, struct block *block)
     struct channel *c = s->channel;
     list_remove(&block->wait.node);
     if (s->refused || c->state != CHANNEL_OPEN) {
+        (void)durable_leave(b, c, block, s->from);
         channel_lose(c, block->count);
         drop(b, block);
         return;
@@ -107,9 +108,32 @@ bool parked_add(struct broker *b, struct line *l, struct channel *c, uint64_t fi
     return true;
 }
 
+/* Values before these stay in the store, and so do these: the next run does them in their order. */
+static void forget(struct broker *b, struct channel *c, struct parcel *p)
+{
+    list_remove(&p->node);
+    c->settings->parked -= p->bytes;
+    LIST_EACH(at, next, &p->blocks)
+    {
+        list_remove(at);
+        drop(b, LIST_OWNER(at, struct block, wait.node));
+    }
+    LIST_EACH(at, next, &p->settled)
+    {
+        list_remove(at);
+        lease_give_up(b, c, LIST_OWNER(at, struct block, wait.node));
+    }
+    free(p);
+}
+
 void parked_release(struct broker *b, struct channel *c)
 {
     struct settings *s = c->settings;
+    if (c->state == CHANNEL_BROKEN && c->durable != NULL) {
+        LIST_EACH(node, after, &s->parcels)
+        forget(b, c, LIST_OWNER(node, struct parcel, node));
+        return;
+    }
     LIST_EACH(node, after, &s->parcels)
     {
         struct parcel *p = LIST_OWNER(node, struct parcel, node);

@@ -34,7 +34,7 @@ void staged_drop(struct line *l, const struct sending *s)
     }
 }
 
-/* Nobody gets it; for its caller it was put all the same. */
+/* Nobody gets it in this run; for its caller it was put all the same. */
 static void lose(struct broker *b, struct block *block, bool counted)
 {
     struct sending *s = block->stream;
@@ -63,6 +63,7 @@ void staged_put(struct broker *b, struct line *l)
         struct sending *s = block->stream;
         unstage(block);
         if (s->refused || s->dropped || s->channel->state != CHANNEL_OPEN) {
+            (void)durable_leave(b, s->channel, block, s->from);
             lose(b, block, true);
             continue;
         }

@@ -2,6 +2,7 @@
 #include "resume.h"
 #include "message.h"
 #include "pool.h"
+#include "snapshot.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -202,11 +203,32 @@ void resume_leave_out(struct supervisor *s)
     }
 }
 
+/* All that it had to send is stored, and what it had to do is done. That is not known of one that ended because nobody
+ * was left to receive. */
+static bool is_all_done(const struct supervisor *s, size_t process)
+{
+    const struct pipeline *p = s->stage.p;
+    struct snapshot *now = snapshot_ask();
+    bool done = now != NULL;
+
+    for (size_t i = 0; done && i < p->nchannels; i++) {
+        const struct channel *c = &p->channels[i];
+        const struct snapshot_channel *at = snapshot_channel(now, c->name);
+        if (channel_has_sender(c, process))
+            done = at != NULL && strcmp(at->state, "broken") != 0;
+        if (done && c->retries && channel_has_receiver(c, process))
+            done = at != NULL && at->values + at->leased + at->back_off + at->lost == 0;
+    }
+    snapshot_free(now);
+    return done;
+}
+
 /* Who ended because the run does has not sent all. */
 void resume_ended(struct supervisor *s, const struct child *c)
 {
     if (s->state != RUN_UP || c->process == PIPELINE_NONE || c->ending.ours || c->start_error != 0 || c->pid == 0 ||
-        c->ending.why.how != CSP_CLEAN || !is_kept(s->stage.p, c->process) || !is_fed_no_more(s, c->process))
+        c->ending.why.how != CSP_CLEAN || !is_kept(s->stage.p, c->process) || !is_fed_no_more(s, c->process) ||
+        !is_all_done(s, c->process))
         return;
     note(s, c->process, c->replica)->finished = true;
     (void)csp__mark(CSP__FINISHED, s->stage.p->processes[c->process].name, c->replica);

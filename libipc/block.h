@@ -60,8 +60,9 @@ void csp__block_free(csp__block *b);
  * blocks, are acknowledged by these alone. */
 
 /* Has the broker keep the values of a block for this thread, unseen, until it settles; c is a sending stream of this
- * thread. Never waits, and no window bounds it. Returns 0, or -1: EPIPE (nobody will receive them any more), EINVAL (no
- * such stream), EMSGSIZE (a value is over max_bytes; none was staged). */
+ * thread. Never waits, and no window bounds it. Returns 0, or -1: EPIPE (nobody will receive them in this run; they are
+ * staged all the same, for a durable channel keeps them), EINVAL (no such stream), EMSGSIZE (a value is over max_bytes;
+ * none was staged). */
 int csp__stage_block(csp_chan c, const csp__block *b);
 
 /* Puts all that this thread has staged, on each of its streams, and acknowledges the n values that were received from

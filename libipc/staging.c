@@ -82,7 +82,8 @@ int csp__stage_block(csp_chan c, const csp__block *b)
         return csp__fail(ENOTCONN, "stage", c);
     if (csp__pair_unpair(line, s) != 0)
         return csp__fail(errno, "stage", c);
-    return s->send.broken ? csp__fail(EPIPE, "stage", c) : stage(line, s, b);
+    int rc = stage(line, s, b); /* the broker knows what becomes of it */
+    return rc == 0 && s->send.broken ? csp__fail(EPIPE, "stage", c) : rc;
 }
 
 /* ---- settling */

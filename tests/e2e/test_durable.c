@@ -285,6 +285,120 @@ TEST(what_a_program_did_not_read_has_no_try_in_the_next_run)
     outcome_free(&o);
 }
 
+/* Those too that a process held when its channel broke, or that were in back-off then. */
+TEST(what_was_held_at_the_end_is_kept_too_and_said_to_be)
+{
+    write_pipeline("capacity: 10, retry: {delay: 20s}", "command: [seq, 1, 4], stdout: jobs",
+                   "worker: 'cspctl recv -n 3 jobs; cspctl ack jobs; cspctl ack --retry jobs', in: [jobs]");
+    struct outcome o = run_pipeline();
+    assert_status(&o, 1);
+    assert_contains(&o.err, "jobs: 3 values were kept for the next run");
+    ck_assert_ptr_null(strstr(o.err.data, "given up"));
+    outcome_free(&o);
+    o = run_pipeline();
+    assert_contains(&o.err, "3 values are resumed from");
+    outcome_free(&o);
+}
+
+/* ---- receivers that fail ----------------------------------------------------------------------------------------- */
+
+/* Runs it where its programs find their files. */
+static void run_there(int status)
+{
+    struct outcome o = sh("cd %s && exec cspctl run p.yaml", in_scratch("."));
+    assert_status(&o, status);
+    outcome_free(&o);
+}
+
+static void assert_file(const char *name, const char *text)
+{
+    struct outcome o = sh("cat %s", in_scratch("%s", name));
+    ck_assert_str_eq(o.out.data, text);
+    outcome_free(&o);
+}
+
+TEST(a_source_that_ended_because_its_receivers_failed_is_started_again)
+{
+    write_text(in_scratch("p.yaml"),
+               "on_failure: continue\n"
+               "channels:\n  jobs: {durable: state, capacity: 10, retry: {}}\n"
+               "processes:\n"
+               "  find: {command: [seq, 1, 9000], stdout: jobs, resume: skip}\n"
+               "  work: {each: '[ -e go ] || kill -9 $PPID; for i; do last=$i; done; echo $last > done', stdin: jobs,"
+               " batch: 1000}\n");
+    run_there(137);
+    write_text(in_scratch("go"), "%s", "");
+    run_there(0);
+    assert_file("done", "9000\n");
+}
+
+/* The first task goes on until its receiver has failed. */
+TEST(what_is_put_when_its_receivers_have_failed_is_there_in_the_next_run)
+{
+    write_text(in_scratch("p.yaml"),
+               "on_failure: continue\n"
+               "channels:\n"
+               "  jobs: {durable: state, retry: {}}\n"
+               "  out: {durable: state, retry: {}}\n"
+               "processes:\n"
+               "  find: {command: [seq, 1, 3], stdout: jobs, resume: skip}\n"
+               "  work: {each: 'touch begun; until [ -e go ] || cspctl ps | grep -q ^out.*broken; do sleep 0.02; done;"
+               " echo r$1', stdin: jobs, stdout: out}\n"
+               "  keep: {worker: 'until [ -e begun ]; do sleep 0.02; done; [ -e go ] || exit 3;"
+               " while v=$(cspctl recv out); do echo $v >> done; cspctl ack out; done', in: [out]}\n");
+    struct outcome o = sh("cd %s && exec cspctl run p.yaml", in_scratch("."));
+    assert_status(&o, 3);
+    assert_contains(&o.err, "jobs: 2 values were kept for the next run");
+    assert_contains(&o.err, "out: 1 value was kept for the next run");
+    outcome_free(&o);
+    write_text(in_scratch("go"), "%s", "");
+    run_there(0);
+    assert_file("done", "r1\nr2\nr3\n");
+}
+
+/* The second is done before the first is, and that never is: so neither is what waited for it. */
+TEST(order_is_kept_where_receivers_have_failed)
+{
+    write_text(in_scratch("p.yaml"),
+               "on_failure: continue\n"
+               "channels:\n"
+               "  jobs: {durable: state, retry: {}}\n"
+               "  out: {durable: state, retry: {}}\n"
+               "processes:\n"
+               "  find: {command: [seq, 1, 4], stdout: jobs, resume: skip}\n"
+               "  work: {each: 'echo r$1; [ -e go ] || if [ $1 = 1 ]; then until [ -e two ]; do sleep 0.02; done;"
+               " kill -9 $PPID; else touch two; fi', stdin: jobs, stdout: out, order: input, replicas: 2}\n"
+               "  keep: {worker: 'while v=$(cspctl recv out); do echo $v >> done; cspctl ack out; done', in: [out]}\n");
+    run_there(137);
+    write_text(in_scratch("go"), "%s", "");
+    run_there(0);
+    assert_file("done", "r1\nr2\nr3\nr4\n");
+}
+
+TEST(dead_letters_that_nobody_is_left_to_receive_are_kept)
+{
+    write_text(
+        in_scratch("p.yaml"),
+        "channels:\n"
+        "  jobs: {durable: state, retry: {attempts: 1, dead: failed}}\n"
+        "  failed: {durable: state, retry: {}, capacity: 2}\n"
+        "processes:\n"
+        "  find: {command: [seq, 1, 6], stdout: jobs, resume: skip}\n"
+        "  work: {each: 'exit 1', stdin: jobs}\n"
+        "  keep: {worker: '[ -e go ] || { until cspctl ps | grep -q \"^jobs .* 0 .* closed\"; do sleep 0.02; done;"
+        " exit 3; }; cspctl recv -n 0 failed > done; cspctl ack --all failed', in: [failed]}\n");
+    struct outcome o = sh("cd %s && exec cspctl run p.yaml", in_scratch("."));
+    assert_status(&o, 3);
+    ck_assert_ptr_null(strstr(o.err.data, "given up"));
+    outcome_free(&o);
+    write_text(in_scratch("go"), "%s", "");
+    run_there(0);
+    assert_file("done", "1\n2\n3\n4\n5\n6\n");
+}
+
+/* ---- more ---------------------------------------------------------------------------------------------------------
+ */
+
 TEST(explain_says_what_is_durable)
 {
     write_pipeline("capacity: 10, retry: {attempts: 2}", "command: [seq, 1, 3], stdout: jobs",

@@ -35,10 +35,20 @@ int capture_open(struct capture *c, const struct port *port, const char **what)
     return open_pipe(&c->in, &c->out);
 }
 
+/* What nobody is left to receive is put all the same, and the whole of a run: a durable channel keeps it. */
+static int put(csp_chan to, const csp__block *b, bool last, void *arg)
+{
+    struct capture *c = arg;
+    if (fan_stage(to, b, last, NULL) == 0)
+        return 0;
+    c->over |= errno == EPIPE;
+    return errno == EPIPE ? 0 : -1;
+}
+
 /* 0, or -1 with errno. */
 static int stage(struct capture *c, const csp__block *b)
 {
-    return fan_block(&c->fan, b, fan_stage, NULL) == 0 || errno == EPIPE ? 0 : -1;
+    return fan_block(&c->fan, b, put, c);
 }
 
 static int stage_complete(struct capture *c)
@@ -100,8 +110,18 @@ int capture_read(struct capture *c, char *why, size_t size)
     return 0;
 }
 
+/* The next run writes to those that have receivers. */
+static void leave_over(struct capture *c)
+{
+    for (size_t i = 0; c->over && i < c->fan.port->n; i++)
+        if (!c->fan.gone[i] && csp_why(c->fan.port->chans[i], NULL) == 1)
+            fan_leave(&c->fan, i);
+    c->over = false;
+}
+
 static void clear(struct capture *c)
 {
+    leave_over(c);
     splitter_clear(&c->splitter);
     c->wrote = c->bytes;
     c->bytes = 0;

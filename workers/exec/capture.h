@@ -20,6 +20,7 @@ struct capture {
     int in, out;    /* the pipe's ends for reading, O_NONBLOCK, and for writing */
     uint64_t bytes; /* of this run */
     uint64_t wrote; /* of the last one that has ended */
+    bool over;      /* who received from one of its channels has ended */
     struct splitter splitter;
 };
 
