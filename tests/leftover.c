@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MOST = 4096, PATIENCE_MS = 60000 };
+enum { MOST = 4096, PATIENCE_MS = 30000 };
 
 static char directory[64], runtime[80], marker[96];
 

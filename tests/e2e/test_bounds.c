@@ -59,13 +59,17 @@ static void stop(struct running *r)
     outcome_free(&o);
 }
 
-/* The source has written something, and then nothing for half a second, eight times looked at. */
+/* The source has written something, and then nothing for half a second, eight times looked at, when every thread of the
+ * broker, the bridges and the programs slept: who only waits for a busy processor does not. */
 static void wait_for_standstill(const char *source)
 {
     pid_t pid = wait_for_process(source);
-    struct outcome o = sh("n=0 last=0; while [ $n -lt 8 ]; do sleep 0.06; now=$(sed -n 's/^wchar: //p' /proc/%d/io);"
-                          " if [ \"$now\" -gt 0 ] && [ \"$now\" = \"$last\" ]; then n=$((n + 1)); else n=0; fi;"
-                          " last=$now; done",
+    struct outcome o = sh("all=$(sed -n 's/^broker //p' \"$XDG_RUNTIME_DIR\"/csp-*/run; cspctl ps -o json |"
+                          " jq '.runs[0].processes[] | select(.program != 0) | .pid, .program');"
+                          " n=0 last=0; while [ $n -lt 8 ]; do sleep 0.06; now=$(sed -n 's/^wchar: //p' /proc/%d/io);"
+                          " if [ \"$now\" -gt 0 ] && [ \"$now\" = \"$last\" ] &&"
+                          " ! for p in $all; do cat /proc/$p/task/*/stat; done | sed 's/.*) //' | grep -qv '^S';"
+                          " then n=$((n + 1)); else n=0; fi; last=$now; done",
                           (int)pid);
     assert_status(&o, 0);
     outcome_free(&o);

@@ -116,7 +116,7 @@ TEST(two_processes_that_each_receive_first_are_reported_and_their_calls_end)
     assert_contains(&o.out, "ping: EDEADLK\n");
     assert_contains(&o.out, "pong: EDEADLK\n");
     printf("# reported after %.1f s\n", waited(o.err.data));
-    ck_assert_double_lt(waited(o.err.data), 10);
+    ck_assert_double_lt(waited(o.err.data), 60); /* a second, and what a busy machine takes */
     outcome_free(&o);
 }
 
