@@ -16,7 +16,7 @@
 
 #define SEND    1
 #define RECV    2
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 /* A line, seen from the caller's side. */
 struct speaker {

@@ -36,7 +36,7 @@ static void stop(void)
 
 static csp_time late(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 static void enter(void)

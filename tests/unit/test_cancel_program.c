@@ -27,7 +27,7 @@ static void stop(void)
 
 static csp_time late(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 /* No grace ends before these tests do. */

@@ -27,7 +27,7 @@ static void term(void)
 
 static csp_time patience(void)
 {
-    return csp_in(40000);
+    return csp_in(100000);
 }
 
 /* ---- a ring */

@@ -25,7 +25,7 @@ static void term(void)
 
 static csp_time patience(void)
 {
-    return csp_in(40000);
+    return csp_in(100000);
 }
 
 static void kill_one(csp_proc *p)

@@ -33,7 +33,7 @@ static void term(void)
 
 static csp_time long_by(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 static csp_chan make_pair(size_t capacity)

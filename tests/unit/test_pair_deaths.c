@@ -34,7 +34,7 @@ static void term(void)
 
 static csp_time late(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 /* Sends its numbers up to *arg, and lets them go. */

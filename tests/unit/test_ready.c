@@ -17,7 +17,7 @@ static void term(void)
 
 static csp_time long_by(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 static void make_stream(csp_chan chan)

@@ -24,7 +24,7 @@ static void term(void)
 
 static csp_time later(void)
 {
-    return csp_in(20000);
+    return csp_in(100000);
 }
 
 static csp_chan leased(size_t capacity, unsigned attempts, csp_time least, csp_chan letters)
