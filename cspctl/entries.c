@@ -158,9 +158,12 @@ static void check_acknowledgement(struct reader *r, const struct process *proces
     heeded(r, m, "timeout", bridged ? each || process->ack != ACK_WRITE : true,
            "nothing says here when a value is done: write each: instead of command:, or ack: line or explicit");
     heeded(r, m, "partition", bridged, "a worker opens its channels itself: partition is for each and command");
-    if (line && (process->in.n > 0 || process->out.n > 0))
-        diagnose(r->d, given(m, SECTION_PROCESS, "ack")->place, "use stdin and stdout alone",
-                 "ack: line is between stdin and stdout: \"in\" and \"out\" have no part in it");
+    bool between = process->input.kind == INPUT_CHANNELS && process->output.kind == OUTPUT_CHANNELS &&
+                   process->in.n == 0 && process->out.n == 0 && process->serve == PIPELINE_NONE;
+    if (line && !between)
+        diagnose(r->d, given(m, SECTION_PROCESS, "ack")->place,
+                 "write stdin: CHANNEL and stdout: CHANNEL, and leave out \"in\", \"out\" and \"serve\"",
+                 "ack: line: a line to the channels of stdout acknowledges a value from the channels of stdin");
 }
 
 static void check_each(struct reader *r, const struct process *process, const struct member **m)
