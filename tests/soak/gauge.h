@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Memory and descriptors of a process over time. Decision: flat means that the highest of the last quarter of the looks
- * is not much above the highest of the second: the first is the time in which buffers find their size. */
+/* One quantity of a process over time. Decision: flat means that the highest of the last quarter of the looks is not
+ * above the highest of the second by more than the gauge's slack: the first is the time in which buffers find their
+ * size. */
 #ifndef SOAK_GAUGE_H
 #define SOAK_GAUGE_H
 
@@ -8,20 +9,25 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { GAUGE_MOST = 100000 };
+enum { GAUGE_MOST = 100000, GAUGE_LEAST = 8 /* looks, below which nothing is said */ };
 
 struct gauge {
-    const char *name;
-    pid_t pid;
+    const char *name, *unit;
+    unsigned slack;
     size_t n;
-    unsigned kib[GAUGE_MOST], fds[GAUGE_MOST];
+    unsigned looks[GAUGE_MOST];
 };
 
-/* One more look. False: the process is gone, or there were too many. */
-bool gauge_look(struct gauge *g);
+/* What is to be noted of a process: KiB that are resident, how many descriptors it has, and mappings. 0: it is gone. */
+unsigned gauge_resident(pid_t pid);
+unsigned gauge_descriptors(pid_t pid);
+unsigned gauge_mappings(pid_t pid);
+
+/* One more look; 0, and what is beyond GAUGE_MOST, is none. */
+void gauge_note(struct gauge *g, unsigned look);
 
 struct growth {
-    unsigned kib_before, kib_after, fds_before, fds_after; /* the highest of the second and of the last quarter */
+    unsigned before, after; /* the highest of the second and of the last quarter */
     bool flat;
 };
 struct growth gauge_growth(const struct gauge *g);

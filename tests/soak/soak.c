@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The soak: a pipeline of eight processes that must lose nothing while, at random, its processes are killed, stopped,
  * restarted and scaled, for minutes. Decision: only what is asked of acknowledged delivery is asserted (every number
- * that the source sent has arrived; what came twice is counted), and what leaks grow: the memory and the descriptors of
- * the two processes that last, the broker and cspctl.
+ * that the source sent has arrived; what came twice is counted), and that nothing leaks in the two processes that last,
+ * the broker and cspctl. The broker is measured at rest: rest.h.
  *
  *     soak run [SECONDS=600 [SEED]]       all of it
  *     soak source|pass|sink ...           what its pipeline runs: station.h
@@ -10,6 +10,7 @@
  * Status: 0 nothing was wrong, 1 something was, 2 usage. */
 #include "../storm/victims.h"
 #include "gauge.h"
+#include "rest.h"
 #include "station.h"
 #include "tally.h"
 
@@ -35,7 +36,10 @@ enum {
     LOOK_MS = 500,       /* between two looks at the gauges */
     PAUSE_MOST_MS = 900, /* between two disturbances */
     STOP_MOST_MS = 2000, /* that a process is stopped */
-    END_MS = 120000,     /* for the drained run to end */
+    END_MS = 120000,     /* for the drained run to end, and for the pipeline to come to rest */
+    RESTS = 12,          /* in a run */
+    RESTING = 27,        /* processes at rest: the replicas of the file, a successor for each, and the root */
+    RESTED = 5,          /* looks at rest, the lowest of which counts */
 };
 
 struct soak {
@@ -43,11 +47,22 @@ struct soak {
     char dir[64], cspctl[PATH_MAX], broker[PATH_MAX], self[PATH_MAX];
     pid_t root, stopped;
     int64_t resume; /* when the stopped process goes on */
-    unsigned kills, stops, restarts, scales, refused;
+    unsigned kills, stops, restarts, scales, refused, restless;
     int status;
 };
 
-static struct gauge gauges[2] = {{.name = "broker"}, {.name = "cspctl"}};
+/* What is resident is the most that was ever needed at a time, and what the broker needs at a time depends on how many
+ * are connected, and on what waits behind a full channel; at rest neither differs. */
+enum { IN_USE, MAPPINGS, RESTING_FDS, RESIDENT, FDS, ROOT_RESIDENT, ROOT_FDS, GAUGES };
+static struct gauge gauges[GAUGES] = {
+    [IN_USE] = {"broker at rest, memory in use", "KiB", 128},
+    [MAPPINGS] = {"broker at rest, mappings", "", 4},
+    [RESTING_FDS] = {"broker at rest, descriptors", "", 2},
+    [RESIDENT] = {"broker, resident", "KiB", 6144},
+    [FDS] = {"broker, descriptors", "", 16},
+    [ROOT_RESIDENT] = {"cspctl, resident", "KiB", 512},
+    [ROOT_FDS] = {"cspctl, descriptors", "", 16},
+};
 
 static int64_t now_ms(void)
 {
@@ -171,11 +186,8 @@ static bool await_first(struct soak *s)
 {
     struct stat st;
     for (int64_t until = now_ms() + END_MS; now_ms() < until && !has_ended(s); poll(NULL, 0, 20))
-        if (stat(in(s, "journal"), &st) == 0 && st.st_size > 0) {
-            gauges[0].pid = broker_of(s);
-            gauges[1].pid = s->root;
+        if (stat(in(s, "journal"), &st) == 0 && st.st_size > 0)
             return true;
-        }
     return say("soak: nothing has come through the pipeline\n");
 }
 
@@ -237,9 +249,45 @@ static void disturb(struct soak *s)
     }
 }
 
-static void storm(struct soak *s, int64_t until)
+/* ---- looks ------------------------------------------------------------------------------------------------------ */
+
+static void look_at_both(const struct soak *s)
 {
-    int64_t look = now_ms(), next = look;
+    pid_t broker = broker_of(s);
+    gauge_note(&gauges[RESIDENT], gauge_resident(broker));
+    gauge_note(&gauges[FDS], gauge_descriptors(broker));
+    gauge_note(&gauges[ROOT_RESIDENT], gauge_resident(s->root));
+    gauge_note(&gauges[ROOT_FDS], gauge_descriptors(s->root));
+}
+
+/* The source holds on, and all has as many replicas as in the beginning: until nothing moves any more. */
+static void rest(struct soak *s)
+{
+    struct rest r;
+    unsigned lowest = 0, rested = 0;
+    go_on(s);
+    int hold = open(in(s, "source.hold"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (hold >= 0)
+        close(hold);
+    do_command(s, (char *[]){"cspctl", "scale", "filter=2", "task=2", "worker=3", "order=2", NULL});
+    for (int64_t until = now_ms() + END_MS; rested < RESTED && now_ms() < until && !has_ended(s); poll(NULL, 0, 100)) {
+        if (rest_look(in(s, "run"), &r) && r.still && r.processes == RESTING) {
+            lowest = rested++ == 0 || r.in_use < lowest ? r.in_use : lowest;
+            continue;
+        }
+        rested = 0;
+    }
+    s->restless += rested < RESTED;
+    pid_t broker = broker_of(s);
+    gauge_note(&gauges[IN_USE], lowest);
+    gauge_note(&gauges[MAPPINGS], gauge_mappings(broker));
+    gauge_note(&gauges[RESTING_FDS], gauge_descriptors(broker));
+    (void)unlink(in(s, "source.hold"));
+}
+
+static void storm(struct soak *s, int64_t began, int64_t until)
+{
+    int64_t look = now_ms(), next = look, often = (until - began) / RESTS, calm = began + often;
     while (now_ms() < until && !has_ended(s)) {
         if (s->stopped != 0 && now_ms() >= s->resume)
             go_on(s);
@@ -248,8 +296,12 @@ static void storm(struct soak *s, int64_t until)
             next = now_ms() + 50 + (int64_t)draw(s, PAUSE_MOST_MS);
         }
         if (now_ms() >= look) {
-            (void)(gauge_look(&gauges[0]) && gauge_look(&gauges[1]));
+            look_at_both(s);
             look = now_ms() + LOOK_MS;
+        }
+        if (now_ms() >= calm) {
+            rest(s);
+            calm += often;
         }
         victims_reap_but(s->root);
         poll(NULL, 0, 10);
@@ -304,22 +356,25 @@ static bool report(const struct soak *s, int64_t seconds, bool good)
     struct tally t;
     if (tally_read(&t, in(s, "source"), in(s, "journal"), in(s, "dead")) != 0)
         return say("soak: %s: %s\n", s->dir, strerror(errno));
-    say("%" PRId64 " s: %u kills, %u stops, %u restarts, %u scales, %u of them refused\n", seconds, s->kills, s->stops,
-        s->restarts, s->scales, s->refused);
+    say("%" PRId64 " s: %u kills, %u stops, %u restarts, %u scales, %u of them refused; %zu rests, %u not reached\n",
+        seconds, s->kills, s->stops, s->restarts, s->scales, s->refused, gauges[IN_USE].n, s->restless);
     say("%" PRIu64 " sent, %" PRIu64 " lost, %" PRIu64 " came again, %" PRIu64 " lines marked redelivered, %" PRIu64
         " dead letters, %" PRIu64 " strange\n",
         t.sent, t.lost, t.again, t.marked, t.dead, t.strange);
     good = (t.lost == 0 || say("soak: the first lost is %" PRIu64 "\n", t.first_lost)) && good;
-    good = t.strange == 0 && t.sent != 0 && s->refused == 0 && good;
-    for (size_t i = 0; i < 2; i++) {
+    good = t.strange == 0 && t.sent != 0 && s->refused == 0 && s->restless == 0 && good;
+    for (size_t i = 0; i < GAUGES; i++) {
         struct growth w = gauge_growth(&gauges[i]);
-        say("%s: %u KiB, then %u KiB; %u descriptors, then %u: %s\n", gauges[i].name, w.kib_before, w.kib_after,
-            w.fds_before, w.fds_after,
-            w.flat            ? "flat"
-            : gauges[i].n < 8 ? "too few looks"
-                              : "it grows");
+        say("%s: %u %s, then %u: %s\n", gauges[i].name, w.before, gauges[i].unit, w.after,
+            w.flat                      ? "flat"
+            : gauges[i].n < GAUGE_LEAST ? "too few looks"
+                                        : "it grows");
         good = (w.flat || seconds < 60) && good; /* a minute is the least that says anything */
     }
+    say("%s, each time:", gauges[IN_USE].name);
+    for (size_t i = 0; i < gauges[IN_USE].n; i++)
+        say(" %u", gauges[IN_USE].looks[i]);
+    say("\n");
     return good;
 }
 
@@ -333,7 +388,7 @@ static int soak(int64_t seconds, uint64_t seed)
     bool good = await_first(&s);
     int64_t began = now_ms();
     if (good)
-        storm(&s, began + seconds * 1000);
+        storm(&s, began, began + seconds * 1000);
     int64_t took = (now_ms() - began) / 1000;
     good = finish(&s) && good;
     good = report(&s, took, good) && good;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -55,6 +56,8 @@ static int watch_term(void)
 
 int station_source(const char *out, const char *file)
 {
+    char hold[PATH_MAX];
+    (void)snprintf(hold, sizeof hold, "%s.hold", file);
     int term = watch_term(), fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     csp_chan c = csp_open(out, CSP_SEND);
     if (term < 0 || fd < 0 || c == 0 || csp_stream(c, CSP_SEND, WINDOW) != 0)
@@ -72,7 +75,8 @@ int station_source(const char *out, const char *file)
             return over("source: flush");
         if (write_number(fd, next - 1) != 0)
             return complain("source: note");
-        ends = poll(&told, 1, 0) == 1;
+        while (!(ends = poll(&told, 1, 0) == 1) && access(hold, F_OK) == 0)
+            poll(&told, 1, 20);
     }
     close(fd);
     return csp_term() == 0 ? 0 : complain("source: term");

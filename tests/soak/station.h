@@ -6,7 +6,7 @@
 #define SOAK_STATION_H
 
 /* Sends 1, 2, 3, ... to the channel `out`, from what the file says was sent, until SIGTERM. The file says then how many
- * there were. Each returns an exit status. */
+ * there were. While there is a file of that name with .hold behind it, it holds on. Each returns an exit status. */
 int station_source(const char *out, const char *file);
 
 /* Receives from `in`, sends to `out`, acknowledges. */
