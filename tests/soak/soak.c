@@ -37,6 +37,7 @@ enum {
     PAUSE_MOST_MS = 900, /* between two disturbances */
     STOP_MOST_MS = 2000, /* that a process is stopped */
     END_MS = 120000,     /* for the drained run to end, and for the pipeline to come to rest */
+    WARM_S = 180,        /* the least that says anything: queues keep blocks, ever more of them in the first minute */
     RESTS = 12,          /* in a run */
     RESTING = 27,        /* processes at rest: the replicas of the file, a successor for each, and the root */
     RESTED = 5,          /* looks at rest, the lowest of which counts */
@@ -369,7 +370,7 @@ static bool report(const struct soak *s, int64_t seconds, bool good)
             w.flat                      ? "flat"
             : gauges[i].n < GAUGE_LEAST ? "too few looks"
                                         : "it grows");
-        good = (w.flat || seconds < 60) && good; /* a minute is the least that says anything */
+        good = (w.flat || seconds < WARM_S) && good;
     }
     say("%s, each time:", gauges[IN_USE].name);
     for (size_t i = 0; i < gauges[IN_USE].n; i++)
