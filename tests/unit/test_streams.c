@@ -387,6 +387,7 @@ START_TEST(more_than_the_window_in_two_is_a_violation)
     stream(s, c, SEND, 10, 0);
     put(s, c, 0, 0, 'a', 8, 1);
     put(s, c, 8, 0, 'a', 4, 1);
+    until_taken_for_dead(s->process);
     for (char v[2] = "a"; v[0] <= 'h'; v[0]++)
         recv_text(r, c, v); /* what it had put before counts */
     violation();
