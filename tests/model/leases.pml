@@ -7,7 +7,7 @@
  * that follows from it, in one step; time passes at any moment. What must hold is asserted where it happens, and once
  * nothing moves any more: then everybody has been told, and every value is accounted for.
  *
- * Modelled: delivering ahead, the page, WAIT, IDLE, offers that wait to take; ACK, NACK, batches, staged output; death
+ * Modelled: delivering ahead, the page, WAIT, IDLE, offers that wait to take; ACK, NACK, UNREAD, batches, staged output; death
  * between any two steps; attempts, back-off, dead letters to a channel of one place; ordered channels; closing with
  * leases, closing when idle; successors. Not modelled: capacities but that one, blocks, RECV, guests of their own, durability.
  *
@@ -16,6 +16,7 @@
  * Options: -DBATCH=2 (values acknowledged together), -DORDERED, -DROOMS (a worker waits for ROOM when it has put),
  * -DLETTERS (a channel of dead letters and its keeper), with -DRESENDS (who sends on the first channel, too), -DBRIDGE (IDLE instead of offers), -DUNLEASED, -DTIMED (waits
  * with a deadline), -DLATE (a worker attaches late), -DSUCCESSOR (the second worker is the first one's successor),
+ * -DUNREAD (a worker gives back what it has taken and not begun, the last of it first, as a bridge does of what its program has not read),
  * -DTHREAD (the first worker has a second line, which acknowledges), with -DGUEST (that is a guest inside of it, which
  * says SETTLE), and the mutants, -DBUG_... */
 
@@ -82,9 +83,9 @@ mtype = { PUT, PUT_STAGED, ACK, ACK_STAGED, NACK, SETTLE, TOOK, TOOK_WAIT, TOOK_
 /* The properties, by the names that an assertion's failure shows; all are 0. */
 hidden byte value_is_not_lost, acknowledged_is_gone, tries_are_told, attempts_are_bounded, one_step, order_is_kept;
 hidden byte idle_is_true, nobody_waits_for_ever, nothing_after_closed, output_end_is_held, letter_stops_its_source;
-hidden byte given_up_for_cause, answered;
+hidden byte given_up_for_cause, answered, attempts_are_given;
 
-chan up[LINES] = [5] of { mtype, byte };      /* what it names: a mask; NACK: + 128, it is a dead letter */
+chan up[LINES] = [5] of { mtype, byte };      /* what it names: a mask; NACK: + 128, it is a dead letter, + 64, it is unread */
 chan down[WORKERS] = [4] of { mtype, byte, byte }; /* DELIVER value tries; DELIVER_CLOSED 0, or 1: with LEASE */
 
 bool dead[NP], buried[NP];
@@ -109,8 +110,14 @@ byte seeded, budget = MORE, nacks = NACKS;
 byte to_ack; /* with THREAD: handed to the other thread */
 
 /* What happened */
-byte took, acked, staged_ack, visible, gave, kept; /* masks: taken ever; in an ACK; in one with STAGED; output put */
+byte took, acked, staged_ack, visible, gave, kept; /* masks: taken ever (unread does not count); in an ACK; in one with STAGED; output put */
 bool idle_closed[CHANNELS];
+#ifdef UNREAD
+byte begun[TOTAL]; /* how often it was taken, and not given back unread */
+#define was_begun(v, n) (begun[v] >= n)
+#else
+#define was_begun(v, n) true
+#endif
 
 /* The broker */
 byte next_; /* ids given */
@@ -154,6 +161,16 @@ inline lowest(m)
     od
 }
 
+/* lo := the latest of the values m, of which there is one */
+inline highest(m)
+{
+    lo = TOTAL - 1;
+    do
+    :: !((m) & BIT(lo)) -> lo--
+    :: else -> break
+    od
+}
+
 #include "leases_broker.pml"
 
 /* ---- the callers ------------------------------------------------------------------------------------------------- */
@@ -179,6 +196,9 @@ end:
             assert(tries_are_told || !LEASED || (tr > 1) == ((took & BIT(vx)) != 0));
             assert(attempts_are_bounded || tr <= ATTEMPTS);
             took = took | BIT(vx);
+#ifdef UNREAD
+            begun[vx]++;
+#endif
             held[id] = held[id] | BIT(vx);
             finish[id] = false;
             rs[id] = (rs[id] >= OFFERS -> TAKEN : BUSY)
@@ -222,6 +242,18 @@ end:
             held[id] = held[id] & ~BIT(lo);
             rs[id] = BUSY
         }
+#ifdef UNREAD
+    /* its program has ended, at any time: full or not, and while it waits for more */
+    :: d_step { LIVES && (rs[id] == STAGES || rs[id] == BUSY || rs[id] == WAITS) && held[id] && FREE && nacks ->
+            nacks--;
+            highest(held[id]);
+            up[id] ! NACK(64 + BIT(lo));
+            held[id] = held[id] & ~BIT(lo);
+            begun[lo]--;
+            took = (begun[lo] == 0 -> took & ~BIT(lo) : took);
+            rs[id] = (rs[id] == WAITS -> WAITS : BUSY)
+        }
+#endif
 #ifdef LETTERS
     :: d_step { LIVES && rs[id] == BUSY && held[id] && FULL(id) && FREE && nacks ->
             nacks--;

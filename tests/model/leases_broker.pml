@@ -52,8 +52,9 @@ inline give_up(v)
     gave = gave | BIT(v)
 }
 
-inline dead_letter(v)
+inline dead_letter(v, refused)
 {
+    assert(attempts_are_given || refused || was_begun(v, ATTEMPTS));
 #ifdef LETTERS
 #ifdef BUG_LETTER_DROPPED
     if
@@ -81,9 +82,9 @@ inline give_back(c, v, later)
 {
     if
 #ifdef BUG_ATTEMPTS
-    :: tries[v] > ATTEMPTS - 1 -> dead_letter(v)
+    :: tries[v] > ATTEMPTS - 1 -> dead_letter(v, false)
 #else
-    :: tries[v] + 1 >= ATTEMPTS -> dead_letter(v)
+    :: tries[v] + 1 >= ATTEMPTS -> dead_letter(v, false)
 #endif
     :: else ->
         comes_back(c);
@@ -591,9 +592,27 @@ inline on_worker(w, l)
         :: leased[w] & BIT(lo) ->
             leased[w] = leased[w] & ~BIT(lo);
             if
-            :: arg >= 128 -> dead_letter(lo)
+            :: arg >= 128 -> dead_letter(lo, true)
+#ifdef BUG_UNREAD_TRIED
+            :: arg >= 64 && arg < 128 -> give_back(IN(w), lo, false)
+#else
+#ifdef BUG_UNREAD_LETTER
+            :: arg >= 64 && arg < 128 && tries[lo] + 1 >= ATTEMPTS -> dead_letter(lo, false)
+            :: arg >= 64 && arg < 128 && tries[lo] + 1 < ATTEMPTS ->
+#else
+            :: arg >= 64 && arg < 128 ->
+#endif
+#ifdef BUG_UNREAD_ANEW
+                tries[lo] = 0;
+#endif
+                comes_back(IN(w));
+                buf[IN(w)] = buf[IN(w)] | BIT(lo)
+#endif
             :: else -> give_back(IN(w), lo, true)
             fi
+#ifdef BUG_UNREAD_LATE
+        :: !(leased[w] & BIT(lo)) && arg >= 64 && arg < 128 -> buf[IN(w)] = buf[IN(w)] | BIT(lo)
+#endif
         :: else
         fi;
 #ifndef BUG_STAGED_KEPT
