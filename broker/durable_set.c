@@ -80,9 +80,8 @@ static int conclude(struct loading *l)
     block->id = l->first.id;
     block->key = l->first.key;
     block->tries = l->first.tries;
-    block->untried = l->first.untried;
-    block->before = l->first.before;
     block->before = block->reason != NULL ? block->tries : 0; /* a dead letter */
+    block->untried = l->first.untried && block->tries == block->before;
     channel_push(l->b, l->channel, block);
     l->values += l->count;
     l->used = l->count = l->cost = 0;

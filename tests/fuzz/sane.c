@@ -193,6 +193,7 @@ static void sane_buffer(const struct channel *c)
             sum += block_length(block, i);
         HOLD(block->count != 0 && sum == block->bytes && (values == 0 || block->order >= next));
         HOLD(c->durable != NULL || sum <= c->max_bytes * block->count); /* what comes again may be larger */
+        HOLD(!block->untried || (c->durable != NULL && is_leased(c) && block->tries == block->before));
         next = block->order + block->count;
         values += block->count;
         bytes += block->bytes;
@@ -256,7 +257,7 @@ static void sane_settings(const struct settings *s)
         length(&h->blocks);
         for (const struct list *at = h->blocks.next; at != &h->blocks; at = at->next) {
             const struct block *block = LIST_OWNER(at, const struct block, wait.node);
-            HOLD(block->count != 0 && block->tries != 0 && (count == 0 || block->order >= next));
+            HOLD(block->count != 0 && block->tries != 0 && !block->untried && (count == 0 || block->order >= next));
             next = block->order + block->count;
             count += block->count;
         }
