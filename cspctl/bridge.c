@@ -235,7 +235,7 @@ const char *process_label(const struct pipeline *p, size_t process, unsigned rep
 {
     const struct process *c = &p->processes[process];
 
-    return c->replicas > 1 ? pool_format(pool, "%s[%u]", c->name, replica) : c->name;
+    return c->replicas > 1 ? pool_format(pool, "%s[%u]", c->name, replica) : pool_copy(pool, c->name, strlen(c->name));
 }
 
 char **process_command(const struct pipeline *p, size_t process, unsigned replica, const char *exec, struct pool *pool)

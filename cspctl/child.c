@@ -3,6 +3,7 @@
  * thousand children. What it lacks, the limit on open files, is lent to the child by lowering our own meanwhile. */
 #include "child.h"
 #include "bridge.h"
+#include "hold.h"
 #include "log.h"
 #include "message.h"
 #include "pool.h"
@@ -29,6 +30,13 @@ struct plumbing {
     int fd[3], report, report_at, directory;
     bool ours[3]; /* close fd[i] here: it was opened for the child */
 };
+
+void child_free(struct child *c)
+{
+    restart_free(&c->restarts);
+    hold_release_all(&c->hold);
+    free(c);
+}
 
 /* ---- incarnations */
 

@@ -77,6 +77,7 @@ struct child {
     bool spotted;       /* what shows that it is ready was seen */
     unsigned looked_at; /* of its outputs, where a line may show it, which may have one still */
     bool ready;         /* it is, or was when it ended */
+    bool is_named;      /* a log's thread knows it, and may for as long as the run lives */
     struct question question;
     struct ending ending;
     csp_exit told;   /* how it ended for the run, by the broker */
@@ -142,6 +143,9 @@ int readiness_source(struct child *c, const struct stage *stage, struct log *log
 /* Reads what the bridge reports, as much as there is; at its end closes it and takes it out of this epoll set. */
 void child_read_report(struct child *c, int epoll);
 void child_close_report(struct child *c, int epoll);
+
+/* It was made, and nothing can come from it any more. */
+void child_free(struct child *c);
 
 /* One line of a report. */
 void child_report_line(struct child *c, char *line);

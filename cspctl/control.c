@@ -162,6 +162,16 @@ void control_step(struct supervisor *s)
         }
 }
 
+bool control_names(const struct control *c, size_t process)
+{
+    for (size_t i = 0; c != NULL && i < VISITORS_MOST; i++) {
+        const struct change *change = &c->visitors[i].change;
+        if (c->visitors[i].asked && change->kind != CHANGE_RELOAD && change->process == process)
+            return true;
+    }
+    return false;
+}
+
 void control_close(struct control *c)
 {
     if (c == NULL)

@@ -26,6 +26,8 @@ bool control_take(struct supervisor *s, void *source);
 
 /* Answers who asked for what has come to its end meanwhile. */
 void control_step(struct supervisor *s);
+/* Somebody waits for a change of this process. NULL: nobody can. */
+bool control_names(const struct control *c, size_t process);
 
 /* The run is over: who still waits is told so. NULL is allowed. */
 void control_close(struct control *c);

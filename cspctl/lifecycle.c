@@ -7,6 +7,7 @@
 #include "supervisor.h"
 #include "bridge.h"
 #include "message.h"
+#include "pool.h"
 #include "resume.h"
 #include "unit.h"
 
@@ -244,6 +245,17 @@ static void let_be(struct supervisor *s, struct child *c)
     finish(s, c);
 }
 
+/* The run's pool lives as long as the run, so that nothing is put there that it has. */
+static void relabel(const struct supervisor *s, struct child *c)
+{
+    struct pool *pool = pool_new();
+    const char *label = process_label(s->stage.p, c->process, c->replica, pool);
+
+    if (strcmp(label, c->label) != 0)
+        c->label = pool_copy(s->stage.pool, label, strlen(label));
+    pool_free(pool);
+}
+
 /* From here on it is what a reload has made of it. */
 static void become(struct supervisor *s, struct child *c)
 {
@@ -253,7 +265,7 @@ static void become(struct supervisor *s, struct child *c)
     c->process = c->becomes;
     c->becomes = PIPELINE_NONE;
     c->bridged = process_bridged(s->stage.p, c->process);
-    c->label = process_label(s->stage.p, c->process, c->replica, s->stage.pool);
+    relabel(s, c);
     restart_free(&c->restarts);
     c->restarts = (struct restarts){.at = NULL};
     c->drains = c->said_waiting = c->said_silent = false;

@@ -46,14 +46,16 @@ static bool has_exec(const struct ready *ready)
 /* ---- what is looked for in lines */
 
 /* A log's thread looks at them, so that they stay where they are when there are more. */
-int readiness_compile(struct supervisor *s, size_t first)
+int readiness_compile(struct supervisor *s, const bool *which)
 {
     const struct pipeline *p = s->stage.p;
     char why[200];
     int failed = 0;
 
     s->stage.regexes = memory_resize(s->stage.regexes, (p->nprocesses + 1) * sizeof(regex_t *));
-    for (size_t i = first; i < p->nprocesses; i++) {
+    for (size_t i = 0; i < p->nprocesses; i++) {
+        if (which != NULL && !which[i])
+            continue;
         regex_t *made = p->processes[i].ready.line != NULL ? memory_alloc(sizeof *made) : NULL;
         if (made != NULL && spotter_compile(made, p->processes[i].ready.line, why, sizeof why) != 0) {
             free(made);
@@ -66,18 +68,19 @@ int readiness_compile(struct supervisor *s, size_t first)
     return failed;
 }
 
-void readiness_forget(struct supervisor *s, size_t first)
+void readiness_forget(struct supervisor *s, const bool *which)
 {
-    for (size_t i = first; s->stage.regexes != NULL && i < s->stage.p->nprocesses; i++)
-        if (s->stage.regexes[i] != NULL) {
+    for (size_t i = 0; s->stage.regexes != NULL && i < s->stage.p->nprocesses; i++)
+        if (s->stage.regexes[i] != NULL && (which == NULL || which[i])) {
             regfree(s->stage.regexes[i]);
             free(s->stage.regexes[i]);
+            s->stage.regexes[i] = NULL;
         }
 }
 
 int readiness_open(struct supervisor *s)
 {
-    if (readiness_compile(s, 0) != 0)
+    if (readiness_compile(s, NULL) != 0)
         return -1;
     if (pipe2(s->stage.spotted, O_CLOEXEC | O_NONBLOCK) != 0)
         return -1;
@@ -87,7 +90,7 @@ int readiness_open(struct supervisor *s)
 
 void readiness_close(struct supervisor *s)
 {
-    readiness_forget(s, 0);
+    readiness_forget(s, NULL);
     free(s->stage.regexes);
     close(s->stage.spotted[0]);
     close(s->stage.spotted[1]);
@@ -100,8 +103,10 @@ int readiness_source(struct child *c, const struct stage *stage, struct log *log
     const struct spotting spotting = {line, stage->spotted[1], &word, &over, sizeof word};
     int fd = log_source_spotted(log, prefix, line != NULL ? &spotting : NULL);
 
-    if (fd >= 0 && line != NULL)
+    if (fd >= 0 && line != NULL) {
         c->looked_at++;
+        c->is_named = true;
+    }
     return fd;
 }
 

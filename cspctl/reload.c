@@ -11,6 +11,7 @@
 #include "services.h"
 #include "snapshot.h"
 #include "supervisor.h"
+#include "vacancy.h"
 
 #include <rundir.h>
 
@@ -148,7 +149,7 @@ static bool announce_all(struct supervisor *s, const struct revision *r)
     return true;
 }
 
-static void give_back(struct supervisor *s, const struct before *was)
+static void give_back(struct supervisor *s, const struct revision *r, const struct before *was)
 {
     for (size_t i = 0; i < was->n; i++) {
         struct child *c = s->children[i];
@@ -160,9 +161,11 @@ static void give_back(struct supervisor *s, const struct before *was)
         else if (child_prepare_as(c, &s->stage, s->chans, c->process) != 0)
             message("%s: cannot be restarted: %s", c->label, csp_errmsg());
     }
-    for (size_t i = was->n; i < s->n; i++)
+    for (size_t i = was->n; i < s->n; i++) {
         supervisor_child(s, s->children[i], CHILD_TELL);
-    readiness_forget(s, was->p->nprocesses);
+        child_free(s->children[i]);
+    }
+    readiness_forget(s, r->added);
     s->n = was->n;
     s->stage.p = was->p;
     s->chans = was->chans;
@@ -173,11 +176,11 @@ static bool prepare(struct supervisor *s, const struct revision *r, struct chang
 {
     const struct before was = take_over(s, r);
 
-    if (readiness_compile(s, was.p->nprocesses) == 0 && supervisor_declare(s, r->fresh) && announce_all(s, r))
+    if (readiness_compile(s, r->added) == 0 && supervisor_declare(s, r->fresh) && announce_all(s, r))
         return true;
     (void)change_refuse(c, "what is new cannot be announced: %s",
                         errno == ENOTCONN ? "its broker has died" : csp_errmsg());
-    give_back(s, &was);
+    give_back(s, r, &was);
     return false;
 }
 
@@ -251,7 +254,7 @@ static void carry_out(struct supervisor *s, struct revision *r, const struct sna
     struct reloads *all = &s->reloads;
     bool *drains = pool_zalloc(r->next->pool, r->p->nprocesses * sizeof *drains);
 
-    all->loaded = pool_more(s->stage.pool, all->loaded, all->nloaded, sizeof(struct pipeline *));
+    all->loaded = memory_resize(all->loaded, (all->nloaded + 1) * sizeof(struct pipeline *));
     all->loaded[all->nloaded++] = r->next;
     c->reload = ++all->last;
     for (size_t i = 0; i < r->now->nprocesses; i++)
@@ -288,15 +291,18 @@ bool reload_begin(struct supervisor *s, const json_t *request, struct change *c)
     if (next == NULL)
         return false;
     next->path = pool_copy(next->pool, path, strlen(path));
-    struct revision *r = revision_new(s->stage.p, next);
+    struct vacancy vacancy = vacancy_find(s);
+    struct revision *r = revision_new(s->stage.p, next, vacancy.gone, vacancy.vacant);
     struct snapshot *now = snapshot_ask();
     bool good = now != NULL ? reload_may(s, r, now, c) && prepare(s, r, c)
                             : change_refuse(c, "its broker cannot be asked: %s", csp_errmsg());
-    if (good)
+    if (good) {
         carry_out(s, r, now, c);
-    else
+        vacancy_close_files(&s->reloads, s->stage.p);
+    } else
         pipeline_free(next);
     snapshot_free(now);
+    vacancy_free(&vacancy);
     return good;
 }
 
@@ -327,4 +333,5 @@ void reload_close(struct supervisor *s)
 {
     for (size_t i = 0; i < s->reloads.nloaded; i++)
         pipeline_free(s->reloads.loaded[i]);
+    free(s->reloads.loaded);
 }

@@ -15,11 +15,10 @@ struct revision;
 struct snapshot;
 struct supervisor;
 
-/* Of a run. Each file that was loaded lives as long as the run: a channel keeps what the first file that named it says
- * of it, a definition that is past what its own file did, and neither is ever taken out, for an index means the same
- * for good. So a run grows with each reload, whatever has changed: by some 10 KiB for a file of three processes. */
+/* Of a run. A file that was loaded lives for as long as the run is what it says, or a replica is of a definition that
+ * it had: vacancy.h. */
 struct reloads {
-    struct pipeline **loaded;
+    struct pipeline **loaded; /* the last one is that of the run */
     size_t nloaded;
     unsigned last; /* number of the last one, from 1 */
 };

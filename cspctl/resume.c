@@ -48,6 +48,16 @@ static const struct resumed *find(const struct stage *stage, size_t process, uns
     return NULL;
 }
 
+bool resume_names(const struct stage *stage, size_t process)
+{
+    const struct resume *r = stage->resume;
+
+    for (size_t i = 0; r != NULL && i < r->n; i++)
+        if (r->item[i].process == process)
+            return true;
+    return false;
+}
+
 static struct resumed *note(struct supervisor *s, size_t process, unsigned replica)
 {
     struct resume *r = resume_of(s);
@@ -86,7 +96,7 @@ static void note_directory(struct supervisor *s, const char *dir, uint64_t value
         i++;
     if (i == r->ndirs) {
         r->dirs = pool_more(s->stage.pool, r->dirs, r->ndirs, sizeof *r->dirs);
-        r->dirs[r->ndirs++] = (struct place_of){.dir = dir};
+        r->dirs[r->ndirs++] = (struct place_of){.dir = pool_copy(s->stage.pool, dir, strlen(dir))};
     }
     r->dirs[i].values += values;
     r->dirs[i].any |= any || values > 0;

@@ -18,6 +18,9 @@ void resume_leave_out(struct supervisor *s);
 /* How many of its values were stored: NULL, where none was. */
 const uint64_t *resume_count(const struct stage *stage, size_t process, unsigned replica);
 
+/* Something is known of a replica of it. */
+bool resume_names(const struct stage *stage, size_t process);
+
 /* It has ended, for good: so that it is finished where this run is interrupted after it. */
 void resume_ended(struct supervisor *s, const struct child *c);
 

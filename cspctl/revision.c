@@ -7,6 +7,35 @@
 
 /* ---- channels and services: by name */
 
+static const char *copy(const struct revision *r, const char *text)
+{
+    return text != NULL ? pool_copy(r->p->pool, text, strlen(text)) : NULL;
+}
+
+/* But those of processes that are gone. */
+static void copy_ends(const struct revision *r, struct end **ends, size_t *n)
+{
+    struct end *left = pool_zalloc(r->p->pool, *n * sizeof *left);
+    size_t k = 0;
+
+    for (size_t i = 0; i < *n; i++)
+        if (!r->gone[(*ends)[i].process])
+            left[k++] = (*ends)[i];
+    *ends = left;
+    *n = k;
+}
+
+/* What another file said of it. */
+static struct channel copy_channel(const struct revision *r, struct channel c)
+{
+    c.name = copy(r, c.name);
+    c.durable = copy(r, c.durable);
+    c.dead_letters.name = copy(r, c.dead_letters.name);
+    copy_ends(r, &c.senders, &c.nsenders);
+    copy_ends(r, &c.receivers, &c.nreceivers);
+    return c;
+}
+
 static void place_channels(struct revision *r)
 {
     struct pipeline *p = r->p;
@@ -17,7 +46,7 @@ static void place_channels(struct revision *r)
     r->channel_of = pool_zalloc(p->pool, r->next->nchannels * sizeof *r->channel_of);
     p->nchannels = 0;
     for (size_t i = 0; i < r->now->nchannels; i++)
-        p->channels[p->nchannels++] = r->now->channels[i];
+        p->channels[p->nchannels++] = copy_channel(r, r->now->channels[i]);
     for (size_t k = 0; k < r->next->nchannels; k++) {
         size_t i = pipeline_channel(r->now, r->next->channels[k].name);
         r->channel_of[k] = i != PIPELINE_NONE ? i : p->nchannels++;
@@ -31,8 +60,12 @@ static void place_services(struct revision *r, size_t *service_of)
     p->services = pool_zalloc(p->pool, (r->now->nservices + r->next->nservices) * sizeof *p->services);
     p->nservices = 0;
     for (size_t i = 0; i < r->now->nservices; i++) {
-        p->services[p->nservices] = r->now->services[i];
-        p->services[p->nservices++].nbackends = 0; /* but those that come now */
+        struct service *to = &p->services[p->nservices++];
+        *to = r->now->services[i];
+        to->name = copy(r, to->name);
+        to->merge.by = copy(r, to->merge.by);
+        to->backends = NULL; /* but those that come now */
+        to->nbackends = 0;
     }
     for (size_t k = 0; k < r->next->nservices; k++) {
         size_t i = pipeline_service(r->now, r->next->services[k].name);
@@ -42,6 +75,14 @@ static void place_services(struct revision *r, size_t *service_of)
 
 /* ---- processes: by name, and new ones where they have changed */
 
+static size_t new_index(const struct revision *r)
+{
+    for (size_t i = 0; i < r->now->nprocesses; i++)
+        if (r->vacant[i] && !r->added[i])
+            return i;
+    return r->p->nprocesses++;
+}
+
 static void place_processes(struct revision *r)
 {
     struct pipeline *p = r->p;
@@ -49,6 +90,7 @@ static void place_processes(struct revision *r)
 
     p->processes = pool_zalloc(p->pool, most * sizeof *p->processes);
     r->fate = pool_zalloc(p->pool, most * sizeof *r->fate);
+    r->added = pool_zalloc(p->pool, most * sizeof *r->added);
     r->heir = pool_zalloc(p->pool, most * sizeof *r->heir);
     r->older = pool_zalloc(p->pool, most * sizeof *r->older);
     r->process_of = pool_zalloc(p->pool, r->next->nprocesses * sizeof *r->process_of);
@@ -56,16 +98,19 @@ static void place_processes(struct revision *r)
         r->heir[i] = r->older[i] = PIPELINE_NONE;
     p->nprocesses = r->now->nprocesses;
     for (size_t i = 0; i < p->nprocesses; i++) {
-        p->processes[i] = r->now->processes[i];
+        p->processes[i] = r->gone[i] ? (struct process){.name = "", .past = true} : r->now->processes[i];
         r->fate[i] = p->processes[i].past ? FATE_PAST : FATE_REMOVED;
-        if (p->processes[i].origin == NULL)
+        if (r->gone[i])
+            p->processes[i].serve = p->processes[i].requests = PIPELINE_NONE;
+        else if (p->processes[i].origin == NULL)
             p->processes[i].origin = r->now;
     }
     for (size_t k = 0; k < r->next->nprocesses; k++) {
         size_t i = pipeline_process(r->now, r->next->processes[k].name);
         bool same = i != PIPELINE_NONE && definition_same(r->now, i, r->next, k);
-        r->process_of[k] = same ? i : p->nprocesses++;
+        r->process_of[k] = same ? i : new_index(r);
         r->fate[r->process_of[k]] = same ? FATE_KEPT : FATE_ADDED;
+        r->added[r->process_of[k]] = !same;
         if (i != PIPELINE_NONE && !same) {
             r->fate[i] = FATE_CHANGED;
             r->heir[i] = r->process_of[k];
@@ -167,14 +212,17 @@ static void move_service(struct revision *r, size_t k, size_t to)
     r->p->services[to].backends = all_at(r, r->process_of, from->backends, from->nbackends);
 }
 
-struct revision *revision_new(const struct pipeline *now, struct pipeline *next)
+struct revision *revision_new(const struct pipeline *now, struct pipeline *next, const bool *gone, const bool *vacant)
 {
     struct revision *r = pool_zalloc(next->pool, sizeof *r);
     size_t *service_of = pool_zalloc(next->pool, (next->nservices + 1) * sizeof *service_of);
 
-    *r = (struct revision){.now = now, .next = next, .p = pool_zalloc(next->pool, sizeof *r->p)};
+    *r = (struct revision){
+        .now = now, .gone = gone, .vacant = vacant, .next = next, .p = pool_zalloc(next->pool, sizeof *r->p)};
     *r->p = *next;
-    r->p->name = now->name; /* a run keeps the name that it was started with */
+    r->p->name = copy(r, now->name); /* a run keeps the name that it was started with, and where it records */
+    r->p->joblog = copy(r, now->joblog);
+    r->p->joblog_resume = now->joblog_resume;
     place_channels(r);
     place_services(r, service_of);
     place_processes(r);

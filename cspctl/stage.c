@@ -143,12 +143,12 @@ static bool declare_channels(struct supervisor *s)
 /* A child more, not started. */
 static struct child *new_child(struct supervisor *s, struct child as)
 {
-    struct child *c = pool_zalloc(s->stage.pool, sizeof *c);
+    struct child *c = memory_alloc(sizeof *c);
 
     *c = as;
     c->proc = c->report = c->given = -1;
     c->becomes = PIPELINE_NONE;
-    s->children = pool_more(s->stage.pool, s->children, s->n, sizeof(struct child *));
+    s->children = memory_resize(s->children, (s->n + 1) * sizeof(struct child *));
     s->children[s->n++] = c;
     s->alive++;
     return c;
@@ -171,6 +171,7 @@ struct child *supervisor_add(struct supervisor *s, size_t process, unsigned repl
     s->n--;
     s->alive--;
     s->alive_of[process]--;
+    child_free(c);
     errno = err;
     return NULL;
 }
@@ -215,6 +216,7 @@ static void start_call(struct supervisor *s)
     s->n--;
     s->alive--;
     broken(s, EX_OSERR, "cannot call", strerror(errno));
+    child_free(c);
     supervisor_event(s, EVENT_FAILURE);
 }
 

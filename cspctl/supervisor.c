@@ -9,6 +9,7 @@
 #include "pool.h"
 #include "resume.h"
 #include "unit.h"
+#include "vacancy.h"
 
 #include <rundir.h>
 #include <run.h>
@@ -135,6 +136,7 @@ static void take_time(struct supervisor *s)
     drain_step(s);
     lifecycle_step(s);
     reload_step(s);
+    vacancy_step(s);
     readiness_step(s);
     phases_write(s);
     control_step(s);
@@ -357,6 +359,9 @@ int supervise(struct pipeline *p, const struct order *order)
     close(s.epoll);
     close(s.signals);
     reload_close(&s);
+    for (size_t i = 0; i < s.n; i++)
+        child_free(s.children[i]);
+    free(s.children);
     pool_free(s.stage.pool);
     return result_status(&s.result);
 }

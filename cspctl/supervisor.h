@@ -101,9 +101,9 @@ bool lifecycle_any_alive(const struct supervisor *s, const struct end *ends, siz
 
 /* readiness.c */
 int readiness_open(struct supervisor *s); /* 0, or -1 with errno */
-/* The processes from `first` on are new: the same. */
-int readiness_compile(struct supervisor *s, size_t first);
-void readiness_forget(struct supervisor *s, size_t first);
+/* These processes are new (NULL: all are): the same. */
+int readiness_compile(struct supervisor *s, const bool *which);
+void readiness_forget(struct supervisor *s, const bool *which);
 void readiness_close(struct supervisor *s);
 /* Reads which outputs had a line that was looked for. */
 void readiness_read(struct supervisor *s);

@@ -335,6 +335,74 @@ TEST(variables_are_those_of_the_reload)
     kill_run(&r);
 }
 
+TEST(tasks_are_recorded_after_a_reload_as_before_it)
+{
+    write_text(in_scratch("jobs"), "%s", "");
+    for (int i = 1; i <= 2; i++)
+        write_text(in_scratch("%d.yaml", i),
+                   "processes:\n  source: {command: 'tail -n +1 -f %s', stdout: jobs}\n"
+                   "  work: {each: 'echo %d-$1', stdin: jobs}\n",
+                   in_scratch("jobs"), i);
+    struct running r = start("exec cspctl run --joblog %s %s", in_scratch("log"), in_scratch("1.yaml"));
+    struct outcome o = sh("echo a >> %s", in_scratch("jobs"));
+    outcome_free(&o);
+    wait_for_output(&r, 0, "1-a");
+    reload("2.yaml", "reload: 0 added, 1 changed, 0 removed, 1 unchanged\n");
+    o = sh("echo b >> %s", in_scratch("jobs"));
+    outcome_free(&o);
+    wait_for_output(&r, 0, "2-b");
+    o = sh("until [ $(wc -l < %s) = 2 ]; do sleep 0.02; done", in_scratch("log"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+    kill_run(&r);
+}
+
+/* KiB. */
+static long resident(pid_t pid)
+{
+    struct outcome o = sh("sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/%d/status", (int)pid);
+    long n = strtol(o.out.data, NULL, 10);
+
+    outcome_free(&o);
+    ck_assert_int_gt(n, 0);
+    return n;
+}
+
+/* Of three files in turn: the same, another definition, one that adds a process, and so one that removes it. */
+static void reload_often(int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct outcome o = sh("cspctl reload %s", in_scratch("%d.yaml", i % 4 / 2 + i % 4 % 2 * (i % 4 / 2)));
+        assert_status(&o, 0);
+        outcome_free(&o);
+    }
+}
+
+/* Each file has 90 KB that its definitions refer to. */
+TEST(files_that_nothing_refers_to_any_more_are_freed)
+{
+    static char much[90001];
+    memset(much, 'x', sizeof much - 1);
+    for (int i = 0; i < 3; i++)
+        write_text(in_scratch("%d.yaml", i),
+                   "vars: {much: %s}\n"
+                   "channels: {c: {close: never}, d: {close: never}}\n"
+                   "processes:\n"
+                   "  stays: {command: [sleep, 600], env: {N: %d}}\n"
+                   "  from: {command: [sleep, 600], stdout: c}\n"
+                   "  to: {command: [cat], stdin: c}\n%s",
+                   much, i, i == 2 ? "  more: {command: [cat], stdin: c, stdout: d}\n" : "");
+    struct running r = start("exec cspctl run %s", in_scratch("0.yaml"));
+    for (int i = 0; i < PATIENCE / 10 && processes_named("cat", &(pid_t){0}, 1) == 0; i++)
+        usleep(10000);
+    reload_often(8);
+    long before = resident(r.pid);
+    reload_often(20);
+    long after = resident(r.pid);
+    ck_assert_msg(*sanitizers() != '\0' || after < before + 1024, "%ld KiB, and then %ld", before, after);
+    kill_run(&r);
+}
+
 TEST(a_process_that_has_failed_is_started_by_a_file_that_mends_it)
 {
     write_text(in_scratch("first.yaml"), "on_failure: continue\nprocesses:\n"
