@@ -224,6 +224,32 @@ START_TEST(a_deadlock_is_found_again_and_the_replay_goes_on)
     are_the_same(10);
 }
 
+/* After so many ms. */
+static int end_later(void *ms)
+{
+    usleep(*(const unsigned *)ms * 1000);
+    return 0;
+}
+
+/* The children end in one order, or in the other. */
+static void wait_for_them(unsigned first, unsigned second)
+{
+    ASSERT_OK(csp_init());
+    csp_proc p = go(end_later, &first), q = go(end_later, &second);
+    ended_well(p);
+    ended_well(q);
+    ck_assert_msg(csp_term() == 0, "csp_term: %s", csp_errmsg());
+}
+
+START_TEST(a_wait_for_a_child_is_replayed_whichever_ends_first)
+{
+    choose(NULL, record, NULL);
+    wait_for_them(0, 50);
+    choose(NULL, again, record);
+    wait_for_them(50, 0);
+    are_the_same(10);
+}
+
 /* A receive in a scope whose deadline has passed, before or after the broker's word of it has been read. */
 static void receive_too_late(int heard)
 {
@@ -296,6 +322,7 @@ Suite *replay_suite(void)
     tcase_add_test(t, a_replay_leases_gives_back_and_delivers_again_in_the_same_order);
     tcase_add_test(t, without_a_replay_it_differs);
     tcase_add_test(t, a_deadlock_is_found_again_and_the_replay_goes_on);
+    tcase_add_test(t, a_wait_for_a_child_is_replayed_whichever_ends_first);
     tcase_add_loop_test(t, a_call_after_a_cancellation_is_recorded_whether_it_was_heard_of_or_not, 0, 2);
     tcase_add_test(t, a_seed_that_is_no_number_is_einval);
     tcase_add_test(t, a_reaction_that_there_is_not_is_einval);
