@@ -100,8 +100,6 @@ static bool begin_scale(struct supervisor *s, struct change *c)
     struct process *process = &s->stage.p->processes[c->process];
     int64_t before = process->replicas;
 
-    if (!may_scale(s, c))
-        return false;
     process->replicas = c->replicas; /* by which the new ones get their labels */
     if (!add_replicas(s, c)) {
         process->replicas = before;
@@ -148,13 +146,22 @@ static bool restarted(const struct supervisor *s, const struct change *c)
 
 /* ---- requests */
 
+/* Nothing was to be changed, and nothing says that it can't be. False: so nothing was begun. */
+static bool could_be(struct change *c)
+{
+    c->status = 0;
+    return false;
+}
+
 bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
 {
     const char *what, *name = "";
     json_int_t replicas = 0;
+    int only_look = 0;
 
     *c = (struct change){.kind = CHANGE_NONE, .status = 1};
-    if (json_unpack((json_t *)request, "{s:s, s?:s, s?:I}", "do", &what, "name", &name, "replicas", &replicas) != 0)
+    if (json_unpack((json_t *)request, "{s:s, s?:s, s?:I, s?:b}", "do", &what, "name", &name, "replicas", &replicas,
+                    "look", &only_look) != 0)
         return change_refuse(c, "it is asked for what this version of cspctl does not know");
     if (s->state != RUN_UP)
         return change_refuse(c, "the run is ending: nothing of it can be changed any more");
@@ -165,11 +172,11 @@ bool change_begin(struct supervisor *s, const json_t *request, struct change *c)
     c->replicas = replicas < 0 || replicas > UINT32_MAX ? 0 : (unsigned)replicas;
     if (strcmp(what, "scale") == 0) {
         c->kind = CHANGE_SCALE;
-        return begin_scale(s, c);
+        return may_scale(s, c) && (only_look ? could_be(c) : begin_scale(s, c));
     }
     if (strcmp(what, "restart") == 0) {
         c->kind = CHANGE_RESTART;
-        return begin_restart(s, c);
+        return only_look ? could_be(c) : begin_restart(s, c);
     }
     return change_refuse(c, "it is asked to %s, which this version of cspctl does not know", what);
 }

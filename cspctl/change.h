@@ -27,7 +27,8 @@ struct change {
 /* Notes why not. False. */
 bool change_refuse(struct change *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Begins what a request asks for. False: it can't be, and nothing was changed; c->text says why. */
+/* Begins what a request asks for. False: it can't be, and nothing was changed; c->text says why. Or the request is only
+ * to look (`look`), and it could be: c->status is 0. */
 bool change_begin(struct supervisor *s, const json_t *request, struct change *c);
 
 /* Whether it has come to its end; c->text then says what it was, and c->status is 0, or not where it can't be done any

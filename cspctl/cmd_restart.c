@@ -2,6 +2,7 @@
 /* cspctl restart: each replica of processes of a live run ends, and another takes its place. */
 #include "command.h"
 #include "control.h"
+#include "message.h"
 
 #include <getopt.h>
 
@@ -30,7 +31,14 @@ static int run(int argc, char **argv)
     if (!control_options(&command_restart, argc, argv, &o))
         return command_usage(&command_restart);
     int status = live_find(o.run, &live);
-    for (int i = optind; status == 0 && i < argc; i++)
-        status = control_ask(&live, json_pack("{s:s, s:s}", "do", "restart", "name", argv[i]), o.timeout);
-    return status;
+    if (status != 0)
+        return status;
+    json_t *requests = json_array();
+    for (int i = optind; i < argc; i++)
+        if (json_array_append_new(requests, json_pack("{s:s, s:s}", "do", "restart", "name", argv[i])) != 0) {
+            message("restart: a word is no UTF-8: `cspctl ps` lists the processes");
+            json_decref(requests);
+            return command_usage(&command_restart);
+        }
+    return control_ask_each(&live, requests, o.timeout);
 }

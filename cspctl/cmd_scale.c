@@ -37,8 +37,11 @@ static json_t *request(const char *word)
         message("scale: %s: write PROCESS=N, as in filter=4", word);
         return NULL;
     }
-    return json_pack("{s:s, s:s%, s:I}", "do", "scale", "name", word, (size_t)(equals - word), "replicas",
-                     (json_int_t)n);
+    json_t *asked =
+        json_pack("{s:s, s:s%, s:I}", "do", "scale", "name", word, (size_t)(equals - word), "replicas", (json_int_t)n);
+    if (asked == NULL)
+        message("scale: a word is no UTF-8: `cspctl ps` lists the processes");
+    return asked;
 }
 
 static int run(int argc, char **argv)
@@ -48,10 +51,15 @@ static int run(int argc, char **argv)
 
     if (!control_options(&command_scale, argc, argv, &o))
         return command_usage(&command_scale);
+    json_t *requests = json_array();
+    for (int i = optind; i < argc; i++)
+        if (json_array_append_new(requests, request(argv[i])) != 0) {
+            json_decref(requests);
+            return command_usage(&command_scale);
+        }
     int status = live_find(o.run, &live);
-    for (int i = optind; status == 0 && i < argc; i++) {
-        json_t *asked = request(argv[i]);
-        status = asked != NULL ? control_ask(&live, asked, o.timeout) : command_usage(&command_scale);
-    }
+    if (status == 0)
+        return control_ask_each(&live, requests, o.timeout);
+    json_decref(requests);
     return status;
 }

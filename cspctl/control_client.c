@@ -118,3 +118,20 @@ int control_ask(const struct live *run, json_t *request, int64_t timeout)
     free(text);
     return status;
 }
+
+int control_ask_each(const struct live *run, json_t *requests, int64_t timeout)
+{
+    size_t i, n = json_array_size(requests);
+    json_t *request;
+    int status = 0;
+
+    for (i = 0; n > 1 && status == 0 && i < n; i++) {
+        request = json_copy(json_array_get(requests, i));
+        (void)json_object_set_new(request, "look", json_true());
+        status = control_ask(run, request, timeout);
+    }
+    for (i = 0; status == 0 && i < n; i++)
+        status = control_ask(run, json_incref(json_array_get(requests, i)), timeout);
+    json_decref(requests);
+    return status;
+}

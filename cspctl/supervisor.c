@@ -28,8 +28,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define LOG_WAIT   10000 /* ms without progress after which the rest of the log is given up */
-#define SWEEP_WAIT 3000  /* ms for what is left to die */
+#define LOG_WAIT   10000     /* ms without progress after which the rest of the log is given up */
+#define SWEEP_WAIT 3000      /* ms for what is left to die */
+#define TWIN_WAIT  50000000L /* ns in which the same signal once more is the same */
 
 struct transition {
     enum run_state next; /* RUN_SAME: nothing happens */
@@ -82,10 +83,25 @@ void supervisor_event(struct supervisor *s, enum run_event event)
 
 /* ---- events */
 
-static void take_signal(struct supervisor *s, int signal)
+/* timeout(1) tells its child, and then its group: that is one signal, and not a second that kills. */
+static void await_twin(const struct signalfd_siginfo *info)
+{
+    sigset_t same;
+
+    if (info->ssi_code != SI_USER)
+        return;
+    sigemptyset(&same);
+    sigaddset(&same, (int)info->ssi_signo);
+    (void)sigtimedwait(&same, NULL, &(struct timespec){.tv_nsec = TWIN_WAIT});
+}
+
+static void take_signal(struct supervisor *s, const struct signalfd_siginfo *info)
 {
     bool first = s->state == RUN_UP;
+    int signal = (int)info->ssi_signo;
 
+    if (first)
+        await_twin(info);
     result_cause(&s->result, CAUSE_SIGNAL, signal, NULL);
     supervisor_event(s, EVENT_SIGNAL);
     if (first && s->alive > 0)
@@ -103,7 +119,7 @@ static void take_signals(struct supervisor *s)
         else if (info.ssi_signo == SIGQUIT)
             notice_dump(s);
         else
-            take_signal(s, (int)info.ssi_signo);
+            take_signal(s, &info);
     }
     if (children)
         reaper_run(s);

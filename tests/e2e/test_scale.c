@@ -129,6 +129,24 @@ TEST(scale_refuses_what_cannot_be)
     assert_whole(&r);
 }
 
+TEST(of_several_all_can_be_or_nothing_is_changed)
+{
+    struct running r = start_run("command: [cat], replicas: 2");
+    assert_refused("scale filter=4 filtre=3", "filtre: no such process: did you mean 'filter'?");
+    struct outcome o = sh("cspctl scale filter=4 filter");
+    assert_status(&o, 64);
+    outcome_free(&o);
+    assert_replicas("filter", "2\n");
+    pid_t before[8], after[8];
+    wait_for_processes("cat", 2);
+    ck_assert_uint_eq(processes_named("cat", before, 8), 2);
+    assert_refused("restart filter filtre", "filtre: no such process");
+    ck_assert_uint_eq(processes_named("cat", after, 8), 2);
+    ck_assert_mem_eq(before, after, 2 * sizeof *before);
+    change("scale filter=3 filter=1", "filter: replicas 3\nfilter: replicas 1\n");
+    assert_whole(&r);
+}
+
 TEST(a_process_that_has_ended_is_not_scaled)
 {
     write_text(in_scratch("e.yaml"),

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 TEST(ctrl_c_drains_from_source_to_sink)
 {
@@ -33,6 +34,36 @@ TEST(sigterm_drains_with_143)
     struct outcome o = finish(&r);
     assert_status(&o, 143);
     outcome_free(&o);
+}
+
+/* In ns, between the two; of a program that ends in its own way if it is let. */
+static long end_twice(int signal, bool *is_drained)
+{
+    write_text(in_scratch("d.yaml"), "processes: {p: {command: 'trap \"sleep 0.3; echo bye; exit 0\" TERM; echo up "
+                                     ">&2; while :; do sleep 0.1; done'}}\n");
+    struct running r = start("exec cspctl run %s", in_scratch("d.yaml"));
+    wait_for_output(&r, 1, "up");
+    struct timespec first, last;
+    clock_gettime(CLOCK_MONOTONIC, &first);
+    kill(r.pid, signal);
+    nanosleep(&(struct timespec){.tv_nsec = 8000000}, NULL); /* else they could be one before they are seen */
+    kill(r.pid, signal);
+    clock_gettime(CLOCK_MONOTONIC, &last);
+    struct outcome o = finish(&r);
+    assert_status(&o, 128 + signal);
+    *is_drained = strstr(o.out.data, "bye") != NULL;
+    outcome_free(&o);
+    return (last.tv_sec - first.tv_sec) * 1000000000 + last.tv_nsec - first.tv_nsec;
+}
+
+/* As timeout(1) does: its child, and then its group. Where the test is held up in between they are two. */
+TEST(a_signal_that_is_sent_twice_at_once_is_one)
+{
+    bool is_drained = false;
+    int tries = 0;
+    while (end_twice(SIGTERM, &is_drained) > 25000000)
+        ck_assert_int_lt(++tries, 50);
+    ck_assert(is_drained);
 }
 
 TEST(a_second_ctrl_c_kills_what_ignores_the_first)
