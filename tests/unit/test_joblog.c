@@ -138,6 +138,28 @@ START_TEST(a_cut_line_is_passed_over_and_the_next_is_whole)
 }
 END_TEST
 
+START_TEST(a_line_cut_behind_a_brace_of_its_value_is_passed_over)
+{
+    write_task("p", "one", 3, "done");
+    append("{\"process\":\"p\",\"outcome\":\"done\",\"length\":7,\"hash\":\"0\",\"value\":\"{\\\"a\\\":1}");
+    write_task("p", "two", 3, "done");
+    ck_assert(is_done("p", "one", 3));
+    ck_assert(is_done("p", "two", 3));
+}
+END_TEST
+
+/* Of two replicas that write to it one is killed in the middle of a line, and the other knows nothing of that. */
+START_TEST(a_line_behind_a_cut_one_counts)
+{
+    struct joblog *other = joblog_open(path, "p", 2, false);
+    ck_assert_ptr_nonnull(other);
+    append("{\"process\":\"p\",\"outcome\":\"done\",\"value\":\"{\\\"process\\\":");
+    ck_assert_int_eq(joblog_write(other, &(struct joblog_task){.value = "two", .length = 3, .outcome = "done"}), 0);
+    joblog_close(other);
+    ck_assert(is_done("p", "two", 3));
+}
+END_TEST
+
 START_TEST(a_file_that_is_no_record_is_refused)
 {
     append("{\"name\": \"package.json\"}\n");
@@ -176,6 +198,8 @@ Suite *joblog_suite(void)
     tcase_add_test(t, any_bytes_are_a_value);
     tcase_add_test(t, a_long_value_is_known_by_all_of_its_bytes);
     tcase_add_test(t, a_cut_line_is_passed_over_and_the_next_is_whole);
+    tcase_add_test(t, a_line_cut_behind_a_brace_of_its_value_is_passed_over);
+    tcase_add_test(t, a_line_behind_a_cut_one_counts);
     tcase_add_test(t, a_file_that_is_no_record_is_refused);
     tcase_add_test(t, a_file_that_is_not_there_has_nothing_done);
     tcase_add_test(t, a_full_disk_is_an_error);

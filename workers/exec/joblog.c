@@ -15,6 +15,9 @@
 
 #define VALUE_SHOWN 4096 /* bytes of a value that are in its line, to be read by people */
 
+/* What every line begins with, and no value has in it, since a quotation mark in a text has a backslash before it. */
+static const char head[] = "{\"process\":\"";
+
 struct mark {
     uint64_t hash, length;
 };
@@ -50,15 +53,27 @@ static int add(struct joblog *log, struct mark mark)
     return 0;
 }
 
-/* One whole line of the file. */
+/* The last head in a line: what a kill or a full disk has cut may have another replica's line behind it. */
+static const char *last_head(const char *line, size_t size)
+{
+    const char *found = NULL, *end = line + size;
+    for (const char *p = line; (p = memmem(p, (size_t)(end - p), head, sizeof head - 1)) != NULL; p++)
+        found = p;
+    return found;
+}
+
+/* One line of the file that ends as a whole one does; but so does one that was cut behind a brace in its value. */
 static int read_line(struct joblog *log, const char *line, size_t size)
 {
     json_error_t error;
-    const char *process, *outcome, *hash;
+    const char *process, *outcome, *hash, *begin = last_head(line, size);
     json_int_t length;
-    json_t *o = json_loadb(line, size, JSON_ALLOW_NUL, &error);
+    json_t *o = begin != NULL ? json_loadb(begin, size - (size_t)(begin - line), JSON_ALLOW_NUL, &error)
+                              : json_loadb(line, size, JSON_ALLOW_NUL, &error);
     int result = 0;
 
+    if (o == NULL && begin != NULL)
+        return 0;
     if (o == NULL || json_unpack(o, "{s:s, s:s, s:s, s:I}", "process", &process, "outcome", &outcome, "hash", &hash,
                                  "length", &length) != 0) {
         errno = EINVAL;
