@@ -234,6 +234,20 @@ void outcome_free(struct outcome *o)
     *o = (struct outcome){0};
 }
 
+const char *unsharing_mounts(void)
+{
+    static const char *const ways[] = {"unshare -m", "unshare -rm"};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct outcome o = sh("%s mount -t tmpfs -o size=4096 none /mnt", ways[i]);
+        int status = o.status;
+        outcome_free(&o);
+        if (status == 0)
+            return ways[i];
+    }
+    fprintf(stderr, "nothing may be mounted here: a full disk is not tested\n");
+    return NULL;
+}
+
 /* ---- processes of a run ---- */
 
 size_t processes_named(const char *comm, pid_t *pids, size_t most)

@@ -61,6 +61,10 @@ struct outcome sh(const char *format, ...) __attribute__((format(printf, 1, 2)))
 
 void outcome_free(struct outcome *o);
 
+/* The words before a command that is to have mounts of its own, for a small file system; NULL, which is said: this
+ * machine grants none, and what is tested with them is not. */
+const char *unsharing_mounts(void);
+
 /* Waits until a child of any depth of `root` with this command name (comm) exists; its pid. */
 pid_t wait_for_process(const char *comm);
 

@@ -526,24 +526,14 @@ TEST(a_bound_of_files_makes_the_source_wait_and_loses_nothing)
 /* A disk of its own, which is really full: where this user may mount one. */
 TEST(a_full_disk_makes_the_source_wait_and_loses_nothing)
 {
-    static const char *const ways[] = {"unshare -m", "unshare -Urm"};
+    const char *unshare = unsharing_mounts();
     char command[1024];
-    struct outcome o = {.status = 1};
-    unsigned i = 0;
-    ck_assert_int_eq(mkdir(in_scratch("state"), 0700), 0);
-    for (; i < 2; i++) {
-        o = sh("%s mount -t tmpfs tmpfs %s", ways[i], in_scratch("state"));
-        outcome_free(&o);
-        if (o.status == 0)
-            break;
-    }
-    if (i == 2) {
-        fprintf(stderr, "no disk may be mounted here: a full one is not tested\n");
+    if (unshare == NULL)
         return;
-    }
+    ck_assert_int_eq(mkdir(in_scratch("state"), 0700), 0);
     snprintf(command, sizeof command,
              "exec %s sh -c 'mount -t tmpfs -o size=16m tmpfs %s; head -c 6M /dev/zero > %s; exec cspctl run %s'",
-             ways[i], in_scratch("state"), in_scratch("state/else"), in_scratch("p.yaml"));
+             unshare, in_scratch("state"), in_scratch("state/else"), in_scratch("p.yaml"));
     fill_disk(command);
 }
 

@@ -95,23 +95,16 @@ TEST(a_caller_and_a_broker_at_their_limit_refuse_and_go_on)
 
 /* ---- disk */
 
-/* A file system of a few pages, in a mount name space of its own; the tests of a machine that grants none are void. */
-static bool has_small_disk(void)
-{
-    struct outcome o = sh("unshare -rm mount -t tmpfs -o size=4096 none /mnt 2>&1");
-    bool is_granted = o.status == 0;
-    outcome_free(&o);
-    return is_granted;
-}
-
 TEST(a_full_run_directory_is_an_error_that_names_it)
 {
-    if (!has_small_disk())
+    const char *unshare = unsharing_mounts();
+    if (unshare == NULL)
         return;
-    struct outcome o = sh(
-        "mkdir -p %s; unshare -rm sh -c 'mount -t tmpfs -o size=8k,mode=700 none %s && "
-        "head -c 8192 /dev/zero >%s/full; XDG_RUNTIME_DIR=%s cspctl run %s; status=$?; ls -A %s; exit $status'",
-        in_scratch("disk"), in_scratch("disk"), in_scratch("disk"), in_scratch("disk"), pipeline(), in_scratch("disk"));
+    struct outcome o =
+        sh("mkdir -p %s; %s sh -c 'mount -t tmpfs -o size=8k,mode=700 none %s && "
+           "head -c 8192 /dev/zero >%s/full; XDG_RUNTIME_DIR=%s cspctl run %s; status=$?; ls -A %s; exit $status'",
+           in_scratch("disk"), unshare, in_scratch("disk"), in_scratch("disk"), in_scratch("disk"), pipeline(),
+           in_scratch("disk"));
     assert_status(&o, 71);
     assert_contains(&o.err, "No space left on device");
     ck_assert_str_eq(o.out.data, "full\n"); /* nothing of the run */
@@ -120,13 +113,14 @@ TEST(a_full_run_directory_is_an_error_that_names_it)
 
 TEST(a_record_that_finds_no_room_ends_and_the_run_goes_on)
 {
-    if (!has_small_disk())
+    const char *unshare = unsharing_mounts();
+    if (unshare == NULL)
         return;
     write_text(in_scratch("record.sh"),
                "mount -t tmpfs -o size=8k none %s && cd %s && : >r && head -c 8192 /dev/zero >full\n"
                "exec cspctl run --record r %s\n",
                in_scratch("disk"), in_scratch("disk"), pipeline());
-    struct outcome o = sh("mkdir -p %s; unshare -rm sh %s", in_scratch("disk"), in_scratch("record.sh"));
+    struct outcome o = sh("mkdir -p %s; %s sh %s", in_scratch("disk"), unshare, in_scratch("record.sh"));
     assert_status(&o, 0);
     ck_assert_str_eq(o.out.data, "1000\n");
     assert_contains(&o.err, "record: it can not be written: No space left on device: the run goes on without");
