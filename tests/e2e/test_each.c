@@ -183,6 +183,23 @@ TEST(a_batch_can_be_bounded_by_its_size)
     outcome_free(&o);
 }
 
+/* 4 MB of values that are arguments, which is more than a program can be given at once; and one that never can be. */
+TEST(a_batch_is_no_more_than_a_program_can_be_given)
+{
+    write_text(
+        in_scratch("large.yaml"),
+        "processes:\n"
+        "  make: {command: 'head -c 4000000 /dev/zero | tr \"\\0\" x | fold -w 100000; printf \"\\na\\0b\\nc\\n\"', "
+        "stdout: n}\n"
+        "  work: {each: 'echo $#', stdin: n, stdout: o, batch: 100}\n"
+        "  sum: {command: \"awk '{n += $1} END {print n}'\", stdin: o}\n");
+    struct outcome o = sh("ulimit -s 8192; cspctl run %s", in_scratch("large.yaml"));
+    ck_assert_str_eq(o.out.data, "41\n");
+    assert_contains(&o.err, "n: 1 value was given up");
+    assert_status(&o, 1);
+    outcome_free(&o);
+}
+
 TEST(batches_of_several_replicas_keep_the_order_of_their_input)
 {
     struct outcome o = each(500, "",

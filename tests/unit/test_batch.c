@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *batch_suite(void);
@@ -157,6 +158,71 @@ START_TEST(a_value_that_was_delivered_before_is_run_alone)
 }
 END_TEST
 
+/* As many values of 100 KB as a batch takes where they are arguments, which has room for some of them only. */
+START_TEST(no_more_go_together_than_a_program_can_be_given)
+{
+    struct slot slots[] = {{.at = 2, .all = true}};
+    struct options o = {.batch = 1000, .slots = slots, .nslots = 1};
+    struct batch b;
+    char why[64], *large = calloc(1, 100001);
+    memset(large, 'x', 100000);
+    begin(&b, &o);
+    int complete = 0;
+    while (!complete)
+        complete = add(&b, large, 1);
+    ck_assert_uint_gt(b.n, 0);
+    ck_assert_uint_lt(b.n, 100);
+    ck_assert_ptr_nonnull(b.ahead.data);
+    ck_assert_int_eq(batch_render(&b, why, sizeof why), 0);
+    b.argv[0] = (char[]){"/bin/true"};
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(execve("/bin/true", b.argv, b.environment) == 0 ? 0 : errno);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(batch_next(&b), 0);
+    ck_assert_uint_eq(b.n, 1);
+    free(large);
+    batch_free(&b);
+}
+END_TEST
+
+START_TEST(on_stdin_alone_any_size_goes_together)
+{
+    struct options o = {.batch = 100};
+    struct batch b;
+    char *large = calloc(1, 200001);
+    memset(large, 'x', 200000);
+    begin(&b, &o);
+    for (int i = 1; i < 100; i++)
+        ck_assert_int_eq(add(&b, large, 1), 0);
+    ck_assert_int_eq(add(&b, large, 1), 1);
+    ck_assert_uint_eq(b.n, 100);
+    free(large);
+    batch_free(&b);
+}
+END_TEST
+
+START_TEST(a_value_that_no_argument_can_hold_takes_no_others_with_it)
+{
+    struct slot slots[] = {{.at = 2, .all = true}};
+    struct options o = {.batch = 10, .slots = slots, .nslots = 1};
+    struct batch b;
+    begin(&b, &o);
+    ck_assert_int_eq(add(&b, "one", 1), 0);
+    csp_msg nul = value("a b", 1);
+    ((char *)nul.data)[1] = '\0';
+    ck_assert_int_eq(batch_add(&b, &nul, 0), 1);
+    ck_assert_uint_eq(b.n, 1);
+    ck_assert_int_eq(batch_next(&b), 1);
+    ck_assert_uint_eq(b.n, 1);
+    ck_assert_int_eq(batch_next(&b), 0);
+    ck_assert_int_eq(add(&b, "two", 1), 0);
+    batch_free(&b);
+}
+END_TEST
+
 START_TEST(in_order_only_values_that_follow_one_another_go_together)
 {
     struct options o = {.batch = 10, .ordered = true};
@@ -270,6 +336,9 @@ Suite *batch_suite(void)
     tcase_add_test(t, a_batch_is_complete_by_count);
     tcase_add_test(t, what_does_not_fit_is_the_first_of_the_next);
     tcase_add_test(t, a_value_that_was_delivered_before_is_run_alone);
+    tcase_add_test(t, no_more_go_together_than_a_program_can_be_given);
+    tcase_add_test(t, on_stdin_alone_any_size_goes_together);
+    tcase_add_test(t, a_value_that_no_argument_can_hold_takes_no_others_with_it);
     tcase_add_test(t, in_order_only_values_that_follow_one_another_go_together);
     tcase_add_test(t, values_are_arguments_environment_and_input);
     tcase_add_test(t, a_shorter_input_leaves_nothing_of_the_one_before);

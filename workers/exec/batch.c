@@ -11,7 +11,26 @@
 #include <unistd.h>
 
 #define FIRST_VALUES  16
-#define OWN_VARIABLES 3 /* CSP_ID, CSP_TRIES, CSP_REASON */
+#define OWN_VARIABLES 3           /* CSP_ID, CSP_TRIES, CSP_REASON */
+#define ROOM_MOST     (6U << 20)  /* of arguments and environment, whatever the limit of the stack: execve(2) */
+#define ROOM_KEPT     (16U << 10) /* of that, for our variables, the path, and what a "#!" adds */
+#define LONGEST_PAGES 32          /* of one argument: MAX_ARG_STRLEN */
+
+static size_t taken(char *const *words)
+{
+    size_t bytes = 0;
+    for (; *words != NULL; words++)
+        bytes += strlen(*words) + 1 + sizeof *words;
+    return bytes;
+}
+
+static size_t room_for_values(const struct options *o)
+{
+    long limit = sysconf(_SC_ARG_MAX);
+    size_t room = limit > 0 && (size_t)limit < ROOM_MOST ? (size_t)limit : ROOM_MOST;
+    size_t used = ROOM_KEPT + taken(o->argv) + taken(environ);
+    return room > used ? room - used : 0;
+}
 
 int batch_init(struct batch *b, const struct options *o)
 {
@@ -25,6 +44,7 @@ int batch_init(struct batch *b, const struct options *o)
     if (b->input < 0 || b->environment == NULL)
         return -1;
     memcpy(b->environment + OWN_VARIABLES, environ, variables * sizeof *environ);
+    b->room = room_for_values(o);
     return 0;
 }
 
@@ -45,10 +65,27 @@ static int reserve(struct batch *b)
     return 0;
 }
 
+static bool alone(const struct batch *b, const csp_msg *value)
+{
+    size_t longest = LONGEST_PAGES * (size_t)sysconf(_SC_PAGESIZE);
+    if (value->tries > 1)
+        return true;
+    return b->o->nslots != 0 && (value->len >= longest || memchr(value->data, '\0', value->len) != NULL);
+}
+
+/* Bytes that it takes as an argument, in each place that gets all values. */
+static size_t cost(const struct batch *b, const csp_msg *value)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < b->o->nslots; i++)
+        bytes += b->o->slots[i].all ? value->len + 1 + sizeof(char *) : 0;
+    return bytes;
+}
+
 static bool full(const struct batch *b)
 {
     const struct options *o = b->o;
-    if (b->values[0].tries > 1 || o->batch + o->batch_bytes == 0)
+    if (b->alone || o->batch + o->batch_bytes == 0)
         return true;
     return (o->batch != 0 && b->n >= (size_t)o->batch) || (o->batch_bytes != 0 && b->bytes >= (size_t)o->batch_bytes);
 }
@@ -60,7 +97,8 @@ static bool joins(const struct batch *b, const csp_msg *value, size_t from)
     size_t bound = (size_t)b->o->batch_bytes;
     if (b->n == 0)
         return true;
-    if (from != b->from || value->tries > 1 || (b->o->ordered && value->id != b->ids[b->n - 1] + 1))
+    if (from != b->from || alone(b, value) || (b->o->ordered && value->id != b->ids[b->n - 1] + 1) ||
+        b->spent + cost(b, value) > b->room)
         return false;
     return bound == 0 || b->bytes + value->len <= bound;
 }
@@ -75,6 +113,8 @@ int batch_add(struct batch *b, csp_msg *value, size_t from)
     if (reserve(b) != 0)
         return -1;
     b->from = from;
+    b->alone = b->n == 0 && alone(b, value);
+    b->spent += cost(b, value);
     b->ids[b->n] = value->id;
     b->values[b->n++] = *value;
     b->bytes += value->len;
@@ -86,7 +126,7 @@ int batch_next(struct batch *b)
     csp_msg ahead = b->ahead;
     for (size_t i = 0; i < b->n; i++)
         csp_msg_free(&b->values[i]);
-    b->n = b->bytes = 0;
+    b->n = b->bytes = b->spent = 0;
     b->ahead = (csp_msg){0};
     return ahead.data != NULL ? batch_add(b, &ahead, b->ahead_from) : 0;
 }

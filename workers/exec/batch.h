@@ -13,6 +13,9 @@ struct batch {
     csp_msg *values;
     uint64_t *ids;
     size_t n, cap, bytes;
+    bool alone;    /* the first one takes no others with it */
+    size_t room;   /* bytes of arguments that execve(2) has for values, */
+    size_t spent;  /* and what these take */
     size_t from;   /* the input channel that they came from, all of them */
     csp_msg ahead; /* received, and for the next run; data NULL: none */
     size_t ahead_from;
@@ -29,7 +32,8 @@ int batch_init(struct batch *b, const struct options *o);
 
 /* Adds a value, whose memory is the batch's from here on; 1 where the batch is complete with it, or was without it
  * (then it is kept for the next). A value that was delivered before is run alone, so that one that fails always takes
- * no others with it. 0: there is room for more. -1: ENOMEM, and nothing was added. */
+ * no others with it, as is one that can't be an argument where it should be; and no more go into one run than
+ * execve(2) takes. 0: there is room for more. -1: ENOMEM, and nothing was added. */
 int batch_add(struct batch *b, csp_msg *value, size_t from);
 
 /* Begins the next: frees the values, and takes the one that was kept. 1 where it is complete with that, else 0. */
