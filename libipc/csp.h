@@ -233,10 +233,10 @@ CSP_API int csp_drop(csp_chan c, int ends);
 CSP_API int csp_close(csp_chan c);
 
 /* Gives up this process's sending end, and has the channel close by itself when nothing is left to be done: no value of
- * it is buffered, under way, leased or to be delivered again, and all who hold its sending end wait to receive, with
- * csp_recv or a select of nothing but receives and without a deadline, from this channel or from others that are as
- * idle. So a channel whose receivers send on it (a crawler, a ring) ends when the work does. It also closes as others
- * do, when its sending ends have gone.
+ * it is buffered, under way, leased or to be delivered again, and all who hold its sending end wait to receive, in each
+ * of their threads (one in pthread_join does not), with csp_recv or a select of nothing but receives and without a
+ * deadline, from this channel or from others that are as idle. So a channel whose receivers send on it (a crawler, a
+ * ring) ends when the work does. It also closes as others do, when its sending ends have gone.
  * Returns 0, or -1: EPIPE (closed already), EBADF (no sending end is held). */
 CSP_API int csp_close_when_idle(csp_chan c);
 
