@@ -146,7 +146,8 @@ typedef struct csp_tick {
 } csp_tick;
 
 /* One case of a select. Make it with csp_on_*; only `len` and `err` are for the caller to read. After the call, in the
- * case that happened: err is 0, EPIPE (closed) or EMSGSIZE; len is the length received. */
+ * case that happened: err is 0, EPIPE (closed), EMSGSIZE or, of a send, ENOBUFS (no room, where the overflow policy is
+ * reject: that never waits); len is the length received. */
 typedef struct csp_case {
     int op, err;
     csp_chan chan;
