@@ -91,27 +91,23 @@ static void request_drop(struct broker *b, struct line *l, const struct message 
     give_up(b, l, c, ends);
 }
 
-static void close_when_idle(struct broker *b, struct line *l, struct channel *c)
-{
-    idle_set(b, c);
-    if ((ends_of(l->process, c) & END_SEND) != 0)
-        give_up(b, l, c, END_SEND);
-}
-
 static void request_close(struct broker *b, struct line *l, const struct message *m)
 {
     struct channel *c = channel_find(b, m->head.channel);
+    bool when_idle = m->head.count == WIRE_CLOSE_WHEN_IDLE;
     int err = 0;
     if (m->head.count > WIRE_CLOSE_WHEN_IDLE)
         err = EINVAL;
-    else if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND))
+    else if (c == NULL || c->kind == WIRE_GROUP || !ends_allow(l->process, c, END_SEND) ||
+             (when_idle && (ends_of(l->process, c) & END_SEND) == 0))
         err = EBADF;
     else if (c->state != CHANNEL_OPEN || pair_is_closing(c))
         err = EPIPE;
     reply_answer(b, l, m, err, NULL, 0);
-    if (err == 0 && m->head.count == WIRE_CLOSE_WHEN_IDLE)
-        close_when_idle(b, l, c);
-    else if (err == 0 && !pair_close(b, c))
+    if (err == 0 && when_idle) {
+        idle_set(b, c);
+        give_up(b, l, c, END_SEND);
+    } else if (err == 0 && !pair_close(b, c))
         channel_close(b, c);
 }
 

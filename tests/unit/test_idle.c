@@ -203,6 +203,19 @@ START_TEST(close_when_idle_gives_up_the_end)
 }
 END_TEST
 
+/* It holds no end that it could give up; others come as it does, so that nobody knows when nothing is left to be done.
+ */
+START_TEST(a_guest_cannot_close_when_idle)
+{
+    c = declare("ring", 10, WIRE_CLOSE_NEVER);
+    struct speaker *g = guest();
+    struct wire_head head = {.channel = c, .count = WIRE_CLOSE_WHEN_IDLE};
+    ck_assert_int_eq(ask_err(g, WIRE_CLOSE, head, NULL, 0), EBADF);
+    head.count = WIRE_CLOSE_AT_ONCE;
+    ck_assert_int_eq(ask_err(g, WIRE_CLOSE, head, NULL, 0), 0);
+}
+END_TEST
+
 /* What the broker has used of a processor, in ticks. */
 static unsigned long used(void)
 {
@@ -264,6 +277,7 @@ Suite *idle_suite(void)
     tcase_add_test(t, one_who_has_not_attached_may_send);
     tcase_add_test(t, it_closes_with_its_last_sending_end);
     tcase_add_test(t, close_when_idle_gives_up_the_end);
+    tcase_add_test(t, a_guest_cannot_close_when_idle);
     tcase_add_test(t, looking_for_it_costs_little_among_many_channels);
     suite_add_tcase(suite, t);
     return suite;
