@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -272,7 +273,14 @@ static int open_joblog(struct pipeline *p, const struct arguments *a)
             close(fd);
         return EX_CANTCREAT;
     }
+    struct stat st;
+    bool readable = !a->resume || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
     close(fd);
+    if (!readable) {
+        message("run: --resume: %s: it is no regular file: what was done cannot be read from it", a->joblog);
+        free(whole);
+        return EX_CANTCREAT;
+    }
     p->joblog = pool_copy(p->pool, whole, strlen(whole));
     p->joblog_resume = a->resume;
     free(whole);

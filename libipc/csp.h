@@ -127,7 +127,8 @@ typedef struct csp_msg {
     size_t len; /* bytes */
     csp_chan chan;
     uint64_t id;    /* received from a channel with retry: for csp_ack; stable, and unique in the run; else 0 */
-    unsigned tries; /* deliveries of it, this one included: more than 1 says that it was delivered before; else 0 */
+    unsigned tries; /* deliveries of it, this one included: more than 1 says that it was delivered before. Of a dead
+                     * letter from a channel without retry: those that it had. Else 0 */
     char *reason;   /* of a dead letter: why it is one; in `data`'s memory. Else NULL */
 } csp_msg;
 
@@ -277,6 +278,7 @@ CSP_API int csp_set_retry(csp_chan c, const csp_retry *r);
  *   EBADF      no such channel, or its sending end is not held
  *   EBUSY      it is a pair (csp_pair), and has a sender
  *   ENOBUFS    there is no room, and its overflow policy is reject (pipeline file)
+ *   EINVAL     p is NULL, and len is not 0
  * Source: Go, c <- v. */
 CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
 
@@ -287,6 +289,7 @@ CSP_API int csp_send(csp_chan c, const void *p, size_t len, csp_time by);
  *   EMSGSIZE   the value is longer than cap: it stays with this thread, whose next receive from c returns it
  *   EBADF      no such channel, or its receiving end is not held
  *   EBUSY      it is a pair (csp_pair), and has a receiver
+ *   EINVAL     p is NULL, and cap is not 0
  * A channel attached to the value is granted to this process, but its handle is lost: use csp_recv_msg.
  * Source: Go, v, ok := <-c. */
 CSP_API ssize_t csp_recv(csp_chan c, void *p, size_t cap, csp_time by);
@@ -296,7 +299,8 @@ CSP_API ssize_t csp_recv(csp_chan c, void *p, size_t cap, csp_time by);
 CSP_API int csp_send_msg(csp_chan c, const csp_msg *m, csp_time by);
 
 /* As csp_recv, for a value of any size with what is attached to it; *m is overwritten, and the caller's to free with
- * csp_msg_free. Returns 0, or -1 with the errors of csp_recv but EMSGSIZE; then *m is empty. */
+ * csp_msg_free. Returns 0, or -1 with the errors of csp_recv but EMSGSIZE, where EINVAL says that m is NULL; then *m is
+ * empty. */
 CSP_API int csp_recv_msg(csp_chan c, csp_msg *m, csp_time by);
 
 /* The value with this id, which this process received from a channel with retry (csp_recv_msg, csp_on_msg), is done: it

@@ -162,6 +162,17 @@ TEST(a_file_of_text_is_no_log_and_is_left_as_it_is)
     outcome_free(&o);
 }
 
+TEST(resume_goes_by_a_regular_file)
+{
+    write_pipeline();
+    struct outcome o = sh("mkfifo %s", in_scratch("log"));
+    outcome_free(&o);
+    o = run("--resume");
+    assert_status(&o, 73);
+    assert_contains(&o.err, "it is no regular file");
+    outcome_free(&o);
+}
+
 TEST(resume_goes_by_a_log)
 {
     write_pipeline();
