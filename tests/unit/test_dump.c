@@ -236,11 +236,12 @@ START_TEST(memory_in_use_is_that_of_the_values_that_wait)
     enum { VALUES = 20, LENGTH = 30000, OTHER = 65536 };
     static char text[LENGTH + 1];
     memset(text, 'x', LENGTH);
-    uint64_t c = make(run.root, VALUES, VALUES * LENGTH);
+    const number all = (number)VALUES * LENGTH;
+    uint64_t c = make(run.root, VALUES, all);
     number before = memory_in_use();
     for (int i = 0; i < VALUES; i++)
         ck_assert_int_eq(send_text(run.root, c, text), 0);
-    ck_assert_uint_ge(memory_in_use(), before + WITH_MALLOC * VALUES * LENGTH);
+    ck_assert_uint_ge(memory_in_use(), before + WITH_MALLOC * all);
     for (int i = 0; i < VALUES; i++)
         recv_text(run.root, c, text);
     ck_assert_uint_le(memory_in_use(), before + OTHER);
