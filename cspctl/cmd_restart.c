@@ -4,8 +4,6 @@
 #include "control.h"
 #include "message.h"
 
-#include <getopt.h>
-
 static int run(int argc, char **argv);
 
 const struct command command_restart = {
@@ -23,22 +21,16 @@ const struct command command_restart = {
         "124 not done in time: it goes on\n",
 };
 
+/* NULL after saying what is wrong. */
+static json_t *request(const char *word)
+{
+    json_t *asked = json_pack("{s:s, s:s}", "do", "restart", "name", word);
+    if (asked == NULL)
+        message("restart: a word is no UTF-8: `cspctl ps` lists the processes");
+    return asked;
+}
+
 static int run(int argc, char **argv)
 {
-    struct control_options o;
-    struct live live;
-
-    if (!control_options(&command_restart, argc, argv, &o))
-        return command_usage(&command_restart);
-    int status = live_find(o.run, &live);
-    if (status != 0)
-        return status;
-    json_t *requests = json_array();
-    for (int i = optind; i < argc; i++)
-        if (json_array_append_new(requests, json_pack("{s:s, s:s}", "do", "restart", "name", argv[i])) != 0) {
-            message("restart: a word is no UTF-8: `cspctl ps` lists the processes");
-            json_decref(requests);
-            return command_usage(&command_restart);
-        }
-    return control_ask_each(&live, requests, o.timeout);
+    return control_command(&command_restart, argc, argv, request);
 }

@@ -5,7 +5,6 @@
 #include "message.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,20 +45,5 @@ static json_t *request(const char *word)
 
 static int run(int argc, char **argv)
 {
-    struct control_options o;
-    struct live live;
-
-    if (!control_options(&command_scale, argc, argv, &o))
-        return command_usage(&command_scale);
-    json_t *requests = json_array();
-    for (int i = optind; i < argc; i++)
-        if (json_array_append_new(requests, request(argv[i])) != 0) {
-            json_decref(requests);
-            return command_usage(&command_scale);
-        }
-    int status = live_find(o.run, &live);
-    if (status == 0)
-        return control_ask_each(&live, requests, o.timeout);
-    json_decref(requests);
-    return status;
+    return control_command(&command_scale, argc, argv, request);
 }

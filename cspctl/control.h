@@ -47,8 +47,9 @@ bool control_options(const struct command *c, int argc, char **argv, struct cont
  * status: 0; EX_UNAVAILABLE: the run has no supervisor, or it ended; 1: it can't be done; 124: not within timeout. */
 int control_ask(const struct live *run, json_t *request, int64_t timeout);
 
-/* One after another; `requests` is an array, and taken over. Where there are several the supervisor has looked first
- * whether each of them can be: else none is begun. */
-int control_ask_each(const struct live *run, json_t *requests, int64_t timeout);
+/* The whole of a command whose words are asked for one after another, as `request` makes them (NULL: it has said what
+ * is wrong with a word). Where there are several the supervisor has looked first whether each of them can be: else none
+ * is begun. Returns the exit status. */
+int control_command(const struct command *c, int argc, char **argv, json_t *(*request)(const char *word));
 
 #endif

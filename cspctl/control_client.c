@@ -119,7 +119,7 @@ int control_ask(const struct live *run, json_t *request, int64_t timeout)
     return status;
 }
 
-int control_ask_each(const struct live *run, json_t *requests, int64_t timeout)
+static int ask_each(const struct live *run, const json_t *requests, int64_t timeout)
 {
     size_t i, n = json_array_size(requests);
     json_t *request;
@@ -132,6 +132,25 @@ int control_ask_each(const struct live *run, json_t *requests, int64_t timeout)
     }
     for (i = 0; status == 0 && i < n; i++)
         status = control_ask(run, json_incref(json_array_get(requests, i)), timeout);
+    return status;
+}
+
+int control_command(const struct command *c, int argc, char **argv, json_t *(*request)(const char *word))
+{
+    struct control_options o;
+    struct live live;
+
+    if (!control_options(c, argc, argv, &o))
+        return command_usage(c);
+    json_t *requests = json_array();
+    for (int i = optind; i < argc; i++)
+        if (json_array_append_new(requests, request(argv[i])) != 0) {
+            json_decref(requests);
+            return command_usage(c);
+        }
+    int status = live_find(o.run, &live);
+    if (status == 0)
+        status = ask_each(&live, requests, o.timeout);
     json_decref(requests);
     return status;
 }
