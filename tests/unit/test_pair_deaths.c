@@ -287,6 +287,7 @@ START_TEST(what_is_taken_of_what_a_dead_sender_left_makes_room)
     } while (!are_joined());
     while (seen->sent < n + 5) /* as many as there is room for */
         ck_assert_int_lt(csp_now(), by);
+    until_waiting(from); /* for more room: before that it has let go of all that it held */
     kill_now(from);
     until_state(from, "ended"); /* so that this process has been told, and need not be in a call for the next send */
     ck_assert_int_eq(csp_recv(c, &n, sizeof n, by), sizeof n); /* three are left, and there is room for one */
