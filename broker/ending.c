@@ -3,8 +3,8 @@
  * end of a run finds nothing of it. Guests came from outside and live on: their calls fail. */
 #include "broker.h"
 #include "durable.h"
+#include "polling.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,15 +20,6 @@ static bool must_die(const struct broker *b, const struct process *p)
     return p->pidfd >= 0 && !p->dead && !p->guest && !((b->bye || b->root->starved) && p->pid == b->root->pid);
 }
 
-static void wait_dead(int pidfd, int64_t until)
-{
-    struct pollfd item = {.fd = pidfd, .events = POLLIN};
-    int64_t left;
-    do
-        left = (until - csp_now()) / 1000000;
-    while (left > 0 && poll(&item, 1, (int)left) < 0 && errno == EINTR);
-}
-
 /* Ends a bridge's program, with its group, and waits for it. */
 static void end_program(pid_t group, int64_t until)
 {
@@ -36,7 +27,7 @@ static void end_program(pid_t group, int64_t until)
     kill(-group, SIGKILL);
     if (leader < 0)
         return;
-    wait_dead(leader, until);
+    (void)csp__poll_in(leader, until);
     close(leader);
 }
 
@@ -63,7 +54,7 @@ void ending_kill(struct broker *b)
     {
         const struct process *p = LIST_OWNER(node, struct process, all);
         if (must_die(b, p))
-            wait_dead(p->pidfd, until);
+            (void)csp__poll_in(p->pidfd, until);
     }
     if (csp__rundir_remove(b->dir) != 0)
         fprintf(stderr, "broker: %s: it could not be removed: %s\n", b->dir, strerror(errno));

@@ -4,8 +4,8 @@
  * Revoking comes before all else in a recall, so that the count that follows from it is exact; and who has died already
  * is not recalled, because it could send nothing back: what it had sent is read by its receiver, after its end. */
 #include "pair.h"
+#include "polling.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -100,8 +100,7 @@ static void take_back(struct broker *b, struct pair *p)
 static bool is_going(const struct line *l)
 {
     const struct process *p = l->process;
-    struct pollfd item = {.fd = p->pidfd, .events = POLLIN};
-    return !l->connected || p->dead || p->reaped || p->fault != NULL || poll(&item, 1, 0) == 1;
+    return !l->connected || p->dead || p->reaped || p->fault != NULL || csp__poll_in(p->pidfd, CSP_NOW) == 1;
 }
 
 /* ---- what happens in a state --------------------------------------------------------------------------------------

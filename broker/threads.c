@@ -26,7 +26,7 @@ static bool is_known(int tasks, const char *thread)
     if (snprintf(path, sizeof path, "%s/comm", thread) >= (int)sizeof path)
         return false;
     int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, name, sizeof name - 1) : -1;
+    ssize_t n = fd >= 0 ? TEMP_FAILURE_RETRY(read(fd, name, sizeof name - 1)) : -1;
     if (fd >= 0)
         close(fd);
     return begins(name, n, ZMQ_NAME) || begins(name, n, CSP_NAME);

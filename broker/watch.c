@@ -60,7 +60,7 @@ static struct reason zombie_reason(const struct process *p)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return unknown;
-    ssize_t n = read(fd, text, sizeof text - 1);
+    ssize_t n = TEMP_FAILURE_RETRY(read(fd, text, sizeof text - 1));
     close(fd);
     if (n <= 0 || syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) != 0)
         return unknown; /* the number may be another's by now */

@@ -8,9 +8,10 @@
 #include "result.h"
 #include "unit.h"
 
+#include <polling.h>
+
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -46,18 +47,6 @@ static int open_process(const struct live *live, pid_t pid)
     return fd;
 }
 
-static bool has_ended(int fd, csp_time by)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    int n;
-
-    do {
-        csp_time left = by - csp_now();
-        n = poll(&p, 1, left > 0 ? (int)(left / 1000000 + 1) : 0);
-    } while ((n < 0 && errno == EINTR) || (n == 0 && csp_now() < by));
-    return n == 1;
-}
-
 static int tell(int root, bool at_once)
 {
     if (syscall(SYS_pidfd_send_signal, root, SIGINT, NULL, 0) != 0)
@@ -74,7 +63,7 @@ static int stop(const struct live *live, bool at_once, int64_t timeout)
     if (root >= 0 && tell(root, at_once) != 0 && errno != ESRCH) {
         message("%s: process %d cannot be told: %s", live->info.name, (int)live->info.root, strerror(errno));
         status = EX_OSERR;
-    } else if ((root >= 0 && !has_ended(root, by)) || (broker >= 0 && !has_ended(broker, by))) {
+    } else if ((root >= 0 && csp__poll_in(root, by) != 1) || (broker >= 0 && csp__poll_in(broker, by) != 1)) {
         message("%s: has not ended within %s: it drains; --kill ends it at once", live->info.name,
                 unit_print_duration(timeout, text));
         status = STATUS_DEADLINE;

@@ -4,9 +4,10 @@
 #include "result.h"
 #include "unit.h"
 
+#include <polling.h>
+
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,18 +61,10 @@ static int connect_to(const struct live *run)
 /* One packet. Its length, 0 where the other side has gone, -1 when the time is up. */
 static ssize_t await(int fd, char *answer, csp_time by)
 {
-    for (;;) {
-        csp_time left = by - csp_now();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int n = left > 0 ? poll(&p, 1, (int)(left / 1000000 + 1)) : 0;
-        if (n == 0 && csp_now() >= by)
-            return -1;
-        if (n == 1) {
-            ssize_t got = recv(fd, answer, ANSWER_SIZE, 0);
-            if (got >= 0 || errno != EINTR)
-                return got > 0 ? got : 0;
-        }
-    }
+    if (csp__poll_in(fd, by) != 1)
+        return -1;
+    ssize_t got = TEMP_FAILURE_RETRY(recv(fd, answer, ANSWER_SIZE, 0));
+    return got > 0 ? got : 0;
 }
 
 /* What it said: a line each to stdout where it was done, to stderr where it was not. */

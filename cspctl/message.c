@@ -3,9 +3,10 @@
 #include "message.h"
 #include "log.h"
 
+#include <polling.h>
+
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static void deliver(const char *text, size_t size)
         do
             n = write(copy, text, size);
         while (n < 0 && errno == EINTR);
-    if (route < 0 && poll(&p, 1, MESSAGE_WAIT) != 1)
+    if (route < 0 && csp__poll(&p, 1, csp_in(MESSAGE_WAIT)) != 1)
         return;
     do
         n = write(route >= 0 ? route : STDERR_FILENO, text, size);

@@ -5,11 +5,11 @@
 #include "hold.h"
 #include "message.h"
 
+#include <polling.h>
 #include <run.h>
 
 #include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,12 +96,10 @@ void reaper_sweep(struct supervisor *s, int ms)
     struct signalfd_siginfo info;
 
     for (reaper_run(s); waitid(P_ALL, 0, &(siginfo_t){0}, WEXITED | WNOHANG | WNOWAIT) == 0; reaper_run(s)) {
-        csp_time left = by - csp_now();
-        if (left <= 0)
+        if (csp_now() >= by)
             return;
         kill_children();
-        struct pollfd p = {.fd = s->signals, .events = POLLIN};
-        if (poll(&p, 1, (int)(left / 1000000 + 1)) == 1)
+        if (csp__poll_in(s->signals, by) == 1)
             (void)!read(s->signals, &info, sizeof info);
     }
 }

@@ -4,13 +4,13 @@
  * libzmq's or ours is closed. They are found with poll(2), which says of very many numbers at once which are
  * open: /proc makes a file for each, which took a tenth of the time to the child's first value. */
 #include "descriptors.h"
+#include "polling.h"
 #include "state.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +37,7 @@ static int probe(struct pollfd *polls, int first, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         polls[i] = (struct pollfd){.fd = first + (int)i};
-    int result;
-    do
-        result = poll(polls, n, 0);
-    while (result < 0 && errno == EINTR);
-    return result < 0 ? -1 : 0;
+    return csp__poll(polls, n, CSP_NOW) < 0 ? -1 : 0;
 }
 
 /* ---- finding them */

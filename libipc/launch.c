@@ -5,12 +5,12 @@
 #include "launch.h"
 #include "csp.h"
 #include "error.h"
+#include "polling.h"
 #include "programs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,19 +77,15 @@ static ssize_t read_report(int fd, char *line, size_t size)
     csp_time by = csp_in(READY_MS);
     size_t len = 0;
     while (len + 1 < size && memchr(line, '\n', len) == NULL) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        csp_time left = by - csp_now();
-        int n = left > 0 ? poll(&p, 1, (int)(left / 1000000 + 1)) : 0;
-        if (n == 0) {
+        int ready = csp__poll_in(fd, by);
+        if (ready == 0)
             errno = ETIMEDOUT;
-            return -1;
-        }
-        ssize_t got = n > 0 ? read(fd, line + len, 1) : -1;
-        if (got < 0 && errno != EINTR)
+        ssize_t got = ready > 0 ? TEMP_FAILURE_RETRY(read(fd, line + len, 1)) : -1;
+        if (got < 0)
             return -1;
         if (got == 0)
             break;
-        len += got > 0 ? (size_t)got : 0;
+        len++;
     }
     line[len] = '\0';
     return (ssize_t)len;

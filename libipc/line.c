@@ -10,13 +10,13 @@
 #include "hold.h"
 #include "lease.h"
 #include "pair.h"
+#include "polling.h"
 #include "scope.h"
 #include "stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +61,8 @@ int csp__line_transmit(struct csp__line *line, zmq_msg_t *msg)
 
 void csp__line_cut(struct csp__line *line)
 {
-    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
     line->gone = line->cut = 1;
-    if (poll(&dead, 1, 0) != 1) /* else everything is lost, and nobody there to be told */
+    if (csp__poll_in(csp__state.broker, CSP_NOW) != 1) /* else everything is lost, and nobody there to be told */
         atomic_store(&csp__state.lost, 1);
 }
 
@@ -213,13 +212,7 @@ void csp__line_wait(struct csp__line *line, size_t extra, csp_time by)
     }
     polls[0] = (struct pollfd){.fd = line->socket.fd, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = csp__state.broker, .events = POLLIN};
-    int n;
-    do {
-        csp_time left = by == CSP_FOREVER ? 0 : by - csp_now();
-        left = left > 0 ? left : 0;
-        struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        n = ppoll(polls, CSP__OWN_POLLS + extra + (size_t)pairs, by == CSP_FOREVER ? NULL : &limit, NULL);
-    } while (n < 0 && errno == EINTR);
+    int n = csp__poll(polls, CSP__OWN_POLLS + extra + (size_t)pairs, by);
     if (n < 0 && errno == ENOMEM) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* whoever waits looks again */
         for (size_t i = 0; i < CSP__OWN_POLLS + extra + (size_t)pairs; i++)
@@ -464,9 +457,9 @@ static struct csp__line *new_line(void)
 
 static struct csp__line *open_line(const char *what)
 {
-    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
-    if (poll(&dead, 1, 0) != 0) {
-        csp__fail(ENOTCONN, what, 0);
+    int dead = csp__poll_in(csp__state.broker, CSP_NOW);
+    if (dead != 0) {
+        csp__fail(dead < 0 ? errno : ENOTCONN, what, 0);
         return NULL;
     }
     pthread_once(&key_once, make_key);

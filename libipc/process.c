@@ -8,6 +8,7 @@
 #include "error.h"
 #include "lease.h"
 #include "name.h"
+#include "polling.h"
 #include "run.h"
 #include "scope.h"
 #include "select.h"
@@ -156,10 +157,8 @@ void csp__children_reap(int all)
     csp_time by = csp_in(REAP_MS);
     while (children != NULL) {
         struct csp__child *child = children;
-        struct pollfd dead = {.fd = child->fd, .events = POLLIN};
-        csp_time left;
-        while (all && poll(&dead, 1, 0) == 0 && (left = by - csp_now()) > 0)
-            (void)poll(&dead, 1, (int)(left / 1000000 + 1));
+        if (all)
+            (void)csp__poll_in(child->fd, by);
         siginfo_t info;
         while (waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOHANG) != 0 && errno == EINTR)
             ;
@@ -278,7 +277,8 @@ static int let_go(struct csp__line *line, const struct birth *birth, struct csp_
     uint64_t ticket; /* it needs none: the broker knows it by its pid */
     if (csp__announce_request(line, &r, "go", &child->process, &ticket) != 0)
         return -1;
-    ssize_t n = write(birth->number[1], &child->process, sizeof child->process); /* no SIGPIPE: we could read it too */
+    /* no SIGPIPE: we could read it too */
+    ssize_t n = TEMP_FAILURE_RETRY(write(birth->number[1], &child->process, sizeof child->process));
     return n == sizeof child->process ? 0 : csp__fail(EIO, "go", 0);
 }
 

@@ -7,10 +7,10 @@
 #include "error.h"
 #include "pair.h"
 #include "plan.h"
+#include "polling.h"
 #include "stream.h"
 
 #include <errno.h>
-#include <poll.h>
 
 /* ---- the draw */
 
@@ -78,9 +78,8 @@ int csp__pick(struct csp__plan *p)
     uint16_t *ready = p->line->ready;
     size_t count = 0;
     p->next = CSP_FOREVER;
-    while (p->fds > 0 && poll(p->line->polls + CSP__OWN_POLLS, p->fds, 0) < 0)
-        if (errno != EINTR)
-            return csp__plan_fail(p, errno);
+    if (p->fds > 0 && csp__poll(p->line->polls + CSP__OWN_POLLS, p->fds, CSP_NOW) < 0)
+        return csp__plan_fail(p, errno);
     for (size_t i = 0; i < p->n; i++) {
         if (p->slots[i].kind != CSP__LOCAL || !csp__is_ready(p, i, &now))
             continue;

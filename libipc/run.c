@@ -11,12 +11,12 @@
 #include "line.h"
 #include "name.h"
 #include "pair.h"
+#include "polling.h"
 #include "process.h"
 #include "rundir.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,14 +205,7 @@ static int join(const char *dir, const char *ticket)
  * had to be killed. */
 static int end_broker(csp_time by)
 {
-    struct pollfd dead = {.fd = csp__state.broker, .events = POLLIN};
-    int ended = 0;
-    while (csp__state.broker >= 0 && (ended = poll(&dead, 1, 0)) == 0) {
-        csp_time left = by - csp_now();
-        if (left <= 0)
-            break;
-        (void)poll(&dead, 1, (int)(left / 1000000 + 1));
-    }
+    int ended = csp__state.broker >= 0 ? csp__poll_in(csp__state.broker, by) : 0;
     if (ended <= 0)
         kill(csp__state.broker_pid, SIGKILL);
     while (waitpid(csp__state.broker_pid, NULL, 0) < 0 && errno == EINTR)
@@ -342,10 +335,11 @@ void csp__state_born(void)
         return;
     uint64_t process;
     struct pollfd polls[] = {{.fd = csp__state.birth, .events = POLLIN}, {.fd = csp__state.broker, .events = POLLIN}};
-    while (poll(polls, 2, -1) < 0)
-        ; /* interrupted, or no memory. The broker's death too, for the pipe's end may not come: any thread of the
-             parent's may have forked */
-    if ((polls[0].revents & POLLIN) == 0 || read(csp__state.birth, &process, sizeof process) != sizeof process)
+    while (csp__poll(polls, 2, CSP_FOREVER) < 0)
+        ; /* no memory. The broker's death too, for the pipe's end may not come: any thread of the parent's may have
+             forked */
+    if ((polls[0].revents & POLLIN) == 0 ||
+        TEMP_FAILURE_RETRY(read(csp__state.birth, &process, sizeof process)) != sizeof process)
         _exit(1);
     close(csp__state.birth);
     csp__state.birth = -1;

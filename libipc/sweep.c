@@ -3,13 +3,13 @@
  * environment, which every program inherits whatever it does to its group or session, and killed through a pidfd that
  * was opened before the environment was read, so that a number that the system uses again hits nobody else. */
 #include "csp.h"
+#include "polling.h"
 #include "rundir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +28,8 @@ struct sweep {
     char *environment; /* of the process looked at */
     size_t size;
     csp_time end;
-    struct pollfd killed[BATCH];
-    nfds_t n;
+    int killed[BATCH]; /* pidfds */
+    size_t n;
 };
 
 /* Reads a whole file under /proc, whose size is not known before. Returns its length, or -1. */
@@ -123,14 +123,10 @@ static int is_wanted(struct sweep *s, pid_t pid)
 static int await(struct sweep *s)
 {
     int result = 0;
-    for (nfds_t i = 0; i < s->n; i++) {
-        int64_t left;
-        int ready = 0;
-        while (ready <= 0 && (left = (s->end - csp_now()) / 1000000) > 0)
-            ready = poll(&s->killed[i], 1, (int)left);
-        if (ready <= 0)
+    for (size_t i = 0; i < s->n; i++) {
+        if (csp__poll_in(s->killed[i], s->end) <= 0)
             result = -1;
-        close(s->killed[i].fd);
+        close(s->killed[i]);
     }
     s->n = 0;
     return result;
@@ -147,12 +143,12 @@ static int kill_one(struct sweep *s, pid_t pid)
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return 0;
-    struct pollfd dead = {.fd = fd, .events = POLLIN};
-    if (poll(&dead, 1, 0) != 0 || !is_wanted(s, pid) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0) {
+    if (csp__poll_in(fd, CSP_NOW) != 0 || !is_wanted(s, pid) ||
+        syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0) {
         close(fd);
         return 0;
     }
-    s->killed[s->n++] = dead;
+    s->killed[s->n++] = fd;
     return 1;
 }
 

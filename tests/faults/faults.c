@@ -4,7 +4,8 @@
  * ever, or every call that can be interrupted is, several times in a row. Each run has a directory of its own and a
  * worker that every process of it falls to when its parent ends: so what is left is known, whatever it did.
  *
- *     faults [--every N] [--jobs N] [SCENARIO]...     each N-th of those runs (default 1), so many at once (2)
+ *     faults [--every N] [--jobs N] [SCENARIO]...     each N-th of those runs (default 1; all
+ *                                                   of the interrupted), so many at once (2)
  *     faults --run SCENARIO ROLE SORTS FIRST LAST INTERRUPTIONS    one run, as a violation's report gives it
  *
  * Status: 0 no violation, 1 some, 2 usage. */
@@ -211,10 +212,12 @@ static void wait_for_all(struct place *p, int64_t by)
     }
 }
 
-static void check_status(struct place *p, int status)
+static void check_status(struct place *p, const struct run *r, int status)
 {
     if (WIFSIGNALED(status))
         say(p, "the scenario was ended by signal %d\n", WTERMSIG(status));
+    else if (WEXITSTATUS(status) == 3 && r->interruptions != 0)
+        say(p, "a signal made a call fail\n");
     else if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3)
         say(p, "the scenario ended with status %d\n", WEXITSTATUS(status));
     else if (WEXITSTATUS(status) != 0 && atomic_load(&p->seam->faults) == 0)
@@ -335,7 +338,7 @@ static bool perform(const struct run *r, uint64_t *calls)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (ready == 1)
-        check_status(&p, status);
+        check_status(&p, r, status);
     wait_for_all(&p, now_ms() + (ready == 1 ? LEAVE_MS : 0));
     uint64_t took = (uint64_t)(now_ms() - begun), slowest = atomic_load(&totals->slowest_ms);
     while (took > slowest && !atomic_compare_exchange_strong(&totals->slowest_ms, &slowest, took))
@@ -422,9 +425,8 @@ static void plan_faults(const uint64_t *counted, unsigned every)
                         add_run((struct run){s, 1 << role, lasting[l].sorts, first, last, 0});
                 }
         }
-        for (unsigned n = 1; n <= 4; n += 3)
-            if (turn++ % every == 0)
-                add_run((struct run){s, (1 << ROLES) - 1, 0, UINT64_MAX, UINT64_MAX, n});
+        for (unsigned n = 1; n <= 4; n += 3) /* always: they are few, and nothing may come of a signal */
+            add_run((struct run){s, (1 << ROLES) - 1, 0, UINT64_MAX, UINT64_MAX, n});
     }
 }
 

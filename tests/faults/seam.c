@@ -39,8 +39,8 @@ enum { SHORT_MESSAGE = 33 }; /* bytes: libzmq 4.3.4, msg_t::max_vsm_size */
 
 static struct seam *seam;
 static int role;
-static __thread unsigned interrupted[251]; /* times in a row, by the call: two that follow each other in a loop must not
-                                            * share a count, of which one would get every interruption */
+static __thread unsigned interrupted[4093]; /* times in a row, by the place that calls: each meets it, and in a loop of
+                                             * two none gets every interruption */
 
 static void be_child(void)
 {
@@ -110,7 +110,7 @@ int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]
     if (seam == NULL || (seam->roles & 1 << role) == 0)
         return 0;
     if (seam->interruptions != 0 && (sort & WAITING) != 0) {
-        unsigned *times = &interrupted[(uintptr_t)call % (sizeof interrupted / sizeof *interrupted)];
+        unsigned *times = &interrupted[(uintptr_t)at[0] % (sizeof interrupted / sizeof *interrupted)];
         if ((*times)++ < seam->interruptions) {
             note(call, EINTR, at);
             return EINTR;

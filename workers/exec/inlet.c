@@ -5,11 +5,11 @@
 #include "inlet.h"
 
 #include "keeper.h"
+#include "polling.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static int open_streams(const struct inlet *in)
 static int reader_gone(int fd)
 {
     struct pollfd p = {.fd = fd};
-    return poll(&p, 1, 0) == 1;
+    return csp__poll(&p, 1, CSP_NOW) == 1;
 }
 
 /* The program reads no more: whoever sends to it shall know. */
