@@ -31,6 +31,7 @@ static size_t add_lane(struct reader *r, size_t process, size_t splitter, unsign
     c->attempts = is_acknowledged(of) ? from->attempts : 0;
     c->delay = from->delay;
     c->dead = from->dead;
+    c->durable = from->durable;
     c->senders = pool_zalloc(p->pool, sizeof *c->senders);
     c->receivers = pool_zalloc(p->pool, sizeof *c->receivers);
     c->senders[0] = (struct end){splitter, of->place};
@@ -57,6 +58,7 @@ static void expand(struct reader *r, size_t process, size_t splitter)
                             .requests = PIPELINE_NONE,
                             .success = {1},
                             .grace = of->grace,
+                            .restart = of->restart,
                             .partition = of->partition,
                             .place = of->place};
     for (size_t i = 0; i < n; i++)

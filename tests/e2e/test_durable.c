@@ -111,6 +111,20 @@ TEST(everything_is_killed_again_and_again_and_no_job_is_lost)
     ck_assert_int_lt(lines_of(in_scratch("done")), JOBS + (ROUNDS + 1L) * 100); /* again only what was under way */
 }
 
+/* What a replica of a partition has, and what waits for it, was moved to a channel of its own. */
+TEST(what_was_moved_to_the_replicas_of_a_partition_survives)
+{
+    char work[512];
+    write_numbers(40);
+    snprintf(work, sizeof work,
+             "each: 'echo $1 >> %s; until [ -e %s ]; do sleep 0.02; done; echo $1 >> %s', stdin: jobs, replicas: 2, "
+             "partition: 1",
+             in_scratch("begun"), in_scratch("go"), in_scratch("done"));
+    write_pipeline("retry: {delay: 1ms}", "command: [seq, 1, 40], stdout: jobs, resume: skip", work);
+    interrupt_at(in_scratch("begun"), 2);
+    assert_complete(in_scratch("done"), 40);
+}
+
 /* A copy of the store says that a process is finished. */
 static bool is_marked(void)
 {

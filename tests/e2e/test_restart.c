@@ -322,6 +322,25 @@ TEST(a_bridge_that_is_killed_again_and_again_keeps_the_order)
     kill_again_and_again(4, true);
 }
 
+/* The one that moves values to the lanes of a partition is started again as its process says: the source kills it. */
+TEST(what_moves_the_values_of_a_partition_is_restarted_as_its_process)
+{
+    struct outcome o =
+        run_file("channels: {c: {retry: {delay: 1ms}}}\n"
+                 "processes:\n"
+                 "  s: {command: 'seq 3; until [ $(cat done 2>/dev/null | wc -l) -ge 3 ]; do sleep 0.01; done;\n"
+                 "                pid=$(cspctl ps -o json | jq \".runs[].processes[] | select(.name == "
+                 "\\\"w.split\\\").pid\");\n"
+                 "                [ -n \"$pid\" ] && kill -9 \"$pid\" && seq 4 6', stdout: c}\n"
+                 "  w: {each: 'echo $1 >> done', stdin: c, replicas: 2, partition: 1, restart: {delay: 1ms}}\n");
+    assert_status(&o, 0);
+    assert_contains(&o.err, "w.split: killed by signal 9 (Killed): restarted");
+    outcome_free(&o);
+    o = sh("sort %s", in_scratch("done"));
+    ck_assert_str_eq(o.out.data, "1\n2\n3\n4\n5\n6\n");
+    outcome_free(&o);
+}
+
 /* p leaves a process in a session of its own and runs on until it is killed; r says so if that lives when the next p
  * runs. */
 static struct outcome leave_behind(const char *channel, const char *kill)
