@@ -8,6 +8,8 @@
 
 #include "../workers/exec/spotter.h"
 
+#include <polling.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -47,6 +49,13 @@ struct log {
     char chunk[CHUNK];
 };
 
+/* Who gave it to us, or has it, too, may have said that it is not to be waited for: it is, all the same. */
+static bool await_room(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return csp__poll(&p, 1, CSP_FOREVER) == 1;
+}
+
 static void write_out(void *arg, const char *text, size_t size)
 {
     struct log *log = arg;
@@ -54,6 +63,8 @@ static void write_out(void *arg, const char *text, size_t size)
     while (size > 0 && !log->gone) {
         ssize_t n = write(log->output, text, size);
         if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN && await_room(log->output))
             continue;
         if (n < 0) {
             log->gone = true;

@@ -233,6 +233,27 @@ START_TEST(a_reader_that_has_stopped_is_given_up)
 }
 END_TEST
 
+/* As a terminal is, or a pipe, that a program beside us has made so. */
+START_TEST(an_output_that_is_not_to_be_waited_for_is_waited_for)
+{
+    int end[2];
+    char last[5] = "";
+    ck_assert_int_eq(pipe2(end, O_CLOEXEC), 0);
+    ck_assert_int_eq(fcntl(end[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(end[1], "full", 4) > 0) {
+    }
+    struct log *log = log_open(end[1], LOG_LINES);
+    int fd = log_source(log, "");
+    write_all(fd, "line\n", 5);
+    close(fd);
+    ck_assert(!log_close(log, 100, NULL));
+    while (memcmp(last, "line\n", sizeof last) != 0) {
+        memmove(last, last + 1, sizeof last - 1);
+        ck_assert_int_eq(read(end[0], &last[sizeof last - 1], 1), 1);
+    }
+}
+END_TEST
+
 START_TEST(a_prefix_has_colour_only_where_it_is_wanted)
 {
     char plain[64], red[64], other[64];
@@ -269,6 +290,7 @@ Suite *log_suite(void)
     tcase_add_test(log, a_log_that_nobody_reads_does_not_stop_its_writers);
     tcase_add_test(log, data_that_nobody_reads_ends_its_writers);
     tcase_add_test(log, a_reader_that_has_stopped_is_given_up);
+    tcase_add_test(log, an_output_that_is_not_to_be_waited_for_is_waited_for);
     tcase_add_test(log, a_prefix_has_colour_only_where_it_is_wanted);
     suite_add_tcase(s, log);
     return s;
