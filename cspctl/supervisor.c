@@ -92,7 +92,9 @@ static void await_twin(const struct signalfd_siginfo *info)
         return;
     sigemptyset(&same);
     sigaddset(&same, (int)info->ssi_signo);
-    (void)sigtimedwait(&same, NULL, &(struct timespec){.tv_nsec = TWIN_WAIT});
+    for (csp_time by = csp_now() + TWIN_WAIT, left = TWIN_WAIT; left > 0; left = by - csp_now())
+        if (sigtimedwait(&same, NULL, &(struct timespec){.tv_nsec = left}) >= 0 || errno != EINTR)
+            return; /* a stop and its end interrupt it, too */
 }
 
 static void take_signal(struct supervisor *s, const struct signalfd_siginfo *info)
