@@ -191,7 +191,7 @@ static int open_sockets(struct broker *b)
     if (set_option(monitor, ZMQ_RCVHWM, 0) != 0 || set_option(monitor, ZMQ_LINGER, 0) != 0 ||
         zmq_socket_monitor(router, MONITOR_AT, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
         return -1;
-    return zmq_connect(monitor, MONITOR_AT);
+    return csp__socket_connect(monitor, MONITOR_AT);
 }
 
 static int bind_router(struct broker *b)
@@ -206,7 +206,7 @@ static int bind_router(struct broker *b)
         errno = EEXIST;
         return -1;
     }
-    return zmq_bind(b->router.zmq, path);
+    return csp__socket_bind(b->router.zmq, path);
 }
 
 /* *why gets what could not be done, where that is not plain. */

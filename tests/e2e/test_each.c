@@ -256,6 +256,43 @@ TEST(large_output_of_a_run_arrives_whole)
     outcome_free(&o);
 }
 
+/* Its complaints are read more slowly than it makes them, so that there are always more. */
+TEST(a_run_that_complains_without_end_is_killed_at_its_timeout)
+{
+    write_text(in_scratch("yes.yaml"), "processes:\n"
+                                       "  make: {command: [echo, a], stdout: n}\n"
+                                       "  work: {each: 'yes >&2', stdin: n, timeout: 300ms}\n");
+    struct outcome o = sh("cd %s && { timeout 30 cspctl run yes.yaml; echo status $? >&2; : >over; } 2>&1 |\n"
+                          "{ until [ -e over ]; do head -c 16384 >>said; sleep 0.005; done; cat >>said; }\n"
+                          "grep -v ' y$' %s/said",
+                          scratch(), scratch());
+    assert_contains(&o.out, "it took longer than its timeout of 300 ms, and was killed");
+    assert_contains(&o.out, "\nstatus 1\n");
+    outcome_free(&o);
+}
+
+/* One read gives one write of it, however much more there is. */
+TEST(all_that_a_run_wrote_is_its_output_where_it_has_made_its_pipe_one_of_packets)
+{
+    build_program("packets", "#define _GNU_SOURCE\n#include <fcntl.h>\n#include <unistd.h>\n"
+                             "int main(int argc, char **argv) {\n"
+                             "    int bad = fcntl(1, F_SETFL, O_WRONLY | O_DIRECT);\n"
+                             "    for (int i = 0; i < 9; i++) bad |= write(1, argv[argc - 1], 1) != 1;\n"
+                             "    return bad | (write(1, \"\\n\", 1) != 1);\n"
+                             "}\n");
+    write_text(in_scratch("packets.yaml"),
+               "processes:\n"
+               "  make: {command: [seq, \"9\"], stdout: n}\n"
+               "  work: {each: [%s, $1], stdin: n, stdout: o}\n"
+               "  keep: {command: [cat], stdin: o}\n",
+               in_scratch("packets"));
+    struct outcome o = sh("cspctl run %s", in_scratch("packets.yaml"));
+    assert_status(&o, 0);
+    ck_assert_str_eq(o.out.data, "111111111\n222222222\n333333333\n444444444\n555555555\n666666666\n777777777\n"
+                                 "888888888\n999999999\n");
+    outcome_free(&o);
+}
+
 TEST(a_receiver_that_has_enough_ends_the_run_well)
 {
     struct outcome o = each(100000, "",

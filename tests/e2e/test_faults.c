@@ -4,6 +4,7 @@
  * full file system of its own, signals); only the rest is injected. */
 #include "harness.h"
 
+#include "faults/seam.h"
 #include "leftover.h"
 #include "standing.h"
 
@@ -31,6 +32,45 @@ TEST(every_call_that_can_fail_is_led_through_the_seam)
     if (o.status != 0)
         ck_abort_msg("%.*s", (int)o.err.len, o.err.data);
     outcome_free(&o);
+}
+
+/* Streams, tasks one by one and in batches, in order, by line, by key, durable: each kind of bridge. */
+static const char bridges[] =
+    "channels:\n"
+    "  jobs: {retry: {}}\n"
+    "  outs: {durable: state, retry: {}}\n"
+    "processes:\n"
+    "  gen: {command: 'for i in $(seq 300); do printf \"%d %0900d\\n\" $i 0; done; head -c 300000 /dev/zero | tr "
+    "\"\\0\" y', stdout: plain}\n"
+    "  copy: {command: [cat], stdin: plain, stdout: jobs}\n"
+    "  work: {each: [cat], stdin: jobs, batch: 50, stdout: mid, replicas: 2, order: input}\n"
+    "  line: {command: [cut, -c-40], stdin: mid, stdout: two}\n"
+    "  sort: {command: [sed, -u, 's/ 0*/ a/'], stdin: two, stdout: outs, partition: 1, ack: line, replicas: 2}\n"
+    "  save: {each: 'cat >> out', stdin: outs, batch: 100}\n";
+
+/* A program under the broker and the bridges is not interrupted: it is none of ours. */
+TEST(broker_and_bridges_lose_nothing_where_each_call_is_interrupted_or_done_in_part)
+{
+    write_text(in_scratch("bridges.yaml"), "%s", bridges);
+    for (unsigned times = 1; times <= 3; times += 2) {
+        static struct seam seam;
+        seam = (struct seam){
+            .roles = (1 << ROLES) - 1, .first = UINT64_MAX, .last = UINT64_MAX, .interruptions = times, .partial = 1};
+        write_file(in_scratch("seam"), &seam, sizeof seam);
+        struct outcome o = sh(
+            "export CSP_LIBEXEC=$(realpath %s) && cd %s && rm -rf out log state && ASAN_OPTIONS=detect_leaks=0 %s=%s "
+            "cspctl run --joblog "
+            "log bridges.yaml && { seq -f '%%.0f a' 300; printf '%%040d\\n' 0 | tr 0 y; } | sort >want && sort out | "
+            "diff - want && grep -c '\"outcome\":\"done\"' log",
+            built("faults"), scratch(), SEAM_VARIABLE, in_scratch("seam"));
+        ck_assert_str_eq(o.err.data, "");
+        ck_assert_str_eq(o.out.data, "602\n");
+        outcome_free(&o);
+        struct text after = read_file(in_scratch("seam"));
+        memcpy(&seam, after.data, sizeof seam);
+        ck_assert_uint_gt(atomic_load(&seam.faults), 1000);
+        free(after.data);
+    }
 }
 
 /* ---- descriptors */

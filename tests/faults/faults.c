@@ -6,7 +6,7 @@
  *
  *     faults [--every N] [--jobs N] [SCENARIO]...     each N-th of those runs (default 1; all
  *                                                   of the interrupted), so many at once (2)
- *     faults --run SCENARIO ROLE SORTS FIRST LAST INTERRUPTIONS    one run, as a violation's report gives it
+ *     faults --run SCENARIO ROLE SORTS FIRST LAST INTERRUPTIONS PARTIAL   one run, as a violation's report gives it
  *
  * Status: 0 no violation, 1 some, 2 usage. */
 #include "seam.h"
@@ -52,6 +52,7 @@ struct run {
     int scenario, roles, sorts;
     uint64_t first, last;
     unsigned interruptions;
+    int partial;
 };
 
 static struct totals {
@@ -121,6 +122,7 @@ static void open_place(struct place *p, const struct run *r)
     p->seam->first = r->first;
     p->seam->last = r->last;
     p->seam->interruptions = r->interruptions;
+    p->seam->partial = r->partial;
 }
 
 static void set(const char *name, const char *before, const char *dir, const char *after)
@@ -350,9 +352,9 @@ static bool perform(const struct run *r, uint64_t *calls)
         atomic_fetch_add(&totals->not_reached, 1);
     bool good = p.text[0] == '\0';
     if (!good)
-        printf("VIOLATION in %s: faults --run %s %d %d %lu %lu %u (%.1f s)\n%s  see %s\n", names[r->scenario],
+        printf("VIOLATION in %s: faults --run %s %d %d %lu %lu %u %d (%.1f s)\n%s  see %s\n", names[r->scenario],
                names[r->scenario], r->roles, r->sorts, (unsigned long)r->first, (unsigned long)r->last,
-               r->interruptions, (double)took / 1000, p.text, p.dir);
+               r->interruptions, r->partial, (double)took / 1000, p.text, p.dir);
     fflush(stdout);
     munmap(p.seam, sizeof *p.seam);
     if (good && getenv("FAULTS_KEEP") == NULL)
@@ -402,7 +404,7 @@ static void plan_counting(void)
 {
     for (int s = 0; s < name_count; s++)
         for (int role = 0; role < ROLES; role++)
-            add_run((struct run){s, 1 << role, ANY_SORT, UINT64_MAX, UINT64_MAX, 0});
+            add_run((struct run){s, 1 << role, ANY_SORT, UINT64_MAX, UINT64_MAX, 0, 0});
 }
 
 static void plan_faults(const uint64_t *counted, unsigned every)
@@ -413,7 +415,7 @@ static void plan_faults(const uint64_t *counted, unsigned every)
             uint64_t calls = counted[s * ROLES + role];
             for (uint64_t k = 1 + turn % (uint64_t)steps[s]; k <= calls; k += (uint64_t)steps[s])
                 if (turn++ % every == 0)
-                    add_run((struct run){s, 1 << role, ANY_SORT, k, k, 0});
+                    add_run((struct run){s, 1 << role, ANY_SORT, k, k, 0, 0});
             for (unsigned l = 0; calls != 0 && l < LASTINGS; l++)
                 for (uint64_t i = 0; i < LASTING; i++) {
                     bool is_memory = (lasting[l].sorts & MEMORY) != 0; /* of which there are more calls */
@@ -422,11 +424,11 @@ static void plan_faults(const uint64_t *counted, unsigned every)
                     if (role == BROKER && last == UINT64_MAX && (needs[s] & lasting[l].sorts) != 0)
                         continue;
                     if (turn++ % every == 0)
-                        add_run((struct run){s, 1 << role, lasting[l].sorts, first, last, 0});
+                        add_run((struct run){s, 1 << role, lasting[l].sorts, first, last, 0, 0});
                 }
         }
         for (unsigned n = 1; n <= 4; n += 3) /* always: they are few, and nothing may come of a signal */
-            add_run((struct run){s, (1 << ROLES) - 1, 0, UINT64_MAX, UINT64_MAX, n});
+            add_run((struct run){s, (1 << ROLES) - 1, 0, UINT64_MAX, UINT64_MAX, n, n == 1});
     }
 }
 
@@ -486,8 +488,13 @@ static int run_one(char **arg)
     uint64_t calls;
     names[name_count++] = arg[0];
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    struct run r = {
-        0, atoi(arg[1]), atoi(arg[2]), strtoull(arg[3], NULL, 10), strtoull(arg[4], NULL, 10), (unsigned)atoi(arg[5])};
+    struct run r = {0,
+                    atoi(arg[1]),
+                    atoi(arg[2]),
+                    strtoull(arg[3], NULL, 10),
+                    strtoull(arg[4], NULL, 10),
+                    (unsigned)atoi(arg[5]),
+                    atoi(arg[6])};
     bool good = perform(&r, &calls);
     printf("%s: %lu calls, %lu faults\n", good ? "well" : "a violation", (unsigned long)calls,
            (unsigned long)atomic_load(&totals->faults));
@@ -512,7 +519,7 @@ int main(int argc, char **argv)
     runs = calloc(MOST_RUNS, sizeof *runs);
     if (totals == MAP_FAILED || runs == NULL)
         die("memory");
-    if (argc == 8 && strcmp(argv[1], "--run") == 0)
+    if (argc == 9 && strcmp(argv[1], "--run") == 0)
         return run_one(argv + 2);
     for (; at + 1 < argc && argv[at][0] == '-'; at += 2)
         if (strcmp(argv[at], "--every") == 0)

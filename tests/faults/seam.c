@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,8 +40,11 @@ enum { SHORT_MESSAGE = 33 }; /* bytes: libzmq 4.3.4, msg_t::max_vsm_size */
 
 static struct seam *seam;
 static int role;
-static __thread unsigned interrupted[4093]; /* times in a row, by the place that calls: each meets it, and in a loop of
-                                             * two none gets every interruption */
+enum { PLACES = 4093, LITTLE = 100 /* bytes, and there are mostly more */ };
+
+/* Times in a row, by the place that calls: each meets it, and in a loop of two none gets every interruption. */
+static __thread unsigned interrupted[PLACES];
+static __thread bool parted[PLACES]; /* the last one here was in part */
 
 static void be_child(void)
 {
@@ -83,6 +87,7 @@ void seam_rest(void)
     if (seam != NULL) {
         seam->roles = 0;
         seam->interruptions = 0;
+        seam->partial = 0;
     }
 }
 
@@ -110,7 +115,7 @@ int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]
     if (seam == NULL || (seam->roles & 1 << role) == 0)
         return 0;
     if (seam->interruptions != 0 && (sort & WAITING) != 0) {
-        unsigned *times = &interrupted[(uintptr_t)at[0] % (sizeof interrupted / sizeof *interrupted)];
+        unsigned *times = &interrupted[(uintptr_t)at[0] % PLACES];
         if ((*times)++ < seam->interruptions) {
             note(call, EINTR, at);
             return EINTR;
@@ -126,6 +131,28 @@ int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]
     return err;
 }
 
+/* What the system gives in part: a file may end its disk, and a pipe of which more is wanted than is written to it at
+ * once. But not what is in /proc: that fits. */
+static bool comes_in_part(int fd, size_t n, bool writes)
+{
+    struct stat st;
+    if (n < 2 || fstat(fd, &st) != 0)
+        return false;
+    return n > PIPE_BUF ? S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) : writes && S_ISREG(st.st_mode);
+}
+
+size_t seam_part(int fd, size_t n, bool writes, const char *call, void *const at[2])
+{
+    if (seam == NULL || (seam->roles & 1 << role) == 0 || !seam->partial || !comes_in_part(fd, n, writes))
+        return n;
+    bool *last = &parted[(uintptr_t)at[0] % PLACES];
+    *last = !*last;
+    if (!*last)
+        return n;
+    note(call, 0, at);
+    return n / 2 < LITTLE ? n / 2 : LITTLE;
+}
+
 /* Where it is called from, and where that function is: only with sanitizers is there a frame pointer to find it by. */
 #ifdef __SANITIZE_ADDRESS__
 #pragma GCC diagnostic ignored "-Wframe-address"
@@ -133,8 +160,8 @@ int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]
 #else
 #define CALLER_OF_CALLER NULL
 #endif
-#define FAULT(call, sort, err)                                                                                         \
-    seam_fault((sort), (err), call, (void *[2]){__builtin_return_address(0), CALLER_OF_CALLER})
+#define PLACE                  ((void *[2]){__builtin_return_address(0), CALLER_OF_CALLER})
+#define FAULT(call, sort, err) seam_fault((sort), (err), call, PLACE)
 /* CALL: made with its arguments, or it gives `failure` and errno. ANSWERS: the error is what it returns. */
 #define CALL(type, name, parameters, arguments, sort, err, failure)                                                    \
     type seam_##name parameters;                                                                                       \
@@ -222,8 +249,8 @@ ANSWERS(posix_spawn,
 CALL(void *, zmq_ctx_new, (void), (), SOCKET, EMFILE, NULL)
 CALL(int, zmq_ctx_set, (void *c, int option, int value), (c, option, value), SOCKET, EINVAL, -1)
 CALL(void *, zmq_socket, (void *c, int type), (c, type), SOCKET, EMFILE, NULL)
-CALL(int, zmq_bind, (void *s, const char *at), (s, at), SOCKET, EADDRINUSE, -1)
-CALL(int, zmq_connect, (void *s, const char *to), (s, to), SOCKET, ENOMEM, -1)
+CALL(int, zmq_bind, (void *s, const char *at), (s, at), SOCKET | WAITING, EADDRINUSE, -1)
+CALL(int, zmq_connect, (void *s, const char *to), (s, to), SOCKET | WAITING, ENOMEM, -1)
 CALL(int, zmq_setsockopt, (void *s, int option, const void *p, size_t n), (s, option, p, n), SOCKET, ENOMEM, -1)
 CALL(int, zmq_getsockopt, (void *s, int option, void *p, size_t *n), (s, option, p, n), SOCKET | WAITING, ENOMEM, -1)
 CALL(int, zmq_msg_recv, (zmq_msg_t * msg, void *s, int flags), (msg, s, flags), SOCKET | WAITING, EINTR, -1)
@@ -348,7 +375,7 @@ VARIES(ssize_t, read, int fd, void *p, size_t n)
 {
     int err = FAULT("read", DISK | WAITING, is_file(fd) ? EIO : EINTR);
     if (err == 0)
-        return read(fd, p, n);
+        return read(fd, p, seam_part(fd, n, false, "read", PLACE));
     errno = err;
     return -1;
 }
@@ -357,7 +384,7 @@ VARIES(ssize_t, write, int fd, const void *p, size_t n)
 {
     int err = FAULT("write", DISK | WAITING, is_file(fd) ? ENOSPC : EINTR);
     if (err == 0)
-        return write(fd, p, n);
+        return write(fd, p, seam_part(fd, n, true, "write", PLACE));
     errno = err;
     return -1;
 }

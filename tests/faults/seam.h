@@ -6,6 +6,8 @@
 #define TESTS_FAULTS_SEAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SEAM_VARIABLE "CSP_FAULTS"
@@ -30,6 +32,7 @@ struct seam {
     int sorts;              /* which calls are */
     uint64_t first, last;   /* of these calls, counted from 1 over all processes, those fail */
     unsigned interruptions; /* every call that a signal can interrupt first fails so often with EINTR */
+    int partial;            /* and is then made with less than was asked, where the system may do that, and so on */
     /* set by the seam */
     atomic_uint_fast64_t calls, faults;
     struct seam_fault list[SEAM_LISTED]; /* the first of the faults */
@@ -37,6 +40,8 @@ struct seam {
 
 /* The error that this call is to fail with; 0: it is to be made. */
 int seam_fault(enum seam_sort sort, int err, const char *call, void *const at[2]);
+/* Of n bytes to be read or written here, how many are to be. */
+size_t seam_part(int fd, size_t n, bool writes, const char *call, void *const at[2]);
 /* Leads what SQLite asks of the system. */
 void seam_below_sqlite(void);
 

@@ -80,7 +80,8 @@ static int explain(const struct capture *c, char *why, size_t size)
     return -1;
 }
 
-/* A read that brings less than there was room for has left nothing: the next would only say so. */
+/* *more: maybe there is. A program can make its pipe one that gives a write at a time (O_DIRECT), so only the pipe says
+ * that it is empty. */
 static int read_some(struct capture *c, bool *more)
 {
     size_t room;
@@ -88,7 +89,7 @@ static int read_some(struct capture *c, bool *more)
     if (at == NULL)
         return -1;
     ssize_t n = read(c->in, at, room);
-    *more = n == (ssize_t)room || (n < 0 && errno == EINTR);
+    *more = n > 0 || (n < 0 && errno == EINTR);
     if (n <= 0)
         return 0;
     c->bytes += (uint64_t)n;
@@ -101,12 +102,13 @@ static int read_some(struct capture *c, bool *more)
     return c->splitter.at.fill >= EXEC_BLOCK ? stage_complete(c) : 0;
 }
 
-int capture_read(struct capture *c, char *why, size_t size)
+int capture_read(struct capture *c, bool all, char *why, size_t size)
 {
-    bool more = true;
-    while (more)
+    bool more;
+    do
         if (read_some(c, &more) != 0)
             return explain(c, why, size);
+    while (all && more);
     return 0;
 }
 
@@ -146,7 +148,8 @@ int capture_end(struct capture *c, char *why, size_t size)
 void capture_drop(struct capture *c)
 {
     char waste[4096];
-    while (read(c->in, waste, sizeof waste) > 0)
+    ssize_t n;
+    while ((n = read(c->in, waste, sizeof waste)) > 0 || (n < 0 && errno == EINTR))
         continue;
     clear(c);
 }
@@ -181,18 +184,22 @@ static void keep(struct tail *t, const char *p, size_t n)
     t->line[t->len] = '\0';
 }
 
-void tail_read(struct tail *t)
+static void pass_on(const char *text, size_t n)
+{
+    for (ssize_t w; n != 0; text += w, n -= (size_t)w)
+        if ((w = TEMP_FAILURE_RETRY(write(STDERR_FILENO, text, n))) < 0)
+            return;
+}
+
+bool tail_read(struct tail *t)
 {
     char text[4096];
-    ssize_t n;
-    while ((n = read(t->in, text, sizeof text)) > 0) {
+    ssize_t n = read(t->in, text, sizeof text);
+    if (n > 0) {
         keep(t, text, (size_t)n);
-        for (ssize_t done = 0, w; done < n; done += w)
-            if ((w = write(STDERR_FILENO, text + done, (size_t)(n - done))) < 0)
-                break;
-        if (n < (ssize_t)sizeof text)
-            break;
+        pass_on(text, (size_t)n);
     }
+    return n > 0 || (n < 0 && errno == EINTR);
 }
 
 void tail_clear(struct tail *t)

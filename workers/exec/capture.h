@@ -28,9 +28,10 @@ struct capture {
  * NULL. */
 int capture_open(struct capture *c, const struct port *port, const char **what);
 
-/* Reads and stages what there is. 0, or -1 with errno, and why in words, where the run has gone wrong: EMSGSIZE a value
+/* Reads once, so that who writes without end keeps nobody from looking at the time, or all there is, and stages it. 0,
+ * or -1 with errno, and why in words, where the run has gone wrong: EMSGSIZE a value
  * is too large, EFBIG the output is, and others, where the bridge has. */
-int capture_read(struct capture *c, char *why, size_t size);
+int capture_read(struct capture *c, bool all, char *why, size_t size);
 
 /* The run has ended well, all of it was read: the rest is staged. 0, or -1 as capture_read, or with EBADMSG. */
 int capture_end(struct capture *c, char *why, size_t size);
@@ -49,7 +50,8 @@ struct tail {
 };
 
 int tail_open(struct tail *t);
-void tail_read(struct tail *t);
+/* Reads once. Whether there may be more. */
+bool tail_read(struct tail *t);
 void tail_clear(struct tail *t);
 void tail_free(struct tail *t);
 

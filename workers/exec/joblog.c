@@ -183,6 +183,21 @@ static char *line_of(const struct joblog *log, const struct joblog_task *t)
     return text;
 }
 
+/* At once, among those of other replicas. A file takes less where its disk is full, a pipe where a signal comes: the
+ * next write says which, and what is left of the line then is cut. */
+static int write_whole(struct joblog *log, const char *line, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = write(log->fd, line + done, size - done);
+        if (n < 0 && errno != EINTR)
+            break;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    log->cut = done != size && (done != 0 || log->cut);
+    return done == size ? 0 : -1;
+}
+
 int joblog_write(struct joblog *log, const struct joblog_task *task)
 {
     char *text = line_of(log, task), *line = NULL;
@@ -192,18 +207,10 @@ int joblog_write(struct joblog *log, const struct joblog_task *task)
         errno = ENOMEM;
         return -1;
     }
-    ssize_t n;
-    do
-        n = write(log->fd, line, (size_t)size);
-    while (n < 0 && errno == EINTR);
-    int err = n < 0 ? errno : ENOSPC; /* what is short of a whole line on a file has met a full disk */
+    int result = write_whole(log, line, (size_t)size), err = errno;
     free(line);
-    if (n != size)
-        log->cut |= n > 0;
-    else
-        log->cut = false;
     errno = err;
-    return n == size ? 0 : -1;
+    return result;
 }
 
 void joblog_close(struct joblog *log)

@@ -142,10 +142,10 @@ struct watch {
     bool spoilt; /* its output can't be sent: why is said */
 };
 
-static void read_outputs(struct task *t, struct watch *w)
+static void read_outputs(struct task *t, struct watch *w, bool all)
 {
     for (size_t i = 0; i < t->nout; i++) {
-        if (w->spoilt || capture_read(&t->out[i], t->why, sizeof t->why) == 0)
+        if (w->spoilt || capture_read(&t->out[i], all, t->why, sizeof t->why) == 0)
             continue;
         if (errno == ENOTCONN)
             (void)failure_broker(t->o);
@@ -208,10 +208,10 @@ static void watch(struct task *t, struct watch *w)
                 (void)failure_broker(t->o);
             task_signals(t);
             if (p[WATCH_TAIL].revents != 0)
-                tail_read(&t->tail);
+                (void)tail_read(&t->tail);
             alone = program_reap(&t->program) != 0;
             if (!t->program.ended)
-                read_outputs(t, w);
+                read_outputs(t, w, false);
         }
         take_times(t, w);
     }
@@ -220,8 +220,9 @@ static void watch(struct task *t, struct watch *w)
     t->running = false;
     if (w->told)
         tell(t, 0);
-    read_outputs(t, w);
-    tail_read(&t->tail);
+    read_outputs(t, w, true);
+    while (tail_read(&t->tail))
+        ;
 }
 
 /* ---- the verdict */
