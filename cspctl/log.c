@@ -10,9 +10,11 @@
 
 #include <polling.h>
 
+#include <csp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 #define CHUNK        (64 << 10)
 #define SPOTTED_WORD 64
+#define TICK         50 /* ms: a moment */
 
 struct source_spotter {
     struct spotter spotter;
@@ -232,27 +235,34 @@ int log_source(struct log *log, const char *prefix)
     return log_source_spotted(log, prefix, NULL);
 }
 
+/* What is blocked, and has come, ends us now if it is to. */
+static void admit_signals(void)
+{
+    sigset_t none, old;
+
+    sigemptyset(&none);
+    (void)pthread_sigmask(SIG_SETMASK, &none, &old);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 /* Joins the thread, if it ends within ms after its last progress. */
 static bool joined(struct log *log, int ms)
 {
-    if (ms < 0)
-        return pthread_join(log->thread, NULL) == 0;
-    for (;;) {
-        size_t before = atomic_load(&log->progress);
-        struct timespec by;
-        clock_gettime(CLOCK_MONOTONIC, &by);
-        by.tv_sec += ms / 1000;
-        by.tv_nsec += ms % 1000 * 1000000L;
-        if (by.tv_nsec >= 1000000000L) {
-            by.tv_nsec -= 1000000000L;
-            by.tv_sec++;
-        }
-        int err = pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &by);
+    size_t before = atomic_load(&log->progress);
+
+    for (int waited = 0; ms < 0 || waited < ms; waited += TICK) {
+        csp_time by = csp_in(TICK);
+        int err = pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC,
+                                       &(struct timespec){by / 1000000000, by % 1000000000});
         if (err != ETIMEDOUT)
             return err == 0;
-        if (atomic_load(&log->progress) == before)
-            return false;
+        admit_signals();
+        size_t now = atomic_load(&log->progress);
+        if (now != before)
+            waited = 0;
+        before = now;
     }
+    return false;
 }
 
 bool log_close(struct log *log, int ms, int *error)

@@ -273,18 +273,19 @@ static void leave(struct supervisor *s)
     reaper_sweep(s, SWEEP_WAIT);
 }
 
-/* The run is over; only what its processes have written may still be on its way to a slow reader. From here on a signal
- * just ends us, but that which asks what the run is doing. */
+/* The run is over; only what its processes have written may still be on its way to a slow reader. A signal that came
+ * while we left it changes nothing: what came of the run is known, and its store has forgotten it if it is to be. From
+ * here on one just ends us, where we wait for that reader, but that which asks what the run is doing. */
 static void finish_output(struct supervisor *s)
 {
-    sigset_t none;
+    struct signalfd_siginfo late;
     int error;
 
-    sigemptyset(&none);
+    while (read(s->signals, &late, sizeof late) == (ssize_t)sizeof late)
+        ;
     for (size_t i = 0; i < s->n; i++)
         child_close_report(s->children[i], s->epoll);
     (void)signal(SIGQUIT, SIG_IGN);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (log_close(s->stage.data, -1, &error) && error != 0 && error != EPIPE) {
         message("standard output: %s", strerror(error));
         result_cause(&s->result, CAUSE_SYSTEM, EX_IOERR, NULL);

@@ -36,6 +36,23 @@ TEST(sigterm_drains_with_143)
     outcome_free(&o);
 }
 
+/* It is sent when all has ended, and what came of it is known, by one who sees that nobody is listened to any more.
+ * That one is killed itself soon: five runs, so that in one of them at least it was in time. */
+TEST(a_signal_that_comes_when_all_has_ended_changes_nothing)
+{
+    write_text(in_scratch("d.yaml"),
+               "processes: {p: {command: 'root=$PPID; exec >%s 2>&1;\n"
+               "    env -u CSP_RUN setsid sh -c \"cd %s; echo >up; while [ -S $CSP_RUN/control ]; do :; done;\n"
+               "                                  kill -INT $root\" &\n"
+               "    until [ -e %s ]; do sleep 0.01; done'}}\n",
+               in_scratch("text"), scratch(), in_scratch("up"));
+    for (int i = 0; i < 5; i++) {
+        struct outcome o = sh("rm -f %s; exec cspctl run %s", in_scratch("up"), in_scratch("d.yaml"));
+        assert_status(&o, 0);
+        outcome_free(&o);
+    }
+}
+
 /* In ns, between the two; of a program that ends in its own way if it is let. */
 static long end_twice(int signal, bool *is_drained)
 {
