@@ -300,6 +300,16 @@ static int add_actions(posix_spawn_file_actions_t *actions, const struct plumbin
     return err;
 }
 
+/* TERM to a bridge that has not begun waits until that knows of it: it would end it, and whatever it has to do. */
+static int block_term(posix_spawnattr_t *attributes)
+{
+    sigset_t term;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    return posix_spawnattr_setsigmask(attributes, &term);
+}
+
 /* Returns an errno. */
 static int spawn(struct child *c, const struct stage *stage, const char *path, char **argv, char **environment,
                  const struct plumbing *to)
@@ -312,7 +322,9 @@ static int spawn(struct child *c, const struct stage *stage, const char *path, c
     if (err != 0)
         return err;
     posix_spawn_file_actions_init(&actions);
-    err = add_actions(&actions, to);
+    err = c->bridged ? block_term(&attributes) : 0;
+    if (err == 0)
+        err = add_actions(&actions, to);
     if (err == 0) {
         int limited = getrlimit(RLIMIT_NOFILE, &own) == 0 && setrlimit(RLIMIT_NOFILE, &stage->limit) == 0;
         err = posix_spawn(&c->pid, path, &actions, &attributes, argv, environment);

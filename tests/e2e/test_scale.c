@@ -86,6 +86,32 @@ TEST(scale_retires_replicas_and_nothing_is_lost)
     assert_whole(&r);
 }
 
+/* The bridge of the second one begins only when that was told. */
+TEST(a_replica_that_is_retired_before_its_bridge_has_begun_leaves_the_result_whole)
+{
+    struct outcome o = sh("mkdir %s && cp -s $(realpath %s)/* %s && rm %s", in_scratch("libexec"), built("libexec/csp"),
+                          in_scratch("libexec"), in_scratch("libexec/exec"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+    o = sh("realpath %s | tr -d '\\n'", built("libexec/csp/exec"));
+    write_text(in_scratch("libexec/exec"),
+               "#!/usr/bin/perl\n" /* a shell has a mask of signals of its own */
+               "sub told { open(my $f, '<', '/proc/self/status'); grep { /^ShdPnd:.*4...$/ } <$f> }\n" /* SIGTERM */
+               "if (\"@ARGV\" =~ /--label filter\\[2\\]/) { select(undef, undef, undef, 0.01) until told() }\n"
+               "exec '%s', @ARGV;\n",
+               o.out.data);
+    outcome_free(&o);
+    o = sh("chmod +x %s", in_scratch("libexec/exec"));
+    assert_status(&o, 0);
+    outcome_free(&o);
+    setenv("CSP_LIBEXEC", in_scratch("libexec"), 1);
+    struct running r = start_run("command: [cat], replicas: 2");
+    change("scale filter=1", "filter: replicas 1\n");
+    assert_replicas("filter", "1\n");
+    assert_whole(&r);
+    unsetenv("CSP_LIBEXEC");
+}
+
 TEST(scale_of_one_to_two_leaves_a_direct_edge_whole)
 {
     struct running r = start_run("command: [cat]");
