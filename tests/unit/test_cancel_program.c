@@ -223,7 +223,7 @@ START_TEST(what_a_program_left_behind_is_ended_too)
     enter(CSP_FOREVER);
     csp_proc p = run_until_ready(
         "(trap '' TERM; while kill -0 $$ 2>/dev/null; do sleep 0.01; done; echo ready; sleep 600) & exit 0", 0);
-    ASSERT_OK(csp_scope_grace(100));
+    ASSERT_OK(csp_scope_grace(3000)); /* the bridge has as long again to say that its program had ended well */
     ASSERT_OK(csp_scope_cancel());
     until_ended(p, CSP_CLEAN, 0);
     leave(CSP_CANCELLED, 0);
