@@ -29,7 +29,12 @@ size_t intern_channel(struct reader *r, const char *name, struct place place)
     if (i != PIPELINE_NONE)
         return i;
     if (p->nchannels == PIPELINE_MAX_ENTRIES) {
-        diagnose(r->d, place, NULL, "there are more than %d channels", PIPELINE_MAX_ENTRIES);
+        if (!r->surplus)
+            diagnose(r->d, place,
+                     "make several runs of it, or make them in a program: channels that a program makes by itself are "
+                     "not counted",
+                     "there are more than %d channels", PIPELINE_MAX_ENTRIES);
+        r->surplus = true;
         return PIPELINE_NONE;
     }
     p->channels = pool_more(p->pool, p->channels, p->nchannels, sizeof *p->channels);

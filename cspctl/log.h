@@ -35,8 +35,8 @@ int log_source_spotted(struct log *log, const char *prefix, const struct spottin
 
 /* Waits until every source has ended and all is written, as long as there is progress within each `ms` (-1: for ever).
  * False: it was given up, with what was not written. The log is gone in both cases. *error (or NULL), set if true: the
- * errno of the write that failed, after which nothing was written any more, or 0. A signal that is blocked is let through
- * while it waits for longer than a moment: who waits for a reader can be ended. */
+ * errno of the write that failed, after which nothing was written any more, or 0. A signal that is blocked is let
+ * through while it waits for longer than a moment: who waits for a reader can be ended. */
 bool log_close(struct log *log, int ms, int *error);
 
 /* The prefix of a process's lines: "name[2] | " in the process's colour, or without. buf gets at most size bytes. */

@@ -17,6 +17,7 @@ struct reader {
     char *const *arguments; /* name=value words of the command line */
     size_t narguments;
     bool valueless;      /* a variable has no value, which is said */
+    bool surplus;        /* there are too many channels, which is said */
     size_t process;      /* the one that is being read */
     zhashx_t *mentioned; /* texts where a process has a mistake: channels that are meant to have an end there */
 };

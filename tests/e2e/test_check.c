@@ -36,6 +36,20 @@ TEST(a_missing_variable_is_an_error_with_its_place)
     outcome_free(&o);
 }
 
+TEST(too_many_channels_are_said_once_and_what_to_do)
+{
+    struct outcome o = sh("seq 5000 | jq -Rnc '{processes: {p: {worker: \"true\", out: [inputs | \"c\" + .]}}}' >%s;"
+                          " cspctl check %s",
+                          in_scratch("many.yaml"), in_scratch("many.yaml"));
+    assert_status(&o, 78);
+    struct outcome said =
+        sh("cspctl check %s 2>&1 | grep -c 'there are more than 4096 channels'", in_scratch("many.yaml"));
+    ck_assert_str_eq(said.out.data, "1\n");
+    assert_contains(&o.err, "channels that a program makes by itself are not counted");
+    outcome_free(&o);
+    outcome_free(&said);
+}
+
 TEST(a_variable_is_one_word_whatever_is_in_it)
 {
     write_text(in_scratch("v.yaml"), "vars: {v: }\nprocesses: {c: {command: [printf, '[%%s]', $v, '${v}x', '$$v']}}\n");

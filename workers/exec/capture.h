@@ -29,8 +29,8 @@ struct capture {
 int capture_open(struct capture *c, const struct port *port, const char **what);
 
 /* Reads once, so that who writes without end keeps nobody from looking at the time, or all there is, and stages it. 0,
- * or -1 with errno, and why in words, where the run has gone wrong: EMSGSIZE a value
- * is too large, EFBIG the output is, and others, where the bridge has. */
+ * or -1 with errno, and why in words, where the run has gone wrong: EMSGSIZE a value is too large, EFBIG the output is,
+ * and others, where the bridge has. */
 int capture_read(struct capture *c, bool all, char *why, size_t size);
 
 /* The run has ended well, all of it was read: the rest is staged. 0, or -1 as capture_read, or with EBADMSG. */
