@@ -138,6 +138,65 @@ START_TEST(a_value_in_back_off_lets_nobody_pass)
 }
 END_TEST
 
+/* What waits in a stream is delivered and no lease: it comes before what is parked all the same. */
+START_TEST(what_a_stream_has_not_taken_lets_nothing_go_on)
+{
+    setup(5, 10);
+    ck_assert_int_eq(stream(w, c, RECV, BIG, 0), 0);
+    took(w, c, 0, 0, WIRE_WAIT);
+    struct heard h = hear(w, WIRE_DELIVER);
+    struct wire_lease a;
+    ck_assert_uint_eq(h.head.count, 1);
+    ck_assert_int_eq(wire_lease(&h.head, h.data, &a), 0);
+    done(q, recv_lease(q, c, "b", 1).lease.id, 'B');
+    ck_assert_str_eq(leased(c), "0");
+    ck_assert(nothing(t, d));
+    took(w, c, 0, 1, 0);
+    done(w, a.id, 'A');
+    recv_text(t, d, "A");
+    recv_text(t, d, "B");
+}
+END_TEST
+
+START_TEST(a_value_in_back_off_lets_nothing_go_on)
+{
+    setup(5, 10);
+    uint64_t a = recv_lease(w, c, "a", 1).lease.id, b = recv_lease(q, c, "b", 1).lease.id;
+    nack(w, c, a, HOUR, "");
+    done(q, b, 'B');
+    ck_assert_uint_eq(hear(q, WIRE_ROOM).head.seq, 1);
+    ck_assert(nothing(t, d));
+}
+END_TEST
+
+START_TEST(the_order_is_kept_by_who_holds_a_later_value_and_gets_an_earlier_one)
+{
+    setup(5, 10);
+    uint64_t a = recv_lease(w, c, "a", 1).lease.id, b = recv_lease(w, c, "b", 1).lease.id;
+    recv_lease(q, c, "c", 1);
+    nack(w, c, a, 0, "");
+    recv_lease(q, c, "a", 2);
+    done(w, b, 'B');
+    ck_assert(nothing(t, d));
+    done(q, a, 'A');
+    recv_text(t, d, "A");
+    recv_text(t, d, "B");
+}
+END_TEST
+
+START_TEST(the_first_in_back_off_lets_nobody_pass_though_a_later_one_went_there_before)
+{
+    setup(5, 10);
+    uint64_t a = recv_lease(w, c, "a", 1).lease.id, b = recv_lease(w, c, "b", 1).lease.id;
+    nack(w, c, recv_lease(w, c, "c", 1).lease.id, HOUR, "");
+    nack(w, c, a, HOUR, "");
+    nack(w, c, b, 0, "");
+    ck_assert_str_eq(stat_field("channel", c, 4), "1"); /* "b" is there */
+    ck_assert(nothing(q, c));
+    ck_assert(nothing(w, c));
+}
+END_TEST
+
 START_TEST(a_channel_that_is_only_ordered_has_one_attempt)
 {
     setup(0, 10);
@@ -184,6 +243,29 @@ START_TEST(only_so_many_values_are_ahead_of_the_first)
 }
 END_TEST
 
+static void done_with_much(struct speaker *by, uint64_t id, uint32_t mebibytes)
+{
+    for (uint32_t i = 0; i < mebibytes; i++)
+        put(by, d, 0, WIRE_STAGED, 'B', 1, 1 << 20);
+    ack_staged(by, c, &id, 1);
+    hear(by, WIRE_ROOM);
+}
+
+START_TEST(only_so_much_is_parked)
+{
+    setup(5, 10);
+    send_text(s, c, "d");
+    uint64_t a = recv_lease(w, c, "a", 1).lease.id;
+    done_with_much(q, recv_lease(q, c, "b", 1).lease.id, 63);
+    done_with_much(q, recv_lease(q, c, "c", 1).lease.id, 1);
+    ck_assert(nothing(q, c)); /* "d" is there */
+    recv_lease(w, c, "d", 1); /* who holds the first may want more */
+    nack(w, c, a, WIRE_DEAD_LETTER, "");
+    send_text(s, c, "e");
+    recv_lease(q, c, "e", 1);
+}
+END_TEST
+
 Suite *ordered_suite(void)
 {
     Suite *suite = suite_create("ordered");
@@ -198,9 +280,14 @@ Suite *ordered_suite(void)
     tcase_add_test(tests, a_dead_letter_lets_what_is_parked_go_on);
     tcase_add_test(tests, a_value_that_returns_comes_before_what_is_parked);
     tcase_add_test(tests, a_value_in_back_off_lets_nobody_pass);
+    tcase_add_test(tests, what_a_stream_has_not_taken_lets_nothing_go_on);
+    tcase_add_test(tests, a_value_in_back_off_lets_nothing_go_on);
+    tcase_add_test(tests, the_order_is_kept_by_who_holds_a_later_value_and_gets_an_earlier_one);
+    tcase_add_test(tests, the_first_in_back_off_lets_nobody_pass_though_a_later_one_went_there_before);
     tcase_add_test(tests, a_channel_that_is_only_ordered_has_one_attempt);
     tcase_add_test(tests, a_batch_goes_on_at_the_place_of_its_first_value);
     tcase_add_test(tests, only_so_many_values_are_ahead_of_the_first);
+    tcase_add_test(tests, only_so_much_is_parked);
     suite_add_tcase(suite, tests);
     return suite;
 }
