@@ -320,6 +320,23 @@ START_TEST(a_close_waits_for_what_is_in_back_off)
 }
 END_TEST
 
+START_TEST(a_close_waits_for_a_dead_letter_that_waits)
+{
+    setup_with(retry(1, 0), 1, NULL);
+    uint64_t a = recv_lease(r, c, "a", 1).lease.id, b = recv_lease(r, c, "b", 1).lease.id;
+    ack(r, c, recv_lease(r, c, "c", 1).lease.id);
+    drop(s, c, SEND);
+    nack(r, c, a, 0, "1");
+    nack(r, c, b, 0, "2");
+    ck_assert_str_eq(leased(c), "0");
+    ck_assert(nothing(q, c)); /* nor is it told that there will be nothing */
+    OFFER(q, 0, ON_RECV(c));
+    recv_letter("a", 1, "1");
+    ck_assert_int_eq(committed(q).err, EPIPE);
+    recv_letter("b", 1, "2");
+}
+END_TEST
+
 START_TEST(settle_settles_the_oldest)
 {
     setup(5);
@@ -433,6 +450,7 @@ Suite *dead_letters_suite(void)
     tcase_add_test(t, the_channel_of_dead_letters_closes_when_its_source_is_done);
     tcase_add_test(t, the_last_value_can_still_be_a_dead_letter);
     tcase_add_test(t, a_close_waits_for_what_is_in_back_off);
+    tcase_add_test(t, a_close_waits_for_a_dead_letter_that_waits);
     tcase_add_test(t, settle_settles_the_oldest);
     tcase_add_test(t, settle_without_a_number_settles_all);
     tcase_add_test(t, settle_of_nothing_is_refused);
