@@ -505,6 +505,21 @@ START_TEST(what_was_parked_is_stored_when_all_before_it_is_done)
 }
 END_TEST
 
+START_TEST(what_was_parked_when_its_receivers_had_failed_is_there_in_the_next_run)
+{
+    settings.ordered = 1;
+    step_begins(10);
+    struct speaker *t = colleague(out, RECV, 0, 0);
+    uint64_t first = recv_lease(r, c, "one", 1).lease.id, id = recv_lease(worker, c, "two", 1).lease.id;
+    put(worker, out, 0, WIRE_STAGED, 'a', 1, 1);
+    ack_staged(worker, c, &id, 1);
+    crash(t);
+    ack(r, c, first);
+    ck_assert_str_eq(stat_field("channel", out, 11), "broken");
+    step_again(10, 0, 1);
+}
+END_TEST
+
 /* ---- who sent --------------------------------------------------------------------------------------------------- */
 
 static int mark(struct speaker *by, enum wire_marked what, const char *name)
@@ -822,6 +837,7 @@ Suite *durable_suite(void)
     tcase_add_test(t, what_was_staged_is_stored_with_the_acknowledgement_also_where_it_waits_for_room);
     tcase_add_test(t, what_is_parked_is_not_stored_and_what_it_is_of_comes_again);
     tcase_add_test(t, what_was_parked_is_stored_when_all_before_it_is_done);
+    tcase_add_test(t, what_was_parked_when_its_receivers_had_failed_is_there_in_the_next_run);
     suite_add_tcase(suite, t);
     t = tcase_create("a full disk");
     tcase_add_checked_fixture(t, setup_noticed, teardown);
