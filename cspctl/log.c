@@ -48,6 +48,7 @@ struct log {
     bool gone; /* nobody reads the output */
     int error; /* why */
     atomic_size_t left, progress;
+    atomic_bool is_let_go;
     pthread_t thread;
     char chunk[CHUNK];
 };
@@ -127,6 +128,22 @@ static void source_read(struct log *log, struct source_pipe *s)
     } while (s->lines.open);
 }
 
+static void log_free(struct log *log)
+{
+    if (log->epoll >= 0)
+        close(log->epoll);
+    if (log->closing >= 0)
+        close(log->closing);
+    free(log);
+}
+
+/* The thread, and who gave it up: the second of them frees it. */
+static void let_go(struct log *log)
+{
+    if (atomic_exchange(&log->is_let_go, true))
+        log_free(log);
+}
+
 static void *log_thread(void *arg)
 {
     struct log *log = arg;
@@ -144,16 +161,8 @@ static void *log_thread(void *arg)
             epoll_ctl(log->epoll, EPOLL_CTL_DEL, log->closing, NULL);
         }
     }
+    let_go(log);
     return NULL;
-}
-
-static void log_free(struct log *log)
-{
-    if (log->epoll >= 0)
-        close(log->epoll);
-    if (log->closing >= 0)
-        close(log->closing);
-    free(log);
 }
 
 struct log *log_open(int output, enum log_kind kind)
@@ -269,7 +278,8 @@ bool log_close(struct log *log, int ms, int *error)
 {
     eventfd_write(log->closing, 1);
     if (!joined(log, ms)) {
-        pthread_detach(log->thread); /* it is in a write(2) that does not return; the process is about to end */
+        pthread_detach(log->thread); /* it is in a write(2) that does not return */
+        let_go(log);
         return false;
     }
     if (error != NULL)
