@@ -397,6 +397,23 @@ START_TEST(an_ack_settles_a_part_of_what_was_delivered)
 }
 END_TEST
 
+START_TEST(values_of_one_frame_count_each_its_tries)
+{
+    setup(10, retry(MANY, 0));
+    struct speaker *p = colleague(c, RECV, 0, 0);
+    stream(s, c, SEND, BIG, 0);
+    put(s, c, 0, 0, 'a', 2, 1);
+    sync_line(s);
+    recv_lease(r, c, "a", 1);
+    crash(r);
+    recv_lease(q, c, "a", 2);
+    recv_lease(q, c, "b", 1);
+    crash(q);
+    recv_lease(p, c, "a", 3);
+    recv_lease(p, c, "b", 2);
+}
+END_TEST
+
 START_TEST(a_stream_is_given_values_of_one_try_in_one_frame)
 {
     setup(10, retry(MANY, 0));
@@ -573,6 +590,26 @@ START_TEST(a_guest_inside_of_a_process_settles_for_it)
 }
 END_TEST
 
+/* Without a TOOK: the broker sees in the page of the guest, not of the process, what that has taken. */
+START_TEST(a_guest_inside_of_a_process_settles_what_it_took_of_a_stream)
+{
+    setup_many();
+    struct speaker *g = guest_inside(r->process);
+    stream(g, c, RECV, BIG, 0);
+    took(g, c, 0, 0, WIRE_WAIT);
+    struct heard h = hear(g, WIRE_DELIVER);
+    uint64_t id = heard_lease(&h).id, n = 0;
+    __atomic_store_n(&g->page[0], 1, __ATOMIC_RELEASE);
+    if (_i == 0)
+        ack(g, c, id);
+    else
+        ck_assert_int_eq(settle(g, c, &n, WIRE_DONE, ""), 0);
+    took(g, c, 0, 1, 0);
+    sync_line(g);
+    ck_assert_str_eq(leased(c), "0");
+}
+END_TEST
+
 START_TEST(what_a_guest_took_for_a_process_returns_when_that_dies)
 {
     setup_many();
@@ -668,6 +705,7 @@ Suite *leases_suite(void)
     tcase_add_test(t, what_was_taken_by_the_page_was_leased);
     tcase_add_test(t, a_delivery_says_id_and_tries);
     tcase_add_test(t, an_ack_settles_a_part_of_what_was_delivered);
+    tcase_add_test(t, values_of_one_frame_count_each_its_tries);
     tcase_add_test(t, a_stream_is_given_values_of_one_try_in_one_frame);
     tcase_add_test(t, an_attached_channel_is_redelivered);
     tcase_add_test(t, an_acknowledged_value_holds_no_ends);
@@ -679,6 +717,7 @@ Suite *leases_suite(void)
     tcase_add_test(t, what_returns_to_a_broken_channel_is_given_up);
     tcase_add_test(t, a_guest_inside_of_a_process_takes_for_it);
     tcase_add_test(t, a_guest_inside_of_a_process_settles_for_it);
+    tcase_add_loop_test(t, a_guest_inside_of_a_process_settles_what_it_took_of_a_stream, 0, 2);
     tcase_add_test(t, what_a_guest_took_for_a_process_returns_when_that_dies);
     tcase_add_test(t, nobody_is_a_guest_inside_of_a_dead_process);
     tcase_add_test(t, a_guest_that_ends_well_has_done_what_it_took);
