@@ -132,6 +132,19 @@ START_TEST(a_nack_drops_it)
 }
 END_TEST
 
+START_TEST(a_settlement_drops_it)
+{
+    setup(10);
+    uint64_t n = 1;
+    recv_lease(w, c, "a", 1);
+    stage(w, d, 'x', 1);
+    ck_assert_int_eq(settle(w, c, &n, WIRE_DONE, ""), 0);
+    ack_staged(w, c, (const uint64_t[]){recv_lease(w, c, "b", 1).lease.id}, 1);
+    ck_assert_str_eq(leased(c), "0");
+    ck_assert(nothing(t, d));
+}
+END_TEST
+
 START_TEST(a_death_drops_it_and_the_value_returns)
 {
     setup(10);
@@ -291,6 +304,7 @@ Suite *staged_suite(void)
     tcase_add_test(tests, a_put_after_it_goes_on_with_its_numbers);
     tcase_add_test(tests, an_ack_without_staged_drops_it);
     tcase_add_test(tests, a_nack_drops_it);
+    tcase_add_test(tests, a_settlement_drops_it);
     tcase_add_test(tests, a_death_drops_it_and_the_value_returns);
     tcase_add_test(tests, a_death_after_the_ack_leaves_it);
     tcase_add_test(tests, the_end_of_its_stream_drops_it);
