@@ -13,7 +13,8 @@
 Suite *dead_letters_suite(void);
 
 enum { BIG = 1000000 };
-#define MS INT64_C(1000000)
+#define MS   INT64_C(1000000)
+#define LONG (400 * MS) /* a timeout: what takes half of it is in time, and well after what has just been done */
 
 static struct speaker *s, *r, *q, *u; /* who sends, two who receive, who receives the dead letters */
 static uint64_t c, d;
@@ -218,6 +219,27 @@ START_TEST(where_dead_letters_are_leased_they_have_attempts_of_their_own)
 }
 END_TEST
 
+START_TEST(letters_that_are_redelivered_keep_each_its_reason)
+{
+    struct wire_set leases = retry(5, 0);
+    setup_with(retry(1, 0), 10, &leases);
+    struct speaker *t = colleague(c, SEND, d, RECV);
+    ack(r, c, recv_lease(r, c, "a", 1).lease.id);
+    ack(r, c, recv_lease(r, c, "b", 1).lease.id);
+    ack(r, c, recv_lease(r, c, "c", 1).lease.id);
+    stream(t, c, SEND, BIG, 0);
+    put(t, c, 0, 0, 'x', 2, 1); /* of one frame: they would be one lease if they were alike */
+    nack(r, c, recv_lease(r, c, "x", 1).lease.id, WIRE_DEAD_LETTER, "one");
+    nack(r, c, recv_lease(r, c, "y", 1).lease.id, WIRE_DEAD_LETTER, "other");
+    recv_letter("x", 2, "one");
+    recv_letter("y", 2, "other");
+    crash(u);
+    u = colleague(d, RECV, 0, 0);
+    recv_letter("x", 3, "one");
+    recv_letter("y", 3, "other");
+}
+END_TEST
+
 START_TEST(a_dead_letter_waits_for_room_and_stops_its_source_alone)
 {
     setup_with(retry(1, 0), 1, NULL);
@@ -275,6 +297,52 @@ START_TEST(a_dead_letter_too_large_for_its_channel_is_given_up)
     send_text(run.root, c, "abc");
     nack(run.root, c, recv_lease(run.root, c, "abc", 1).lease.id, 0, "");
     ck_assert_uint_eq(given_up(), 1);
+}
+END_TEST
+
+/* The root takes and gives up: a channel of dead letters that rejects what it has no room for. */
+static void setup_rejecting(uint64_t dead_capacity, uint64_t dead_bytes)
+{
+    c = make(run.root, 10, BIG);
+    d = make(run.root, dead_capacity, dead_bytes);
+    ck_assert_int_eq(set(run.root, d, (struct wire_set){.overflow = WIRE_REJECT}), 0);
+    ck_assert_int_eq(set(run.root, c, retry(1, d)), 0);
+    s = colleague(c, SEND, 0, 0);
+    r = u = run.root;
+}
+
+START_TEST(dead_letters_fill_a_channel_that_rejects_and_no_more)
+{
+    static const struct {
+        uint64_t values, bytes;
+    } rooms[] = {{2, BIG}, {10, 2}};
+    setup_rejecting(rooms[_i].values, rooms[_i].bytes);
+    static const char *const texts[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(given_up(), 0);
+        send_text(s, c, texts[i]);
+        nack(r, c, recv_lease(r, c, texts[i], 1).lease.id, WIRE_DEAD_LETTER, "x");
+    }
+    ck_assert_uint_eq(given_up(), 1);
+    recv_letter("a", 1, "x");
+    recv_letter("b", 1, "x");
+    ck_assert(nothing(u, d));
+}
+END_TEST
+
+START_TEST(of_values_given_up_together_a_channel_that_rejects_takes_what_fits)
+{
+    setup_rejecting(1, BIG);
+    stream(s, c, SEND, BIG, 0);
+    put(s, c, 0, 0, 'a', 2, 1);
+    recv_lease(r, c, "a", 1);
+    recv_lease(r, c, "b", 1);
+    uint64_t n = 0;
+    ck_assert_int_eq(settle(r, c, &n, WIRE_DEAD_LETTER, "x"), 0);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_uint_eq(given_up(), 1);
+    recv_letter("a", 1, "x");
+    ck_assert(nothing(u, d));
 }
 END_TEST
 
@@ -351,6 +419,21 @@ START_TEST(settle_settles_the_oldest)
 }
 END_TEST
 
+START_TEST(settle_takes_values_of_one_frame_apart)
+{
+    setup_rejecting(10, BIG);
+    stream(s, c, SEND, BIG, 0);
+    put(s, c, 0, 0, 'a', 3, 1);
+    recv_lease(r, c, "a", 1);
+    recv_lease(r, c, "b", 1);
+    recv_lease(r, c, "c", 1);
+    uint64_t n = 1;
+    ck_assert_int_eq(settle(r, c, &n, WIRE_DONE, ""), 0);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_str_eq(leased(c), "2");
+}
+END_TEST
+
 START_TEST(settle_without_a_number_settles_all)
 {
     setup(5);
@@ -403,11 +486,18 @@ START_TEST(a_guest_inside_of_a_process_refuses_for_it)
 }
 END_TEST
 
+/* Until it is killed. That is not waited for any other way: it can be killed before it could say anything. */
+static _Noreturn void stay(void)
+{
+    for (;;)
+        pause();
+}
+
 static void hold(struct speaker *me, void *arg)
 {
     (void)arg;
     recv_lease(me, c, "a", 1);
-    reached();
+    stay();
 }
 
 START_TEST(who_holds_a_lease_for_too_long_is_killed)
@@ -415,10 +505,77 @@ START_TEST(who_holds_a_lease_for_too_long_is_killed)
     setup(1);
     struct wire_announced a = announce_slow(50 * MS, c, RECV);
     pid_t pid = fork_attached(a.ticket, hold, NULL);
-    until_reached();
     int status = wait_child(pid);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     recv_letter("a", 1, "slow[0]: timeout");
+}
+END_TEST
+
+/* The timer goes off for "a", which is done by then, and not yet for "b". */
+static void hold_one_after_another(struct speaker *me, void *arg)
+{
+    (void)arg;
+    uint64_t id = recv_lease(me, c, "a", 1).lease.id;
+    recv_lease(me, c, "b", 1);
+    usleep(LONG / MS * 500);
+    ack(me, c, id);
+    stay();
+}
+
+START_TEST(who_settles_one_in_time_and_not_the_next_is_killed)
+{
+    setup(1);
+    pid_t pid = fork_attached(announce_slow(LONG, c, RECV).ticket, hold_one_after_another, NULL);
+    int status = wait_child(pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+END_TEST
+
+/* Ends well after long enough: only who is slower than the broker by all of these times is killed first. */
+static void hold_one_and_do_others(struct speaker *me, void *arg)
+{
+    (void)arg;
+    recv_lease(me, c, "a", 1);
+    for (int i = 0; i < 60; i++) {
+        usleep(LONG / MS * 500);
+        OFFER(me, 0, ON_RECV(c));
+        ack(me, c, committed(me).lease.id);
+        send_text(me, c, "more");
+    }
+}
+
+START_TEST(who_holds_one_for_too_long_is_killed_whatever_else_it_does)
+{
+    setup(1);
+    pid_t pid = fork_attached(announce_slow(LONG, c, SEND | RECV).ticket, hold_one_and_do_others, NULL);
+    int status = wait_child(pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    recv_letter("a", 1, "slow[0]: timeout");
+}
+END_TEST
+
+static void run_a_program(struct speaker *me, void *group)
+{
+    ask(me, WIRE_PROGRAM, (struct wire_head){.count = (uint32_t) * (pid_t *)group}, NULL, 0);
+    hold(me, NULL);
+}
+
+static void lead_a_group(struct speaker *me, void *arg)
+{
+    (void)me, (void)arg;
+    setpgid(0, 0);
+    reached();
+}
+
+START_TEST(the_program_of_who_holds_a_lease_for_too_long_is_killed_too)
+{
+    setup(1);
+    pid_t program = fork_attached(0, lead_a_group, NULL);
+    until_reached();
+    pid_t bridge = fork_attached(announce_slow(50 * MS, c, RECV).ticket, run_a_program, &program);
+    ck_assert_int_eq(WTERMSIG(wait_child(bridge)), SIGKILL);
+    int status = wait_child(program);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 END_TEST
 
@@ -442,22 +599,29 @@ Suite *dead_letters_suite(void)
     tcase_add_test(t, a_dead_letter_is_no_lease);
     tcase_add_test(t, a_dead_letter_of_a_stream_is_delivered_with_its_reason);
     tcase_add_test(t, where_dead_letters_are_leased_they_have_attempts_of_their_own);
+    tcase_add_test(t, letters_that_are_redelivered_keep_each_its_reason);
     tcase_add_test(t, a_dead_letter_waits_for_room_and_stops_its_source_alone);
     tcase_add_test(t, a_dead_letter_without_a_channel_is_given_up);
     tcase_add_test(t, a_dead_letter_for_a_broken_channel_is_given_up);
     tcase_add_test(t, a_dead_letter_that_waits_is_given_up_when_its_channel_breaks);
     tcase_add_test(t, a_dead_letter_too_large_for_its_channel_is_given_up);
+    tcase_add_loop_test(t, dead_letters_fill_a_channel_that_rejects_and_no_more, 0, 2);
+    tcase_add_test(t, of_values_given_up_together_a_channel_that_rejects_takes_what_fits);
     tcase_add_test(t, the_channel_of_dead_letters_closes_when_its_source_is_done);
     tcase_add_test(t, the_last_value_can_still_be_a_dead_letter);
     tcase_add_test(t, a_close_waits_for_what_is_in_back_off);
     tcase_add_test(t, a_close_waits_for_a_dead_letter_that_waits);
     tcase_add_test(t, settle_settles_the_oldest);
+    tcase_add_test(t, settle_takes_values_of_one_frame_apart);
     tcase_add_test(t, settle_without_a_number_settles_all);
     tcase_add_test(t, settle_of_nothing_is_refused);
     tcase_add_test(t, what_was_not_begun_comes_back_without_a_try);
     tcase_add_test(t, what_was_not_begun_is_not_given_up_by_its_process);
     tcase_add_test(t, a_guest_inside_of_a_process_refuses_for_it);
     tcase_add_test(t, who_holds_a_lease_for_too_long_is_killed);
+    tcase_add_test(t, who_settles_one_in_time_and_not_the_next_is_killed);
+    tcase_add_test(t, who_holds_one_for_too_long_is_killed_whatever_else_it_does);
+    tcase_add_test(t, the_program_of_who_holds_a_lease_for_too_long_is_killed_too);
     suite_add_tcase(suite, t);
     return suite;
 }
