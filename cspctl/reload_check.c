@@ -45,6 +45,14 @@ static const char *touched_by(const struct revision *r, const struct end *ends, 
     return NULL;
 }
 
+/* A channel that is made anew has only those that are started: who had an end of the one before has let it go, though
+ * it may not be seen yet that it has ended. */
+static bool has_side(const struct supervisor *s, const struct revision *r, const struct end *ends, size_t n,
+                     bool renewed)
+{
+    return renewed ? touched_by(r, ends, n) != NULL : any_lives(s, r, ends, n);
+}
+
 static const char *touched(const struct revision *r, const struct channel *c)
 {
     const char *name = touched_by(r, c->senders, c->nsenders);
@@ -79,13 +87,14 @@ static bool may_use(const struct supervisor *s, struct revision *r, size_t k, co
     }
     if (who == NULL)
         return true;
-    if (exists && is_over(now, channel)) {
+    bool renewed = exists && is_over(now, channel);
+    if (renewed) {
         if (!may_renew(r, k, now))
             return change_refuse(c, "%s: its channel %s has ended: " STOP_AND_RUN, who, channel->name);
         revision_renew(r, k);
     }
-    bool fed = any_lives(s, r, channel->senders, channel->nsenders) || channel->source != PIPELINE_NONE;
-    if (!guests && !(fed && any_lives(s, r, channel->receivers, channel->nreceivers)))
+    bool fed = has_side(s, r, channel->senders, channel->nsenders, renewed) || channel->source != PIPELINE_NONE;
+    if (!guests && !(fed && has_side(s, r, channel->receivers, channel->nreceivers, renewed)))
         return change_refuse(c, "%s: who is at the other side of %s has ended: " STOP_AND_RUN, who, channel->name);
     return true;
 }
